@@ -1,0 +1,120 @@
+import { Readable } from 'node:stream';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { z } from 'zod';
+import { readEventStream } from './event-stream-reader.js';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface ChatRequest {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly enableThinking: boolean;
+  /** Absent fields are the server's defaults. */
+  readonly temperature?: number | undefined;
+  readonly maxTokens?: number | undefined;
+}
+
+export type ChatEvent =
+  | { readonly kind: 'reasoning' | 'content'; readonly text: string }
+  | { readonly kind: 'usage'; readonly completionTokens: number };
+
+const MODELS_TIMEOUT_MS = 10_000;
+
+const errorSchema = z.object({ error: z.object({ message: z.string() }) });
+const modelsSchema = z.object({ data: z.tuple([z.object({ id: z.string() })]).rest(z.unknown()) });
+const chunkSchema = z.union([
+  errorSchema,
+  z.object({
+    choices: z.array(z.object({ delta: z.object({ content: z.string().nullish(), reasoning: z.string().nullish() }) })),
+    usage: z.object({ completion_tokens: z.number() }).nullish(),
+  }),
+]);
+
+/** An OpenAI-style server, as a chat needs it. Errors are ExpertmeshErrors that name the server's address. */
+export class ChatClient {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url.replace(/\/+$/, '');
+  }
+
+  /** The first model that is served. */
+  async firstModel(): Promise<string> {
+    try {
+      const response = await this.#fetch('/v1/models', { signal: AbortSignal.timeout(MODELS_TIMEOUT_MS) });
+      return modelsSchema.parse(await response.json()).data[0].id;
+    } catch (thrown) {
+      throw this.#translate(thrown);
+    }
+  }
+
+  /** Streams one answer; aborting `signal` ends it. A server that is silent for five minutes is given up by fetch itself. */
+  async *answer(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatEvent, void, void> {
+    try {
+      const response = await this.#fetch('/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(toBody(request)),
+        signal,
+      });
+      for await (const data of readEventStream(response.body ?? Readable.from([]))) yield* this.#toEvents(data);
+    } catch (thrown) {
+      throw this.#translate(thrown);
+    }
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    const response = await fetch(this.#url + path, init);
+    if (response.ok) return response;
+    const text = await response.text();
+    throw this.#unavailable(errorMessage(text) ?? `HTTP ${String(response.status)}`);
+  }
+
+  *#toEvents(data: string): Generator<ChatEvent, void, void> {
+    const chunk = chunkSchema.parse(JSON.parse(data));
+    if ('error' in chunk) throw this.#unavailable(chunk.error.message);
+    for (const { delta } of chunk.choices) {
+      if (delta.reasoning) yield { kind: 'reasoning', text: delta.reasoning };
+      if (delta.content) yield { kind: 'content', text: delta.content };
+    }
+    if (chunk.usage) yield { kind: 'usage', completionTokens: chunk.usage.completion_tokens };
+  }
+
+  #translate(thrown: unknown): ExpertmeshError {
+    if (thrown instanceof ExpertmeshError) return thrown;
+    if (thrown instanceof z.ZodError || thrown instanceof SyntaxError) {
+      return this.#unavailable('this is no OpenAI-style server; name one with --url', thrown);
+    }
+    // fetch says "fetch failed" before a connection stands, and "terminated" when it breaks off.
+    const broke = thrown instanceof TypeError && thrown.message === 'terminated';
+    if (broke) return this.#unavailable('the connection broke off in the middle of the answer', thrown);
+    const message = `No server answers at ${this.#url}. Start one with "expertmesh up", or name another with --url`;
+    return new ExpertmeshError('unavailable', message, { cause: thrown });
+  }
+
+  #unavailable(message: string, cause?: unknown): ExpertmeshError {
+    return new ExpertmeshError('unavailable', `${this.#url}: ${message}`, { cause });
+  }
+}
+
+const toBody = ({ model, messages, enableThinking, temperature, maxTokens }: ChatRequest): object => ({
+  model,
+  messages,
+  stream: true,
+  stream_options: { include_usage: true },
+  chat_template_kwargs: { enable_thinking: enableThinking },
+  temperature,
+  max_tokens: maxTokens,
+});
+
+const errorMessage = (text: string): string | undefined => {
+  try {
+    return errorSchema.parse(JSON.parse(text)).error.message;
+  } catch {
+    // Not one of our errors: a proxy's page, say.
+    return undefined;
+  }
+};

@@ -1,0 +1,47 @@
+import { type ChatClient, type ChatEvent, type ChatMessage } from './chat-client.js';
+
+export interface ConversationSettings {
+  readonly model: string;
+  readonly system?: string | undefined;
+  readonly temperature?: number | undefined;
+  readonly maxTokens?: number | undefined;
+}
+
+/** What has been said so far, and how the next answer is asked for. */
+export class Conversation {
+  enableThinking = true;
+  readonly #client: ChatClient;
+  readonly #settings: ConversationSettings;
+  #messages: ChatMessage[] = [];
+
+  constructor(client: ChatClient, settings: ConversationSettings) {
+    this.#client = client;
+    this.#settings = settings;
+    this.reset();
+  }
+
+  reset(): void {
+    const { system } = this.#settings;
+    this.#messages = system === undefined ? [] : [{ role: 'system', content: system }];
+  }
+
+  /**
+   * Asks, and passes the answer on as it comes. An answer that is broken off stays in the conversation as far as it was heard; a
+   * question without any answer does not.
+   */
+  async *ask(content: string, signal: AbortSignal): AsyncGenerator<ChatEvent, void, void> {
+    const { model, temperature, maxTokens } = this.#settings;
+    const { enableThinking } = this;
+    const messages: ChatMessage[] = [...this.#messages, { role: 'user', content }];
+    let answer = '';
+    try {
+      const request = { model, messages, enableThinking, temperature, maxTokens };
+      for await (const event of this.#client.answer(request, signal)) {
+        if (event.kind === 'content') answer += event.text;
+        yield event;
+      }
+    } finally {
+      if (answer !== '') this.#messages = [...messages, { role: 'assistant', content: answer }];
+    }
+  }
+}

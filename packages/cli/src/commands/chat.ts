@@ -1,0 +1,50 @@
+import { DEFAULT_PORTS } from '@expertmesh/shared/config/default-ports';
+import { Command, InvalidArgumentError } from 'commander';
+import { ChatClient } from '../chat/chat-client.js';
+import { Conversation } from '../chat/conversation.js';
+import { runInteractiveChat } from '../chat/interactive-chat.js';
+import { printSingleAnswer } from '../chat/single-answer.js';
+
+interface ChatFlags {
+  readonly url: string;
+  readonly model?: string;
+  readonly system?: string;
+  readonly temperature?: number;
+  readonly maxTokens?: number;
+  readonly think: boolean;
+}
+
+export const chatCommand = (): Command =>
+  new Command('chat')
+    .description('talk to a served model; input from a pipe is one question, and only the answer is printed')
+    .option('--url <url>', 'the server', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
+    .option('--model <id>', 'the model (default: the one that the server serves)')
+    .option('--system <text>', 'instructions that stand before the conversation')
+    .option(
+      '--temperature <number>',
+      '0 always takes the likeliest token (default: as the model recommends)',
+      parseNumber,
+    )
+    .option('--max-tokens <n>', 'longest answer, thinking included (default: what fits)', parseNumber)
+    .option('--no-think', 'answer without thinking first')
+    .action(chat);
+
+const chat = async (flags: ChatFlags): Promise<void> => {
+  const client = new ChatClient(flags.url);
+  const conversation = new Conversation(client, { ...flags, model: flags.model ?? (await client.firstModel()) });
+  conversation.enableThinking = flags.think;
+  const terminal = { input: process.stdin, output: process.stdout };
+  if (process.stdin.isTTY) await runInteractiveChat(conversation, terminal);
+  else await printSingleAnswer(conversation, terminal);
+};
+
+const parseUrl = (text: string): string => {
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:8000.');
+};
+
+const parseNumber = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number.');
+};

@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
+import { addStoreFlags, runStoreCommand, type StoreFlags } from './store-options.js';
+
+export function packCommand(): Command {
+  const command = new Command('pack')
+    .description('quantise a Hugging Face checkpoint into an expert store')
+    .argument('<hf-dir>', 'folder with config.json, *.safetensors and the tokenizer files')
+    .argument('<store-dir>', 'where the store is to be; until it is complete it grows in <store-dir>.partial')
+    .addHelpText('after', '\nAn interrupted run is taken up by the same command.')
+    .action((hfDir: string, storeDir: string, flags: StoreFlags) =>
+      runStoreCommand('Packing', (options) => packCheckpoint({ hfDir, storeDir, ...flags, ...options })),
+    );
+  return addStoreFlags(command);
+}

@@ -1,0 +1,73 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { choice, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
+import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
+import {
+  BLOCK_SIZES,
+  WEIGHT_BITS,
+  type BlockSize,
+  type WeightBits,
+} from '@expertmesh/shared/expert-store/quantisation';
+import { type WriteOptions, type WrittenStore } from '@expertmesh/shared/expert-store/writing/write-store';
+import { ProgressBar } from '../progress/progress-bar.js';
+
+/** Flags of the commands that write an expert store. */
+export interface StoreFlags {
+  readonly bits: WeightBits;
+  readonly blockSize?: BlockSize;
+  readonly numThreads?: number;
+  readonly force?: true;
+}
+
+export const addStoreFlags = (command: Command): Command =>
+  command
+    .addOption(
+      checkedOption('--bits', 'bits per weight; 16 keeps the half type of the checkpoint', choice(WEIGHT_BITS)).default(
+        4,
+      ),
+    )
+    .addOption(
+      checkedOption('--block-size', 'weights that share a scale, with 4 and 8 bits (default: 32)', choice(BLOCK_SIZES)),
+    )
+    .addOption(checkedOption('--num-threads', 'threads (default: the number of cores)', integer('<n>', 1, 1024)))
+    .option('--force', 'replace a store that exists, and work that was begun with other options');
+
+/** An option whose text is checked; what is wrong is said as for every other flag. */
+export function checkedOption<T>(flag: string, description: string, value: OptionValue<T>): Option {
+  return new Option(`${flag} ${value.placeholder}`, description).argParser((text) => {
+    const parsed = value.schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`It must be ${value.accepts}.`);
+  });
+}
+
+/**
+ * Runs the writing of a store with a progress bar, and says what became of it. SIGINT and SIGTERM interrupt it in an orderly
+ * way; a second one ends the process at once.
+ */
+export async function runStoreCommand(
+  label: string,
+  write: (options: Pick<WriteOptions, 'onProgress' | 'signal'>) => Promise<WrittenStore>,
+): Promise<void> {
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    interrupt.abort();
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const bar = new ProgressBar(label);
+  try {
+    const onProgress: WriteOptions['onProgress'] = (progress) => {
+      bar.update(progress);
+    };
+    const store = await write({ onProgress, signal: interrupt.signal });
+    bar.stop();
+    process.stdout.write(summary(store));
+  } finally {
+    bar.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function summary({ storeDir, sizeBytes, numBlobs, numResumedBlobs }: WrittenStore): string {
+  const resumed = numResumedBlobs === 0 ? '' : `, ${String(numResumedBlobs)} of them by an earlier run`;
+  return `Wrote ${storeDir}: ${formatBytes(sizeBytes)} in ${String(numBlobs)} blobs${resumed}.\n`;
+}

@@ -1,0 +1,11 @@
+import { Command } from 'commander';
+import { addOptions } from '@expertmesh/shared/config/parse-config';
+import { readUpConfig } from '@expertmesh/shared/config/up-config';
+import { UP_OPTIONS } from '@expertmesh/shared/config/up-options';
+import { runUp } from '../up/run-up.js';
+
+export const upCommand = (): Command =>
+  addOptions(
+    new Command('up').description('serve a model on this machine, with a coordinator and worker processes'),
+    UP_OPTIONS,
+  ).action((_flags, command: Command) => runUp(readUpConfig(command, process.env)));

@@ -1,0 +1,86 @@
+import { flagName } from '@expertmesh/shared/config/option';
+import { type UpConfig } from '@expertmesh/shared/config/up-config';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
+import { type MachineResources } from '@expertmesh/shared/process/machine';
+import { type ListeningPorts } from '@expertmesh/shared/process/parent-link';
+import { type ServedStore } from './served-store.js';
+
+/** How one machine is shared between the coordinator and its workers. */
+export interface ProcessPlan {
+  readonly threadsPerWorker: number;
+  readonly memoryPerWorkerBytes: number;
+}
+
+/** The part of the memory that may be planned with; the rest is for the system and for what is not budgeted. */
+const PLANNABLE_MEMORY = 0.8;
+
+/**
+ * The workers compute while the coordinator waits for them, all of them at once: so the coordinator has every core, and
+ * the workers divide the cores among them.
+ *
+ * @throws ExpertmeshError `invalid_argument` when the KV cache leaves no memory for experts.
+ */
+export function planProcesses(config: UpConfig, machine: MachineResources): ProcessPlan {
+  const plannableBytes = Math.floor(machine.totalMemoryBytes * PLANNABLE_MEMORY);
+  if (config.kvCacheBytes >= plannableBytes)
+    throw new ExpertmeshError(
+      'invalid_argument',
+      `--kv-cache-bytes ${formatBytes(config.kvCacheBytes)} leaves no memory for experts: at most ${formatBytes(plannableBytes)} ` +
+        `of this machine's ${formatBytes(machine.totalMemoryBytes)} are planned with`,
+    );
+  return {
+    threadsPerWorker: Math.max(1, Math.floor(config.numThreads / config.workers)),
+    memoryPerWorkerBytes: Math.floor((plannableBytes - config.kvCacheBytes) / config.workers),
+  };
+}
+
+/** `ports` are those to take again after a restart. */
+export function workerArgv(
+  config: UpConfig,
+  plan: ProcessPlan,
+  { storeDir }: ServedStore,
+  ports: ListeningPorts['worker'] = { dataPort: 0, controlPort: 0 },
+): string[] {
+  return toArgv({
+    store: storeDir,
+    host: '127.0.0.1',
+    port: ports.dataPort,
+    controlPort: ports.controlPort,
+    memoryBudgetBytes: plan.memoryPerWorkerBytes,
+    numThreads: plan.threadsPerWorker,
+    drainTimeoutMs: config.drainTimeoutMs,
+    logLevel: config.logLevel,
+  });
+}
+
+export function coordinatorArgv(
+  config: UpConfig,
+  { storeDir, modelName }: ServedStore,
+  workers: readonly ListeningPorts['worker'][],
+  ports: ListeningPorts['coordinator'] = { httpPort: config.port, grpcPort: config.grpcPort },
+): string[] {
+  return toArgv({
+    store: storeDir,
+    workers: workers.map(({ controlPort }) => `127.0.0.1:${String(controlPort)}`).join(','),
+    host: config.host,
+    port: ports.httpPort,
+    grpcPort: ports.grpcPort,
+    servedModelName: modelName,
+    maxModelLen: config.maxModelLen,
+    maxNumSeqs: config.maxNumSeqs,
+    maxBatchTokens: config.maxBatchTokens,
+    kvCacheBytes: config.kvCacheBytes,
+    numThreads: config.numThreads,
+    wireDtype: config.wireDtype,
+    drainTimeoutMs: config.drainTimeoutMs,
+    logLevel: config.logLevel,
+  });
+}
+
+/** Flags as a role's parser reads them; what is undefined is left to its default. */
+function toArgv(settings: Readonly<Record<string, string | number | undefined>>): string[] {
+  return Object.entries(settings).flatMap(([key, value]) =>
+    value === undefined ? [] : [flagName(key), String(value)],
+  );
+}

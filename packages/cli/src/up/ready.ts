@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const POLL_INTERVAL_MS = 100;
+const POLL_TIMEOUT_MS = 2_000;
+const REPORT_INTERVAL_MS = 5_000;
+
+/**
+ * Resolves when the coordinator says that it is ready: a token went through every layer and every worker. Loading a large
+ * model takes minutes, so only `signal` ends the wait.
+ *
+ * @param onWaiting is told every 5 s what the coordinator is waiting for.
+ */
+export async function untilReady(
+  baseUrl: string,
+  signal: AbortSignal,
+  onWaiting: (reason: string) => void,
+): Promise<void> {
+  let nextReportAt = performance.now() + REPORT_INTERVAL_MS;
+  for (;;) {
+    const obstacle = await notReadyBecause(baseUrl, signal);
+    if (obstacle === undefined) return;
+    if (performance.now() >= nextReportAt) {
+      nextReportAt += REPORT_INTERVAL_MS;
+      onWaiting(obstacle);
+    }
+    await delay(POLL_INTERVAL_MS, undefined, { signal });
+  }
+}
+
+async function notReadyBecause(baseUrl: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${baseUrl}/health/ready`, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(POLL_TIMEOUT_MS)]),
+    });
+    const body = (await response.json()) as { readonly error?: { readonly message?: string } };
+    return response.ok ? undefined : (body.error?.message ?? `HTTP status ${String(response.status)}`);
+  } catch {
+    signal.throwIfAborted();
+    // A coordinator that is being started again does not answer; the next poll asks anew.
+    return 'the coordinator does not answer yet';
+  }
+}

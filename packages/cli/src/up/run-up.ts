@@ -1,0 +1,126 @@
+import { type UpConfig } from '@expertmesh/shared/config/up-config';
+import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
+import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
+import { machineResources } from '@expertmesh/shared/process/machine';
+import { type ListeningPorts } from '@expertmesh/shared/process/parent-link';
+import { portState } from '../network/port-state.js';
+import { ProgressBar } from '../progress/progress-bar.js';
+import { logSink, type LogSink } from './log-sink.js';
+import { coordinatorArgv, planProcesses, workerArgv, type ProcessPlan } from './process-plan.js';
+import { untilReady } from './ready.js';
+import { forkRole } from './role-process.js';
+import { servedStore, type ServedStore } from './served-store.js';
+import { summaryText } from './summary.js';
+import { SupervisedProcess } from './supervised-process.js';
+
+/** What every process of this machine is started with. */
+interface Mesh {
+  readonly config: UpConfig;
+  readonly plan: ProcessPlan;
+  readonly served: ServedStore;
+  readonly sink: LogSink;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Time for the processes to end after their own time to drain. */
+const END_TIMEOUT_MS = 5_000;
+
+/** Serves a model with a coordinator and workers on this machine, until it is told to end. */
+export async function runUp(config: UpConfig): Promise<void> {
+  const sink = logSink();
+  const logger = createLogger({ name: 'up', level: config.logLevel, destination: sink });
+  await requireFreePorts(config);
+  // Coordinator and workers drain one after the other.
+  const drainTimeoutMs = 2 * config.drainTimeoutMs + END_TIMEOUT_MS;
+  await runUntilShutdown({ logger, drainTimeoutMs }, async (lifecycle) => {
+    lifecycle.signal.addEventListener('abort', () => process.stdout.write('Stopping.\n'));
+    const plan = planProcesses(config, machineResources());
+    const served = await packWithProgress(config, lifecycle.signal);
+    await startMesh({ config, plan, served, sink, logger, lifecycle });
+  });
+}
+
+async function requireFreePorts({ host, port, grpcPort }: UpConfig): Promise<void> {
+  for (const [flag, wanted] of [['--port', port] as const, ['--grpc-port', grpcPort] as const]) {
+    const state = await portState(host, wanted);
+    if (state.kind === 'free') continue;
+    const address = formatNetworkAddress({ host, port: wanted });
+    throw new ExpertmeshError(
+      'failed_precondition',
+      state.kind === 'taken'
+        ? `${address} is taken by another process: stop it, or choose another port with ${flag}`
+        : `cannot listen on ${address} (${state.reason}): choose another address with --host and ${flag}`,
+    );
+  }
+}
+
+async function packWithProgress(config: UpConfig, signal: AbortSignal): Promise<ServedStore> {
+  const bar = new ProgressBar();
+  try {
+    return await servedStore(config, {
+      onStart: (message) => process.stdout.write(`${message}\n`),
+      onProgress: (progress) => {
+        bar.update(progress);
+      },
+      signal,
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+async function startMesh(mesh: Mesh): Promise<void> {
+  const { config, plan, served, lifecycle } = mesh;
+  process.stdout.write(`Starting ${String(config.workers)} workers and a coordinator.\n`);
+  const workers = startWorkers(mesh);
+  const workerPorts = await Promise.all(workers.map(({ listening }) => listening));
+  const { httpPort } = await startCoordinator(mesh, workerPorts).listening;
+  const baseUrl = `http://${formatNetworkAddress({ host: reachableHost(config.host), port: httpPort })}`;
+  await untilReady(baseUrl, lifecycle.signal, (reason) => process.stdout.write(`Not ready yet: ${reason}\n`));
+  const workerPids = workers.map(({ pid }) => pid);
+  process.stdout.write(summaryText({ ...served, baseUrl, workerPids, threadsPerWorker: plan.threadsPerWorker }));
+}
+
+function startWorkers({ config, plan, served, sink, logger, lifecycle }: Mesh): SupervisedProcess<'worker'>[] {
+  const workers = Array.from(
+    { length: config.workers },
+    (_, index) =>
+      new SupervisedProcess<'worker'>({
+        name: `worker ${String(index + 1)}`,
+        logger,
+        fork: (ports) => forkRole('worker', workerArgv(config, plan, served, ports), writeLineTo(sink)),
+        onGiveUp: lifecycle.fail,
+      }),
+  );
+  lifecycle.onShutdown('workers', async (deadline) => {
+    await Promise.all(workers.map((worker) => worker.stop(deadline)));
+  });
+  return workers;
+}
+
+/** Registered after the workers, so it is closed before them: its requests need them to the end. */
+function startCoordinator(
+  { config, served, sink, logger, lifecycle }: Mesh,
+  workerPorts: readonly ListeningPorts['worker'][],
+): SupervisedProcess<'coordinator'> {
+  const coordinator = new SupervisedProcess<'coordinator'>({
+    name: 'the coordinator',
+    logger,
+    fork: (ports) => forkRole('coordinator', coordinatorArgv(config, served, workerPorts, ports), writeLineTo(sink)),
+    onGiveUp: lifecycle.fail,
+  });
+  lifecycle.onShutdown('coordinator', (deadline) => coordinator.stop(deadline));
+  return coordinator;
+}
+
+const writeLineTo =
+  (sink: LogSink) =>
+  (line: string): void => {
+    sink.write(`${line}\n`);
+  };
+
+// What listens on every address is asked on one that this machine surely has.
+const reachableHost = (host: string): string => (['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host);

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { type ChatGeneration } from '../../generation/generate-chat.js';
+import { RequestError } from '../../generation/request-error.js';
+import { checkModel, type ServedModel } from '../../generation/served-model.js';
+import { type ChatTemplate } from '../../text/chat-template.js';
+import { opensThinking } from '../../text/reasoning-splitter.js';
+import { generationFields, toGenerationRequest } from '../generation-fields.js';
+import { optional, unsupported } from '../parse-request.js';
+import { chatMessages } from './chat-messages.js';
+
+const toolSchema = z.strictObject({
+  type: z.literal('function'),
+  function: z.strictObject({
+    name: z.string().min(1),
+    description: optional(z.string()),
+    parameters: optional(z.record(z.string(), z.unknown())),
+    strict: unsupported(false),
+  }),
+});
+
+/** Checked, but passed on as the client wrote it: the template prints it as JSON, where the order of keys counts. */
+const tool = z.unknown().superRefine((value, context) => {
+  for (const issue of toolSchema.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue });
+});
+
+const promptFields = {
+  messages: chatMessages,
+  tools: optional(z.array(tool)),
+  add_generation_prompt: optional(z.boolean()),
+  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+};
+
+/** The part of a chat request that makes the prompt, for POST /tokenize too. */
+export const chatPromptSchema = z.strictObject({ model: generationFields.model, ...promptFields });
+
+export const chatRequestSchema = z.strictObject({
+  ...generationFields,
+  ...promptFields,
+  max_completion_tokens: optional(z.number()),
+  tool_choice: unsupported('auto', 'none'),
+  parallel_tool_calls: optional(z.boolean()),
+  // Qwen3 thinks or does not: `none` switches thinking off, every other effort switches it on.
+  reasoning_effort: optional(z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])),
+  safety_identifier: optional(z.string()),
+  prompt_cache_key: optional(z.string()),
+  service_tier: unsupported('auto', 'default'),
+  store: unsupported(false),
+  logprobs: unsupported(false),
+  top_logprobs: unsupported(0),
+  include_reasoning: unsupported(true),
+  thinking_token_budget: unsupported(),
+  continue_final_message: unsupported(false),
+  chat_template: unsupported(),
+  documents: unsupported([]),
+  functions: unsupported([]),
+  function_call: unsupported('none'),
+  modalities: unsupported(['text']),
+  verbosity: unsupported('medium'),
+  audio: unsupported(),
+  prediction: unsupported(),
+  web_search_options: unsupported(),
+});
+
+export type ChatRequest = z.infer<typeof chatRequestSchema>;
+type ChatPrompt = z.infer<typeof chatPromptSchema>;
+
+/** @throws RequestError naming the field at fault, ExpertmeshError when the template refuses the messages. */
+export const toChatGeneration = async (model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> => {
+  checkModel(model, chat.model);
+  const usesTools = chat.tools !== undefined && chat.tools.length > 0 && chat.tool_choice !== 'none';
+  const prompt = renderPrompt(model, { ...chat, tools: usesTools ? chat.tools : undefined }, effortVariables(chat));
+  const fields = { ...chat, max_tokens: chat.max_completion_tokens ?? chat.max_tokens };
+  return {
+    request: toGenerationRequest(fields, await model.tokenizer.encode(prompt)),
+    startsInThinking: opensThinking(prompt),
+    toolCalls: !usesTools ? 'none' : chat.parallel_tool_calls === false ? 'one' : 'many',
+  };
+};
+
+/** @throws RequestError when the model has no chat template, ExpertmeshError when the template refuses the messages. */
+export const renderPrompt = (model: ServedModel, chat: ChatPrompt, variables: Record<string, unknown> = {}): string => {
+  const { messages, tools, add_generation_prompt: addGenerationPrompt = true } = chat;
+  return requireTemplate(model).render({
+    messages,
+    ...(tools !== undefined && { tools }),
+    addGenerationPrompt,
+    templateVariables: { ...variables, ...chat.chat_template_kwargs },
+  });
+};
+
+const effortVariables = ({ reasoning_effort: effort }: ChatRequest): Record<string, unknown> =>
+  effort === undefined ? {} : { enable_thinking: effort !== 'none' };
+
+const requireTemplate = ({ chatTemplate, id }: ServedModel): ChatTemplate => {
+  if (chatTemplate !== undefined) return chatTemplate;
+  throw new RequestError('unsupported_parameter', `${id} has no chat template; use POST /v1/completions`, 'messages');
+};

@@ -1,0 +1,69 @@
+import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { RequestError } from '../generation/request-error.js';
+
+/** An error in OpenAI's form, with the status that it is sent with. */
+export interface HttpError {
+  readonly status: number;
+  readonly body: {
+    readonly error: {
+      readonly message: string;
+      readonly type: 'invalid_request_error' | 'server_error';
+      readonly param: string | null;
+      readonly code: string | null;
+    };
+  };
+}
+
+const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
+  invalid_argument: 400,
+  not_found: 404,
+  failed_precondition: 400,
+  unimplemented: 400,
+  resource_exhausted: 503,
+  unavailable: 503,
+  deadline_exceeded: 504,
+  // Nobody reads it: the client has gone.
+  cancelled: 499,
+  data_loss: 500,
+  internal: 500,
+};
+
+/** A hint for clients and proxies; a queue or a worker is rarely back sooner. */
+const RETRY_AFTER_SEC = 1;
+
+export const toHttpError = (thrown: unknown): HttpError => {
+  if (thrown instanceof ExpertmeshError) {
+    const code = thrown instanceof RequestError ? thrown.requestCode : thrown.code;
+    return httpError(STATUS_OF_CODE[thrown.code], thrown.message, code, thrown.param);
+  }
+  if (isClientError(thrown)) return httpError(thrown.statusCode, thrown.message, null);
+  return httpError(500, 'Internal error; the server log has the details under this request id', 'internal');
+};
+
+export const httpError = (status: number, message: string, code: string | null, param?: string): HttpError => ({
+  status,
+  body: {
+    error: { message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: param ?? null, code },
+  },
+});
+
+export const sendHttpError = (reply: FastifyReply, { status, body }: HttpError): FastifyReply => {
+  if (status === 503) reply.header('retry-after', RETRY_AFTER_SEC);
+  return reply.code(status).send(body);
+};
+
+/** Logs what the operator should know of: bugs with their stack, refusals only for who looks for them. */
+export const logError = (request: FastifyRequest, thrown: unknown): void => {
+  const { status } = toHttpError(thrown);
+  if (status < 500) request.log.debug({ err: thrown }, 'request refused');
+  else request.log[status === 500 ? 'error' : 'warn']({ err: thrown }, 'request failed');
+};
+
+/** What Fastify itself refuses: malformed JSON, a body too large, an unknown content type. */
+const isClientError = (thrown: unknown): thrown is FastifyError & { readonly statusCode: number } =>
+  thrown instanceof Error &&
+  'statusCode' in thrown &&
+  typeof thrown.statusCode === 'number' &&
+  thrown.statusCode >= 400 &&
+  thrown.statusCode < 500;

@@ -1,0 +1,27 @@
+import { type FastifyReply } from 'fastify';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+
+/** The requests that are being answered, so that each ends with its client or, at the latest, with the server. */
+export class InFlightRequests {
+  readonly #controllers = new Set<AbortController>();
+
+  /** Aborts when the client has gone before its answer was complete, or when the server ends. */
+  signalOf(reply: FastifyReply): AbortSignal {
+    const controller = new AbortController();
+    this.#controllers.add(controller);
+    const { raw } = reply;
+    const onClose = (): void => {
+      this.#controllers.delete(controller);
+      if (!raw.writableFinished) controller.abort(new ExpertmeshError('cancelled', 'The client closed the connection'));
+    };
+    raw.once('close', onClose);
+    if (raw.closed) onClose();
+    return controller.signal;
+  }
+
+  abortAll(): void {
+    for (const controller of this.#controllers) {
+      controller.abort(new ExpertmeshError('unavailable', 'The server is shutting down; send the request again'));
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { type TokenUsage } from '../generation/generate-chat.js';
+import { type ServedModel } from '../generation/served-model.js';
+
+/** What is the same in a whole answer and in each of its chunks. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly createdAtSec: number;
+  readonly model: string;
+}
+
+export const newAnswerHead = (id: string, model: ServedModel): AnswerHead => ({
+  id,
+  createdAtSec: Math.floor(Date.now() / 1000),
+  model: model.id,
+});
+
+/** `stream_options` of a request. */
+export interface UsageOptions {
+  /** Usage in a last chunk of its own. */
+  readonly includeUsage: boolean;
+  /** Usage so far in every chunk, too. */
+  readonly continuous: boolean;
+}
+
+interface StreamOptionsField {
+  readonly include_usage?: boolean | undefined;
+  readonly continuous_usage_stats?: boolean | undefined;
+}
+
+export const toUsageOptions = (streamOptions: StreamOptionsField | undefined): UsageOptions => {
+  const includeUsage = streamOptions?.include_usage ?? false;
+  return { includeUsage, continuous: includeUsage && (streamOptions?.continuous_usage_stats ?? false) };
+};
+
+export const openAiHead = ({ id, createdAtSec, model }: AnswerHead, object: string) => ({
+  id,
+  object,
+  created: createdAtSec,
+  model,
+});
+
+export const openAiUsage = ({ promptTokens, completionTokens, reasoningTokens }: TokenUsage) => ({
+  prompt_tokens: promptTokens,
+  completion_tokens: completionTokens,
+  total_tokens: promptTokens + completionTokens,
+  ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+});
+
+/** The `usage` member of a chunk: absent unless asked for, and null where it is not continuous. */
+export const chunkUsage = ({ includeUsage, continuous }: UsageOptions, usage: TokenUsage): object =>
+  includeUsage ? { usage: continuous ? openAiUsage(usage) : null } : {};

@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { RequestError } from '../generation/request-error.js';
+
+/** @throws RequestError naming the first field at fault. */
+export const parseRequest = <T>(schema: z.ZodType<T>, body: unknown): T => {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw issue === undefined ? new RequestError('invalid_value', result.error.message) : toRequestError(issue);
+};
+
+/** A field that may be left out or null, as OpenAI's clients do with what they do not use. */
+export const optional = <T>(schema: z.ZodType<T>) =>
+  schema
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional();
+
+/** A known field that works only with the values that change nothing; anything else is refused, not ignored. */
+export const unsupported = (...neutralValues: readonly unknown[]) =>
+  z
+    .unknown()
+    .refine((value) => [undefined, null, ...neutralValues].some((neutral) => isDeepStrictEqual(value, neutral)), {
+      params: { requestCode: 'unsupported_parameter', neutralValues },
+    })
+    .optional();
+
+/** For a schema that is a function: refuses a known value or field that is not supported. */
+export const refuseUnsupported = (context: z.RefinementCtx, message: string): void => {
+  context.addIssue({ code: 'custom', message, params: { requestCode: 'unsupported_parameter' } });
+};
+
+const toRequestError = (issue: z.core.$ZodIssue): RequestError => {
+  const param = formatPath(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    const name = formatPath([...issue.path, issue.keys[0] ?? '']);
+    return new RequestError('unknown_parameter', `Unknown field: ${name}`, name);
+  }
+  if (issue.code === 'custom' && issue.params?.['requestCode'] === 'unsupported_parameter') {
+    return new RequestError('unsupported_parameter', unsupportedMessage(issue, param), param);
+  }
+  return new RequestError('invalid_value', param === '' ? issue.message : `${param}: ${issue.message}`, param);
+};
+
+const unsupportedMessage = (issue: z.core.$ZodIssueCustom, param: string): string => {
+  const neutralValues = issue.params?.['neutralValues'] as readonly unknown[] | undefined;
+  if (neutralValues === undefined) return `${param}: ${issue.message}`;
+  const neutral = neutralValues.map((value) => `set it to ${JSON.stringify(value)}`);
+  return `${param} is not supported: ${['leave it out', ...neutral].join(' or ')}`;
+};
+
+/** ['messages', 0, 'role'] -> messages[0].role */
+const formatPath = (path: readonly PropertyKey[]): string =>
+  path
+    .map((key) => (typeof key === 'number' ? `[${String(key)}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '');

@@ -1,0 +1,24 @@
+/** Counters of the dispatch to one worker since it came up, as plain data. */
+export interface WorkerDispatchStats {
+  readonly workerId: string;
+  readonly address: string;
+  readonly isConnected: boolean;
+  readonly numInFlight: number;
+  readonly numCalls: number;
+  /** Calls without a usable answer: errors, timeouts, lost connections, and answers that did not pass the check. */
+  readonly numFailedCalls: number;
+  /** Answers to calls that had timed out. */
+  readonly numLateAnswers: number;
+  readonly numConnectionsLost: number;
+  /** Bytes of the tensors, without the messages' numbers and gRPC's framing. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Over answered calls: the sum gives the mean. */
+  readonly sumRoundTripMs: number;
+  readonly maxRoundTripMs: number;
+}
+
+export interface DispatchStats {
+  readonly placementVersion: number | undefined;
+  readonly workers: readonly WorkerDispatchStats[];
+}

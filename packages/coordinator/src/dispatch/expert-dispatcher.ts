@@ -1,0 +1,26 @@
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+
+/** One layer's routed tokens. Arrays belong to the caller and must not change until the call has ended. */
+export interface LayerCall {
+  readonly layerIndex: number;
+  readonly numRows: number;
+  readonly topK: number;
+  /** fp32 [numRows, hidden]: the normed hidden states. */
+  readonly rows: Float32Array;
+  /** [numRows, topK] logical experts; those of one row are distinct. */
+  readonly expertIds: Int32Array;
+  /** fp32 [numRows, topK]. */
+  readonly routingWeights: Float32Array;
+}
+
+export interface LayerResult {
+  /** fp32 [numRows, hidden]: sum over the row's experts of weight * expert(row). Rows that failed hold no meaning. */
+  readonly sums: Float32Array;
+  /** Row index to the reason; empty when all went well. An expert that did not answer is an error, never a zero. */
+  readonly failures: ReadonlyMap<number, ExpertmeshError>;
+}
+
+/** Computes the experts of one layer, wherever they are. */
+export interface ExpertDispatcher {
+  dispatch(call: LayerCall): Promise<LayerResult>;
+}

@@ -1,0 +1,225 @@
+import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
+import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
+import {
+  answering,
+  type Behaviour,
+  holdCalls,
+  simpleExpert,
+  SimpleExpertServer,
+} from '../../../../test/kit/simple-expert-server.js';
+import { until } from '../../../../test/kit/until.js';
+
+const HIDDEN_SIZE = 6;
+const NUM_EXPERTS = 12;
+const CALL_TIMEOUT_MS = 1500;
+const WORKER_IDS = ['w0', 'w1', 'w2'];
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function startServer(port?: number): Promise<SimpleExpertServer> {
+  const server = await SimpleExpertServer.start(port);
+  cleanUps.push(() => server.close());
+  return server;
+}
+
+/** Three workers with 4 experts each: 0-3, 4-7 and 8-11. */
+async function startCluster(options: Partial<GrpcExpertDispatcherOptions> = {}) {
+  const servers = await Promise.all(WORKER_IDS.map(() => startServer()));
+  const dispatcher = new GrpcExpertDispatcher({
+    hiddenSize: HIDDEN_SIZE,
+    wireDtype: 'fp32',
+    callTimeoutMs: CALL_TIMEOUT_MS,
+    ...options,
+  });
+  cleanUps.push(() => dispatcher.close());
+  dispatcher.setPlacement(contiguousPlacement(3, [0, 5], NUM_EXPERTS, WORKER_IDS));
+  WORKER_IDS.forEach((workerId, index) => {
+    dispatcher.setWorkerUp(workerId, servers[index]?.address ?? '');
+  });
+  await until(() => dispatcher.stats().workers.every(({ isConnected }) => isConnected));
+  const [first, second, third] = servers;
+  if (first === undefined || second === undefined || third === undefined) throw new Error('three servers');
+  return { dispatcher, servers: [first, second, third] as const };
+}
+
+/** Row 0 needs all workers, row 1 only w0, row 2 w1 and w2, row 3 only w2. */
+const call: LayerCall = {
+  layerIndex: 5,
+  numRows: 4,
+  topK: 3,
+  rows: Float32Array.from({ length: 4 * HIDDEN_SIZE }, (_, index) => Math.sin(index * 12.9898) * 3),
+  expertIds: Int32Array.of(0, 5, 11, 1, 2, 3, 4, 7, 8, 9, 10, 11),
+  routingWeights: Float32Array.from({ length: 12 }, (_, pair) => 0.1 + pair / 17),
+};
+
+function expectSums(result: LayerResult, rowIndices: readonly number[]): void {
+  for (const row of rowIndices)
+    for (let index = row * HIDDEN_SIZE; index < (row + 1) * HIDDEN_SIZE; index++) {
+      let expected = 0;
+      for (let pair = row * call.topK; pair < (row + 1) * call.topK; pair++)
+        expected += (call.routingWeights[pair] ?? 0) * simpleExpert(call.rows[index] ?? 0, call.expertIds[pair] ?? 0);
+      expect(result.sums[index]).toBeCloseTo(expected, 4);
+    }
+}
+
+/** Rows 0 and 2 have pairs on w1; rows 1 and 3 have none. */
+function expectOnlyRowsOfW1Failed(result: LayerResult, code: string, message: string): void {
+  expect([...result.failures.keys()]).toEqual([0, 2]);
+  for (const error of result.failures.values())
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  expectSums(result, [1, 3]);
+}
+
+describe('GrpcExpertDispatcher', () => {
+  it('sums the experts of every row over all workers, with one message to each', async () => {
+    const { dispatcher, servers } = await startCluster();
+    const result = await dispatcher.dispatch(call);
+    expect(result.failures.size).toBe(0);
+    expectSums(result, [0, 1, 2, 3]);
+    expect(servers.map((server) => server.calls.length)).toEqual([1, 1, 1]);
+    expect(servers[1].calls[0]).toMatchObject({ layerIndex: 5, placementVersion: 3, numRows: 2 });
+  });
+
+  it('splits calls that would exceed the message bound', async () => {
+    const { dispatcher, servers } = await startCluster({ maxMessageBytes: 256 + 2 * (HIDDEN_SIZE * 4 + 4 + 24) });
+    expectSums(await dispatcher.dispatch(call), [0, 1, 2, 3]);
+    expect(servers.map((server) => server.calls.length)).toEqual([1, 1, 2]);
+  });
+
+  it('sends fp16 rows when asked to', async () => {
+    const { dispatcher, servers } = await startCluster({ wireDtype: 'fp16' });
+    for (const server of servers)
+      server.behaviour = answering((answer) => ({
+        ...answer,
+        rowDtype: 'fp16',
+        rows: new Uint16Array(answer.rows.length).fill(0x3c00),
+      }));
+    const result = await dispatcher.dispatch(call);
+    expect(servers[0].calls[0]?.rows).toBeInstanceOf(Uint16Array);
+    // Every part is all ones, so a sum is the number of workers that the row needed.
+    expect([0, 1, 2, 3].map((row) => result.sums[row * HIDDEN_SIZE])).toEqual([3, 1, 2, 1]);
+  });
+
+  it('gives bit-identical sums whatever the order in which the answers come', async () => {
+    const { dispatcher, servers } = await startCluster();
+    const seen = new Set<string>();
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
+      const held = servers.map(holdCalls);
+      const pending = dispatcher.dispatch(call);
+      await Promise.all(held.map(({ arrived }) => arrived));
+      for (const [position, index] of order.entries()) {
+        held[index]?.answer();
+        const numAnswered = position + 1;
+        await until(
+          () => dispatcher.stats().workers.filter(({ numInFlight }) => numInFlight === 0).length === numAnswered,
+        );
+      }
+      seen.add(Buffer.from((await pending).sums.buffer).toString('hex'));
+    }
+    expect(seen.size).toBe(1);
+  });
+
+  it.each<[string, Behaviour, string]>([
+    ['the wrong layer', answering((answer) => ({ ...answer, layerIndex: 4 })), 'layer_index is 4'],
+    ['the wrong placement', answering((answer) => ({ ...answer, placementVersion: 2 })), 'placement_version is 2'],
+    [
+      'missing rows',
+      answering((answer) => ({ ...answer, numRows: 1, rows: answer.rows.slice(0, HIDDEN_SIZE) })),
+      'num_rows is 1',
+    ],
+    ['a missing pair', answering((answer) => ({ ...answer, numPairs: answer.numPairs - 1 })), 'num_pairs is 2'],
+    ['a NaN', answering((answer) => ({ ...answer, rows: answer.rows.slice().fill(NaN, 3, 4) })), 'element 3 of row 0'],
+  ])('fails only the rows of a worker that answers with %s', async (_, behaviour, message) => {
+    const { dispatcher, servers } = await startCluster();
+    servers[1].behaviour = behaviour;
+    const result = await dispatcher.dispatch(call);
+    expectOnlyRowsOfW1Failed(result, 'data_loss', message);
+    expect([...result.failures.values()][0]?.message).toContain(`worker w1 (${servers[1].address})`);
+    expect(dispatcher.stats().workers[1]).toMatchObject({ numCalls: 1, numFailedCalls: 1 });
+  });
+
+  it('passes on the error that a worker answers with', async () => {
+    const { dispatcher, servers } = await startCluster();
+    servers[1].behaviour = answering((answer) => ({
+      ...answer,
+      rows: new Float32Array(0),
+      error: { code: 'failed_precondition', message: 'placement 3 is not served here' },
+    }));
+    const result = await dispatcher.dispatch(call);
+    expectOnlyRowsOfW1Failed(result, 'failed_precondition', 'placement 3 is not served here');
+  });
+
+  it('fails the rows at once when the worker breaks its stream in the middle of a call', async () => {
+    const { dispatcher, servers } = await startCluster();
+    servers[1].behaviour = (_call, _answer, stream) => {
+      stream.fail('the compute thread died');
+    };
+    const result = await dispatcher.dispatch(call);
+    expectOnlyRowsOfW1Failed(result, 'unavailable', 'the compute thread died');
+  });
+
+  it('fails the rows at once when the worker process goes away in the middle of a call', async () => {
+    const { dispatcher, servers } = await startCluster();
+    const { arrived } = holdCalls(servers[1]);
+    const pending = dispatcher.dispatch(call);
+    await arrived;
+    await servers[1].close();
+    expectOnlyRowsOfW1Failed(await pending, 'unavailable', `worker w1 (${servers[1].address})`);
+  });
+
+  it('fails the rows at once when membership says that the worker is gone, and those sent later', async () => {
+    const { dispatcher, servers } = await startCluster();
+    const { arrived } = holdCalls(servers[1]);
+    const pending = dispatcher.dispatch(call);
+    await arrived;
+    dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
+    expectOnlyRowsOfW1Failed(await pending, 'unavailable', 'it missed its heartbeats');
+    expectOnlyRowsOfW1Failed(await dispatcher.dispatch(call), 'unavailable', 'it missed its heartbeats');
+    servers[1].behaviour = answering((answer) => answer);
+    dispatcher.setWorkerUp('w1', servers[1].address);
+    expectSums(await dispatcher.dispatch(call), [0, 1, 2, 3]);
+  });
+
+  it('fails the rows of a worker that never joined', async () => {
+    const { dispatcher } = await startCluster();
+    dispatcher.setPlacement(contiguousPlacement(4, [5], NUM_EXPERTS, ['w0', 'stranger', 'w2']));
+    expectOnlyRowsOfW1Failed(await dispatcher.dispatch(call), 'unavailable', 'worker stranger has not joined');
+  });
+
+  it('probes every worker and names the first that does not answer well', async () => {
+    const { dispatcher, servers } = await startCluster();
+    await dispatcher.probe(5);
+    expect(servers.map((server) => server.calls.map(({ expertIds }) => [...expertIds]))).toEqual([[[0]], [[4]], [[8]]]);
+    servers[2].behaviour = answering((answer) => ({ ...answer, rows: answer.rows.slice().fill(Infinity) }));
+    await expect(dispatcher.probe(0)).rejects.toThrow(`worker w2 (${servers[2].address}) answered wrongly`);
+  });
+
+  it('fails what is in flight when it is closed, and leaves no timer', async () => {
+    const clock = new DrivenClock();
+    const { dispatcher, servers } = await startCluster({ clock });
+    const held = servers.map(holdCalls);
+    const pending = dispatcher.dispatch(call);
+    await Promise.all(held.map(({ arrived }) => arrived));
+    await dispatcher.close();
+    expect((await pending).failures.size).toBe(4);
+    expect(clock.numTimers).toBe(0);
+  });
+
+  it('refuses to dispatch before the first placement', async () => {
+    const dispatcher = new GrpcExpertDispatcher({ hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 });
+    await expect(dispatcher.dispatch(call)).rejects.toMatchObject({ code: 'failed_precondition' });
+  });
+});

@@ -1,0 +1,172 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
+import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
+import { expertsOf, type Placement } from '@expertmesh/shared/placement/placement';
+import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
+import { type DispatchStats } from './dispatch-stats.js';
+import { type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
+import { type OutgoingCall, WorkerStream } from './worker-stream.js';
+
+export interface GrpcExpertDispatcherOptions {
+  readonly hiddenSize: number;
+  /** How rows travel, both ways. fp32 is exact; fp16 halves the bytes. */
+  readonly wireDtype: WireDtype;
+  /**
+   * Longest time for one call. A worker that vanished is noticed sooner, by its connection or by membership's heartbeat
+   * (setWorkerDown); this is for one that is there and does not answer.
+   */
+  readonly callTimeoutMs: number;
+  readonly maxMessageBytes?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/**
+ * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are checked
+ * and added up in the placement's order of workers. Lives in the engine thread.
+ */
+export class GrpcExpertDispatcher implements ExpertDispatcher {
+  readonly #options: GrpcExpertDispatcherOptions;
+  readonly #streams = new Map<string, WorkerStream>();
+  #placement: Placement | undefined;
+
+  constructor(options: GrpcExpertDispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Routes the layers that are dispatched from now on; those under way end with the placement that they began with. */
+  setPlacement(placement: Placement): void {
+    this.#placement = placement;
+  }
+
+  /** Opens the stream to a worker; one that is open at this address already stays. */
+  setWorkerUp(workerId: string, dataAddress: string): void {
+    const current = this.#streams.get(workerId);
+    if (current?.isUsableAt(dataAddress)) return;
+    current?.close('the worker has come back as another process');
+    const { clock = systemClock, random = Math.random } = this.#options;
+    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random }));
+  }
+
+  /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */
+  setWorkerDown(workerId: string, reason: string): void {
+    this.#streams.get(workerId)?.close(reason);
+  }
+
+  /** @throws ExpertmeshError `failed_precondition` before the first placement. */
+  async dispatch(call: LayerCall): Promise<LayerResult> {
+    const placement = this.#requirePlacement();
+    const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
+    const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
+    const parts = planDispatch(call, placement, maxRows);
+    // A failed part is a value here: sending it again to another replica belongs between these two lines.
+    const outcomes = await Promise.all(parts.map((part) => this.#computePart(call, part, placement)));
+    return combineParts(call.numRows, hiddenSize, outcomes);
+  }
+
+  /**
+   * Sends every worker of the placement one row for one of its experts of the layer.
+   *
+   * @throws ExpertmeshError of the first worker (in the placement's order) that did not answer with finite values.
+   */
+  async probe(layerIndex: number): Promise<void> {
+    const placement = this.#requirePlacement();
+    const row = Float32Array.from({ length: this.#options.hiddenSize }, (_, column) => ((column % 7) - 3) / 4);
+    const call = {
+      layerIndex,
+      numRows: 1,
+      topK: 1,
+      rows: row,
+      expertIds: new Int32Array(1),
+      routingWeights: Float32Array.of(1),
+    };
+    const outcomes = await Promise.all(
+      placement.workerIds.flatMap((_, workerIndex) => {
+        const [expertId] = expertsOf(placement, layerIndex, workerIndex);
+        if (expertId === undefined) return [];
+        return [this.#computePart(call, onePair(workerIndex, expertId), placement)];
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+  }
+
+  stats(): DispatchStats {
+    return {
+      placementVersion: this.#placement?.version,
+      workers: [...this.#streams.values()].map((stream) => stream.stats()),
+    };
+  }
+
+  /** Ends the streams; what is in flight fails with `unavailable`. */
+  close(): Promise<void> {
+    for (const stream of this.#streams.values()) stream.close('the coordinator is shutting down');
+    return Promise.resolve();
+  }
+
+  async #computePart(call: LayerCall, part: DispatchPart, placement: Placement): Promise<PartOutcome> {
+    const workerId = placement.workerIds[part.workerIndex] ?? '';
+    const stream = this.#streams.get(workerId);
+    const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
+    if (stream === undefined)
+      return failed(new ExpertmeshError('unavailable', `worker ${workerId} has not joined yet; is it running?`));
+    const message = this.#message(call, part, placement.version);
+    let answer: DispatchAnswer;
+    try {
+      answer = await stream.call(message, this.#options.callTimeoutMs);
+    } catch (thrown) {
+      return failed(ExpertmeshError.from(thrown));
+    }
+    const wrong = checkAnswer(message, answer, stream.peer);
+    if (wrong === undefined) return { kind: 'answered', part, rows: answer.rows };
+    stream.countWrongAnswer();
+    return failed(wrong);
+  }
+
+  #message(call: LayerCall, part: DispatchPart, placementVersion: number): OutgoingCall {
+    const { hiddenSize, wireDtype } = this.#options;
+    const rows = gatherRows(call, part.rowIndices, hiddenSize);
+    return {
+      layerIndex: call.layerIndex,
+      placementVersion,
+      numRows: part.rowIndices.length,
+      hiddenSize,
+      rowDtype: wireDtype,
+      rowOffsets: part.rowOffsets,
+      expertIds: part.expertIds,
+      routingWeights: part.routingWeights,
+      rows: wireDtype === 'fp32' ? rows : asFp16(rows),
+    };
+  }
+
+  #requirePlacement(): Placement {
+    if (this.#placement !== undefined) return this.#placement;
+    throw new ExpertmeshError('failed_precondition', 'no placement yet: no worker has been given experts');
+  }
+}
+
+// Row indices ascend and are distinct, so as many as the call has are all of them, in order.
+function gatherRows(call: LayerCall, rowIndices: Uint32Array, hiddenSize: number): Float32Array {
+  if (rowIndices.length === call.numRows) return call.rows.subarray(0, call.numRows * hiddenSize);
+  const rows = new Float32Array(rowIndices.length * hiddenSize);
+  rowIndices.forEach((rowIndex, partRow) => {
+    rows.set(call.rows.subarray(rowIndex * hiddenSize, (rowIndex + 1) * hiddenSize), partRow * hiddenSize);
+  });
+  return rows;
+}
+
+function asFp16(rows: Float32Array): Uint16Array {
+  const bits = new Uint16Array(rows.length);
+  encodeFp16(rows, bits);
+  return bits;
+}
+
+const onePair = (workerIndex: number, expertId: number): DispatchPart => ({
+  workerIndex,
+  rowIndices: Uint32Array.of(0),
+  rowOffsets: Uint32Array.of(0, 1),
+  expertIds: Uint32Array.of(expertId),
+  routingWeights: Float32Array.of(1),
+});

@@ -1,0 +1,184 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
+import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
+import { DispatchConnection } from './dispatch-connection.js';
+import { type WorkerDispatchStats } from './dispatch-stats.js';
+
+/** A call whose id is given when it is sent. */
+export type OutgoingCall = Omit<DispatchCall, 'callId'>;
+
+export interface WorkerStreamOptions {
+  readonly workerId: string;
+  /** `host:port` of the worker's ExpertService. */
+  readonly address: string;
+  readonly clock: Clock;
+  /** In [0, 1); spreads reconnections. */
+  readonly random: () => number;
+}
+
+const MAX_CALL_ID = 0xffffffff;
+
+/**
+ * One long-lived Dispatch stream to one worker, with many calls in flight. A stream that ends or fails takes its calls
+ * with it, at once, and is opened anew on another channel after a growing delay; until then calls fail at once.
+ */
+export class WorkerStream {
+  readonly #options: WorkerStreamOptions;
+  readonly #inFlight = new Map<number, InFlightCall>();
+  readonly #counts = {
+    numCalls: 0,
+    numFailedCalls: 0,
+    numLateAnswers: 0,
+    numConnectionsLost: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    sumRoundTripMs: 0,
+    maxRoundTripMs: 0,
+  };
+  #state: State;
+  #lastCallId = 0;
+  #numFailuresInARow = 0;
+
+  constructor(options: WorkerStreamOptions) {
+    this.#options = options;
+    this.#state = this.#connect();
+  }
+
+  /** How errors name the worker. */
+  get peer(): string {
+    return `worker ${this.#options.workerId} (${this.#options.address})`;
+  }
+
+  /** Whether it is connected or about to be, at this address: false while it waits to connect again, and after close. */
+  isUsableAt(address: string): boolean {
+    return this.#state.kind === 'connected' && this.#options.address === address;
+  }
+
+  /**
+   * Sends the call and waits for its answer; call ids are given here.
+   *
+   * @throws ExpertmeshError the worker's own error, `unavailable` when the worker is or goes away, `deadline_exceeded`, or
+   * `resource_exhausted` when MAX_QUEUED_CALLS are in flight.
+   */
+  async call(call: OutgoingCall, deadlineMs: number): Promise<DispatchAnswer> {
+    this.#counts.numCalls++;
+    if (this.#state.kind !== 'connected') throw this.#failed('unavailable', this.#state.reason);
+    if (this.#inFlight.size >= MAX_QUEUED_CALLS)
+      throw this.#failed('resource_exhausted', `${String(MAX_QUEUED_CALLS)} calls are in flight already`);
+    const { connection } = this.#state;
+    const { clock } = this.#options;
+    const callId = this.#nextCallId();
+    return new Promise((resolve, reject) => {
+      const answered = answerDeadline(clock, deadlineMs, () => {
+        this.#inFlight.delete(callId);
+        reject(this.#failed('deadline_exceeded', `no answer to a call within ${String(deadlineMs)} ms`));
+      });
+      this.#inFlight.set(callId, { resolve, reject, startMs: clock.nowMs(), answered });
+      this.#counts.sentBytes += tensorBytes(call);
+      connection.send({ ...call, callId });
+    });
+  }
+
+  /** Counts an answer that came and did not pass the caller's check. */
+  countWrongAnswer(): void {
+    this.#counts.numFailedCalls++;
+  }
+
+  /** Ends the stream for good; calls in flight, and all later ones, fail with `unavailable` and this reason. */
+  close(reason: string): void {
+    const last = this.#state;
+    this.#state = { kind: 'closed', reason };
+    if (last.kind === 'waiting') last.cancelTimer();
+    if (last.kind === 'connected') last.connection.end();
+    this.#failAll(reason);
+  }
+
+  stats(): WorkerDispatchStats {
+    const { workerId, address } = this.#options;
+    const isConnected = this.#state.kind === 'connected' && this.#state.connection.isReady;
+    return { workerId, address, isConnected, numInFlight: this.#inFlight.size, ...this.#counts };
+  }
+
+  #connect(): State {
+    const { address, clock } = this.#options;
+    const connection = new DispatchConnection(address, this.peer, clock, {
+      onReady: () => {
+        this.#numFailuresInARow = 0;
+      },
+      onAnswer: (answer) => {
+        this.#settle(answer);
+      },
+      onLost: (reason) => {
+        this.#reconnectLater(reason);
+      },
+    });
+    return { kind: 'connected', connection };
+  }
+
+  #reconnectLater(lostBecause: string): void {
+    const { clock, random } = this.#options;
+    this.#numFailuresInARow++;
+    this.#counts.numConnectionsLost++;
+    const cancelTimer = clock.after(reconnectDelayMs(this.#numFailuresInARow, random), () => {
+      this.#state = this.#connect();
+    });
+    const reason = `the connection is lost and is being made again: ${lostBecause}`;
+    this.#state = { kind: 'waiting', reason, cancelTimer };
+    this.#failAll(reason);
+  }
+
+  #settle(answer: DispatchAnswer): void {
+    const call = this.#inFlight.get(answer.callId);
+    if (call === undefined) {
+      this.#counts.numLateAnswers++;
+      return;
+    }
+    this.#inFlight.delete(answer.callId);
+    call.answered();
+    const roundTripMs = this.#options.clock.nowMs() - call.startMs;
+    this.#counts.sumRoundTripMs += roundTripMs;
+    this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
+    this.#counts.receivedBytes += answer.rows.byteLength;
+    if (answer.error === undefined) call.resolve(answer);
+    else call.reject(this.#failed(answer.error.code, answer.error.message));
+  }
+
+  #failAll(reason: string): void {
+    const calls = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    for (const call of calls) {
+      call.answered();
+      call.reject(this.#failed('unavailable', reason));
+    }
+  }
+
+  #failed(code: ExpertmeshError['code'], reason: string): ExpertmeshError {
+    this.#counts.numFailedCalls++;
+    return new ExpertmeshError(code, `${this.peer}: ${reason}`);
+  }
+
+  #nextCallId(): number {
+    do this.#lastCallId = this.#lastCallId === MAX_CALL_ID ? 1 : this.#lastCallId + 1;
+    while (this.#inFlight.has(this.#lastCallId));
+    return this.#lastCallId;
+  }
+}
+
+type State =
+  | { readonly kind: 'connected'; readonly connection: DispatchConnection }
+  | { readonly kind: 'waiting'; readonly reason: string; readonly cancelTimer: () => void }
+  | { readonly kind: 'closed'; readonly reason: string };
+
+interface InFlightCall {
+  readonly resolve: (answer: DispatchAnswer) => void;
+  readonly reject: (error: ExpertmeshError) => void;
+  readonly startMs: number;
+  /** Stops the deadline. */
+  readonly answered: () => void;
+}
+
+const tensorBytes = ({ rowOffsets, expertIds, routingWeights, rows }: OutgoingCall): number =>
+  rowOffsets.byteLength + expertIds.byteLength + routingWeights.byteLength + rows.byteLength;

@@ -1,0 +1,109 @@
+import { randomInt } from 'node:crypto';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { ExpertmeshError, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { DenseRunner } from '../dense/dense-runner.js';
+import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
+import { runCanary } from './canary.js';
+import { Engine } from './engine.js';
+import { ForwardPass } from './forward.js';
+import { type EngineCommand, type EngineReport, type EngineThreadOptions } from './thread-protocol.js';
+
+/**
+ * The engine thread: scheduler, dense model and dispatch streams. It is a thread of its own because ONNX Runtime blocks
+ * the thread that it computes on, and HTTP, health and heartbeats must not wait for it.
+ */
+const STATS_INTERVAL_MS = 100;
+const MAX_SEED = 2 ** 48 - 1;
+
+async function main(port: MessagePort, options: EngineThreadOptions): Promise<void> {
+  const report = (message: EngineReport): void => {
+    port.postMessage(message);
+  };
+  const store = await openExpertStore(options.storeDir);
+  const dense = await DenseRunner.load(store, {
+    numThreads: options.numThreads,
+    onProgress: (loaded, total) => {
+      report({ type: 'loading', loaded, total });
+    },
+  });
+  const dispatcher = new GrpcExpertDispatcher({
+    hiddenSize: store.spec.hiddenSize,
+    wireDtype: options.wireDtype,
+    callTimeoutMs: options.dispatchTimeoutMs,
+  });
+  const forward = new ForwardPass(store.spec, dense, dispatcher);
+  const engine = new Engine({
+    ...options,
+    spec: store.spec,
+    forward,
+    emit: (events) => {
+      report({ type: 'events', events });
+    },
+    randomSeed: () => randomInt(MAX_SEED),
+  });
+  const reportStats = (): void => {
+    report({ type: 'stats', engine: engine.stats(), dispatch: dispatcher.stats() });
+  };
+  const statsTimer = setInterval(reportStats, STATS_INTERVAL_MS);
+
+  const close = async (): Promise<void> => {
+    clearInterval(statsTimer);
+    await engine.close();
+    await dispatcher.close();
+    await dense.close();
+    reportStats();
+    port.close();
+  };
+
+  const canary = async (id: number): Promise<void> => {
+    try {
+      await engine.betweenSteps(() => runCanary(store.spec, forward, dispatcher));
+      report({ type: 'canary', id });
+    } catch (error) {
+      report({ type: 'canary', id, error: toErrorData(error) });
+    }
+  };
+
+  const obey = async (command: EngineCommand): Promise<void> => {
+    switch (command.type) {
+      case 'submit':
+        engine.submit(command.id, command.request);
+        return;
+      case 'cancel':
+        engine.cancel(command.id);
+        return;
+      case 'placement':
+        dispatcher.setPlacement(command.placement);
+        return;
+      case 'worker-up':
+        dispatcher.setWorkerUp(command.workerId, command.dataAddress);
+        return;
+      case 'worker-down':
+        dispatcher.setWorkerDown(command.workerId, command.reason);
+        return;
+      case 'canary':
+        await canary(command.id);
+        return;
+      case 'close':
+        await close();
+    }
+  };
+  // A command that throws is a bug; it must end the process, not vanish in a promise.
+  port.on('message', (command: EngineCommand) => {
+    obey(command).catch((error: unknown) => {
+      setImmediate(() => {
+        throw ExpertmeshError.from(error);
+      });
+    });
+  });
+  reportStats();
+  report({ type: 'loaded' });
+}
+
+if (parentPort === null) throw new ExpertmeshError('internal', 'engine-thread.js must run as a worker thread');
+const port = parentPort;
+main(port, workerData as EngineThreadOptions).catch((error: unknown) => {
+  port.postMessage({ type: 'load-failed', error: toErrorData(error) } satisfies EngineReport);
+  port.close();
+});

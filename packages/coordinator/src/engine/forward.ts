@@ -1,0 +1,179 @@
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type DenseRunner, type Qkv, type RotaryRows, type RoutedRows } from '../dense/dense-runner.js';
+import { type KvCache } from '../dense/kv-cache.js';
+import { RotaryTable } from '../dense/rotary-table.js';
+import { type ExpertDispatcher } from '../dispatch/expert-dispatcher.js';
+
+/** One sequence's tokens in a forward pass: they follow those that its cache holds. */
+export interface Chunk {
+  readonly cache: KvCache;
+  readonly tokenIds: readonly number[];
+  /** Logits are wanted of this many tokens at the end of the chunk; 0 while a prompt is not complete. */
+  readonly numLogits: number;
+}
+
+/** What became of a chunk. A chunk that failed leaves its cache as it was before. */
+export type ChunkResult =
+  | { readonly ok: true; /** fp32 [numLogits, vocab] */ readonly logits: Float32Array }
+  | { readonly ok: false; readonly error: ExpertmeshError };
+
+/** Sees each layer's routing as it happens. Arrays are as in LayerCall and only valid during the call. */
+export type RoutingObserver = (layerIndex: number, routed: RoutedRows, chunks: readonly Chunk[]) => void;
+
+/** Runs tokens through the whole model: dense parts here, experts through the dispatcher. */
+export class ForwardPass {
+  readonly #spec: ModelSpec;
+  readonly #dense: DenseRunner;
+  readonly #experts: ExpertDispatcher;
+  readonly #rotary: RotaryTable;
+  readonly #observe: RoutingObserver | undefined;
+
+  constructor(spec: ModelSpec, dense: DenseRunner, experts: ExpertDispatcher, observe?: RoutingObserver) {
+    this.#spec = spec;
+    this.#dense = dense;
+    this.#experts = experts;
+    this.#rotary = new RotaryTable(spec.headDim, spec.ropeTheta);
+    this.#observe = observe;
+  }
+
+  /** Computes all chunks together. Chunks whose experts failed drop out on the way; the others go on. */
+  async run(chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> {
+    const results = new Map<Chunk, ChunkResult>();
+    for (const chunk of chunks) chunk.cache.reserve(chunk.tokenIds.length);
+    let batch = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
+    for (let layerIndex = 0; layerIndex < this.#spec.numLayers && batch.chunks.length > 0; layerIndex++) {
+      const { hidden, failures } = await this.#layer(layerIndex, batch);
+      if (failures.size === 0) batch = { ...batch, hidden };
+      else {
+        for (const [chunk, error] of failures) results.set(chunk, { ok: false, error });
+        batch = this.#without(batch, hidden, failures);
+      }
+    }
+    for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
+    await this.#logits(batch, results);
+    return results;
+  }
+
+  async #layer(layerIndex: number, batch: Batch): Promise<LayerOutcome> {
+    const qkv = await this.#dense.qkv(layerIndex, batch.hidden, batch.rotary);
+    const context = await this.#attention(layerIndex, batch, qkv);
+    const { residual, routed } = await this.#dense.postAttention(layerIndex, batch.hidden, context);
+    if (routed === undefined) return { hidden: residual, failures: new Map() };
+    this.#observe?.(layerIndex, routed, batch.chunks);
+    const { sums, failures } = await this.#experts.dispatch({
+      layerIndex,
+      numRows: batch.numRows,
+      topK: this.#spec.topK,
+      rows: routed.normed,
+      expertIds: routed.expertIds,
+      routingWeights: routed.routingWeights,
+    });
+    addInPlace(residual, sums);
+    return { hidden: residual, failures: byChunk(batch, failures) };
+  }
+
+  async #attention(layerIndex: number, batch: Batch, qkv: Qkv): Promise<Float32Array> {
+    const qSize = this.#spec.numHeads * this.#spec.headDim;
+    const context = new Float32Array(batch.numRows * qSize);
+    for (const [index, chunk] of batch.chunks.entries()) {
+      const numRows = chunk.tokenIds.length;
+      const rowIndex = batch.rowIndices[index] ?? 0;
+      chunk.cache.write(layerIndex, qkv.k, qkv.v, rowIndex, numRows);
+      const q = qkv.q.subarray(rowIndex * qSize, (rowIndex + numRows) * qSize);
+      const mask = batch.masks[index] ?? new Float32Array();
+      context.set(await this.#dense.attention(layerIndex, q, chunk.cache, mask), rowIndex * qSize);
+    }
+    return context;
+  }
+
+  async #logits(batch: Batch, results: Map<Chunk, ChunkResult>): Promise<void> {
+    const { hiddenSize, vocabSize } = this.#spec;
+    const wanted = batch.chunks.flatMap((chunk, index) => {
+      const end = (batch.rowIndices[index] ?? 0) + chunk.tokenIds.length;
+      return Array.from({ length: chunk.numLogits }, (_, offset) => end - chunk.numLogits + offset);
+    });
+    const hidden = gatherRows(batch.hidden, wanted, hiddenSize);
+    const logits = wanted.length === 0 ? hidden : await this.#dense.logits(hidden);
+    let row = 0;
+    for (const chunk of batch.chunks) {
+      results.set(chunk, { ok: true, logits: logits.subarray(row * vocabSize, (row + chunk.numLogits) * vocabSize) });
+      row += chunk.numLogits;
+    }
+  }
+
+  #batch(chunks: readonly Chunk[], hidden: Float32Array): Batch {
+    const numRows = hidden.length / this.#spec.hiddenSize;
+    const rotary = {
+      cos: new Float32Array(numRows * this.#rotary.halfDim),
+      sin: new Float32Array(numRows * this.#rotary.halfDim),
+    };
+    const rowIndices: number[] = [];
+    let rowIndex = 0;
+    for (const { cache, tokenIds } of chunks) {
+      this.#rotary.fill(cache.length, tokenIds.length, rotary.cos, rotary.sin, rowIndex);
+      rowIndices.push(rowIndex);
+      rowIndex += tokenIds.length;
+    }
+    const masks = chunks.map(({ cache, tokenIds }) => causalMask(cache.length, tokenIds.length, cache.capacity));
+    return { chunks, hidden, numRows, rotary, rowIndices, masks };
+  }
+
+  #without(batch: Batch, hidden: Float32Array, failed: ReadonlyMap<Chunk, unknown>): Batch {
+    const kept = batch.chunks.filter((chunk) => !failed.has(chunk));
+    const rows = batch.chunks.flatMap((chunk, index) => {
+      if (failed.has(chunk)) return [];
+      return chunk.tokenIds.map((_, offset) => (batch.rowIndices[index] ?? 0) + offset);
+    });
+    return this.#batch(kept, gatherRows(hidden, rows, this.#spec.hiddenSize));
+  }
+}
+
+/** The rows of all live chunks, chunk after chunk. */
+interface Batch {
+  readonly chunks: readonly Chunk[];
+  /** fp32 [rows, hidden] */
+  readonly hidden: Float32Array;
+  readonly numRows: number;
+  readonly rotary: RotaryRows;
+  /** First row of each chunk. */
+  readonly rowIndices: readonly number[];
+  /** Attention mask of each chunk, fp32 [chunk's rows, cache capacity]. */
+  readonly masks: readonly Float32Array[];
+}
+
+interface LayerOutcome {
+  readonly hidden: Float32Array;
+  readonly failures: ReadonlyMap<Chunk, ExpertmeshError>;
+}
+
+/** 0 where row r (position `position` + r) may look, -Infinity for later positions and unused capacity. */
+export function causalMask(position: number, numRows: number, capacity: number): Float32Array {
+  const mask = new Float32Array(numRows * capacity);
+  for (let row = 0; row < numRows; row++)
+    mask.fill(-Infinity, row * capacity + position + row + 1, (row + 1) * capacity);
+  return mask;
+}
+
+function byChunk(batch: Batch, failures: ReadonlyMap<number, ExpertmeshError>): Map<Chunk, ExpertmeshError> {
+  const failed = new Map<Chunk, ExpertmeshError>();
+  for (const [index, chunk] of batch.chunks.entries()) {
+    const first = batch.rowIndices[index] ?? 0;
+    for (let row = first; row < first + chunk.tokenIds.length; row++) {
+      const error = failures.get(row);
+      if (error !== undefined && !failed.has(chunk)) failed.set(chunk, error);
+    }
+  }
+  return failed;
+}
+
+function gatherRows(rows: Float32Array, indices: readonly number[], rowSize: number): Float32Array {
+  const gathered = new Float32Array(indices.length * rowSize);
+  for (const [to, from] of indices.entries())
+    gathered.set(rows.subarray(from * rowSize, (from + 1) * rowSize), to * rowSize);
+  return gathered;
+}
+
+function addInPlace(target: Float32Array, addend: Float32Array): void {
+  for (let i = 0; i < target.length; i++) target[i] = (target[i] ?? 0) + (addend[i] ?? 0);
+}

@@ -1,0 +1,87 @@
+import { basename } from 'node:path';
+import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
+import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
+import { reportListening } from '@expertmesh/shared/process/parent-link';
+import { bindService, startServer } from '@expertmesh/shared/rpc/server';
+import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
+import { maxTokensWithin } from './dense/kv-cache.js';
+import { loadServedModel } from './generation/served-model.js';
+import { inferenceHandlers } from './inference/inference-service.js';
+import { meteredEngine } from './metrics/metered-engine.js';
+import { ServiceMetrics } from './metrics/service-metrics.js';
+import { Cluster } from './serving/cluster.js';
+import { ReadinessGate } from './serving/readiness-gate.js';
+
+/** The command `expertmesh coordinator`. Resolves after a clean shutdown, rejects when the coordinator had to give up. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const config = parseCoordinatorConfig(argv, process.env);
+  const logger = createLogger({ name: 'coordinator', level: config.logLevel });
+  await runUntilShutdown({ logger, drainTimeoutMs: config.drainTimeoutMs }, (lifecycle) =>
+    startCoordinator(config, logger, lifecycle),
+  );
+}
+
+// The API listens before anything is loaded, so that liveness, and what keeps the model from being ready, can be asked
+// from the start. It is registered after the cluster and so closed before it: running requests can still finish.
+async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
+  const store = await openExpertStore(config.store);
+  const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
+  const gate = new ReadinessGate(limits, config.kvCacheBytes);
+  const { signal, fail: onDeath } = lifecycle;
+  const cluster = new Cluster({ config, store, gate, logger, signal, onDeath });
+  lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
+
+  const metrics = new ServiceMetrics(() => gate.stats());
+  const id = config.servedModelName ?? basename(store.dir);
+  const model = await loadServedModel(store.dir, { id, engine: meteredEngine(gate, metrics) });
+  await openPorts(config, lifecycle, {
+    model,
+    engine: gate,
+    host: config.host,
+    port: config.port,
+    logger,
+    registry: metrics.registry,
+    readiness: () => ({
+      ready: gate.notReadyBecause === undefined,
+      reason: gate.notReadyBecause ?? 'a canary token went through every layer and worker',
+      details: { workers: cluster.status().workers },
+    }),
+    clusterStatus: () => cluster.status(),
+  });
+  await cluster.start();
+}
+
+async function openPorts(config: CoordinatorConfig, lifecycle: Lifecycle, options: HttpServerOptions): Promise<void> {
+  const grpc = await startServer({
+    host: config.host,
+    port: config.grpcPort,
+    portFlag: '--grpc-port',
+    services: [bindService(inferenceService, inferenceHandlers(options.model))],
+  });
+  lifecycle.onShutdown('gRPC port', () => grpc.close(config.drainTimeoutMs));
+  const http = await startHttpServer(options);
+  lifecycle.onShutdown('HTTP port', (deadline) => http.close(deadline));
+  reportListening({ type: 'listening', role: 'coordinator', httpPort: http.port, grpcPort: grpc.port });
+}
+
+/** @throws ExpertmeshError `invalid_argument` when --max-model-len asks for more than the model or the KV cache allow. */
+function chooseMaxModelLen({ maxModelLen, kvCacheBytes }: CoordinatorConfig, { spec }: ExpertStore): number {
+  const fits = maxTokensWithin(spec, kvCacheBytes);
+  const possible = Math.min(spec.maxPositionEmbeddings, fits);
+  if (possible < 2)
+    throw new ExpertmeshError(
+      'invalid_argument',
+      `--kv-cache-bytes ${String(kvCacheBytes)} holds ${String(fits)} tokens of this model: give it more`,
+    );
+  if (maxModelLen !== undefined && maxModelLen > possible)
+    throw new ExpertmeshError(
+      'invalid_argument',
+      `--max-model-len ${String(maxModelLen)} is too long: the model allows ${String(spec.maxPositionEmbeddings)} tokens, ` +
+        `--kv-cache-bytes ${String(kvCacheBytes)} holds ${String(fits)}`,
+    );
+  return maxModelLen ?? possible;
+}

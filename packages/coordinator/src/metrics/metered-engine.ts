@@ -1,0 +1,48 @@
+import { type EngineClient, type SequenceOutput, type SequenceRequest } from '../engine/engine-client.js';
+import { type FinishedReason, type ServiceMetrics } from './service-metrics.js';
+
+/** The same engine, with every sequence counted and timed. */
+export const meteredEngine = (
+  engine: EngineClient,
+  metrics: ServiceMetrics,
+  nowMs: () => number = () => performance.now(),
+): EngineClient => ({
+  limits: engine.limits,
+  stats: () => engine.stats(),
+  generate: (request, signal) => metered(engine, metrics, nowMs, request, signal),
+});
+
+async function* metered(
+  engine: EngineClient,
+  metrics: ServiceMetrics,
+  nowMs: () => number,
+  request: SequenceRequest,
+  signal: AbortSignal,
+): AsyncGenerator<SequenceOutput, void, void> {
+  const startMs = nowMs();
+  let lastTokenMs: number | undefined;
+  // A consumer that leaves the loop before the last output has found a stop string.
+  let finished: FinishedReason = 'stop';
+  try {
+    for await (const output of engine.generate(request, signal)) {
+      const tokenMs = nowMs();
+      if (lastTokenMs === undefined) recordFirstToken(metrics, request, tokenMs - startMs);
+      else metrics.interTokenLatency.observe((tokenMs - lastTokenMs) / 1000);
+      metrics.generationTokens.inc(output.tokenIds.length);
+      lastTokenMs = tokenMs;
+      finished = output.finishReason ?? finished;
+      yield output;
+    }
+  } catch (error) {
+    finished = 'error';
+    throw error;
+  } finally {
+    metrics.requestLatency.observe((nowMs() - startMs) / 1000);
+    metrics.countFinished(signal.aborted ? 'abort' : finished);
+  }
+}
+
+const recordFirstToken = (metrics: ServiceMetrics, { promptTokenIds }: SequenceRequest, elapsedMs: number): void => {
+  metrics.promptTokens.inc(promptTokenIds.length);
+  metrics.timeToFirstToken.observe(elapsedMs / 1000);
+};

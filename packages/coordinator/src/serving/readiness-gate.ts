@@ -1,0 +1,66 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import {
+  type EngineClient,
+  type EngineLimits,
+  type EngineStats,
+  type SequenceOutput,
+  type SequenceRequest,
+} from '../engine/engine-client.js';
+
+/**
+ * The engine as the API sees it from the first moment: refuses sequences with `unavailable` and the reason until the model can
+ * generate, so that nobody waits for a worker that may never come.
+ */
+export class ReadinessGate implements EngineClient {
+  readonly limits: EngineLimits;
+  readonly #kvCacheBudgetBytes: number;
+  #engine: EngineClient | undefined;
+  #notReadyBecause: string | undefined = 'the coordinator is starting';
+
+  constructor(limits: EngineLimits, kvCacheBudgetBytes: number) {
+    this.limits = limits;
+    this.#kvCacheBudgetBytes = kvCacheBudgetBytes;
+  }
+
+  /** Why sequences are refused; undefined when they are not. */
+  get notReadyBecause(): string | undefined {
+    return this.#notReadyBecause;
+  }
+
+  /** The engine is there, which does not mean that it may be used yet. */
+  attach(engine: EngineClient): void {
+    this.#engine = engine;
+  }
+
+  open(): void {
+    this.#notReadyBecause = undefined;
+  }
+
+  shut(reason: string): void {
+    this.#notReadyBecause = reason;
+  }
+
+  generate(request: SequenceRequest, signal: AbortSignal): AsyncIterable<SequenceOutput> {
+    const reason = this.#notReadyBecause;
+    if (this.#engine === undefined || reason !== undefined)
+      throw new ExpertmeshError('unavailable', `the model is not ready: ${reason ?? 'it is loading'}; try again later`);
+    return this.#engine.generate(request, signal);
+  }
+
+  stats(): EngineStats {
+    return this.#engine?.stats() ?? emptyStats(this.#kvCacheBudgetBytes);
+  }
+}
+
+const emptyStats = (kvCacheBudgetBytes: number): EngineStats => ({
+  numRunning: 0,
+  numWaiting: 0,
+  kvCacheUsedBytes: 0,
+  kvCacheBudgetBytes,
+  numSteps: 0,
+  maxBatchSize: 0,
+  sumBatchSize: 0,
+  numPromptTokens: 0,
+  numGenerationTokens: 0,
+  numFailedSequences: 0,
+});

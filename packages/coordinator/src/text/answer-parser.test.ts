@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { AnswerParser, type ChatPart } from './answer-parser.js';
+
+interface Answer {
+  reasoning: string;
+  content: string;
+  calls: string[];
+}
+
+const parse = (pieces: readonly string[], startsInThinking: boolean, parseToolCalls: boolean): Answer => {
+  const parser = new AnswerParser({ startsInThinking, parseToolCalls });
+  const parts: ChatPart[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
+  const answer: Answer = { reasoning: '', content: '', calls: [] };
+  for (const part of parts) {
+    if (part.kind === 'tool_call') answer.calls.push(`${part.call.name}(${part.call.arguments})`);
+    else answer[part.kind] += part.text;
+  }
+  return answer;
+};
+
+/** The answer, after checking that it does not depend on how the text is cut. */
+const answerOf = (text: string, { startsInThinking = false, parseToolCalls = true } = {}): Answer => {
+  const whole = parse([text], startsInThinking, parseToolCalls);
+  expect(parse(Array.from(text), startsInThinking, parseToolCalls)).toEqual(whole);
+  for (let cut = 1; cut < text.length; cut++) {
+    expect(parse([text.slice(0, cut), text.slice(cut)], startsInThinking, parseToolCalls)).toEqual(whole);
+  }
+  return whole;
+};
+
+describe('thinking', () => {
+  it('is separated from the content, without the newlines around it', () => {
+    expect(answerOf('<think>\n47 + 85\n\nis 132\n</think>\n\nIt is 132.\n')).toEqual({
+      reasoning: '47 + 85\n\nis 132',
+      content: 'It is 132.\n',
+      calls: [],
+    });
+  });
+
+  it('goes on from a prompt that has opened it', () => {
+    expect(answerOf('\nhm\n</think>\n\nyes', { startsInThinking: true })).toMatchObject({
+      reasoning: 'hm',
+      content: 'yes',
+    });
+  });
+
+  it('is everything when the answer is cut inside it', () => {
+    expect(answerOf('<think>\nhm, </thi')).toMatchObject({ reasoning: 'hm, </thi', content: '' });
+  });
+
+  it('may be empty', () => {
+    expect(answerOf('<think>\n\n</think>\n\nyes')).toMatchObject({ reasoning: '', content: 'yes' });
+  });
+
+  it('is absent from the answer of a model that does not think', () => {
+    expect(answerOf('\n 132 < 133')).toMatchObject({ reasoning: '', content: '\n 132 < 133' });
+    expect(answerOf('<thin')).toMatchObject({ reasoning: '', content: '<thin' });
+  });
+
+  it('starts only at the beginning: later marks are content', () => {
+    expect(answerOf('Qwen writes <think>x</think> first.')).toMatchObject({
+      reasoning: '',
+      content: 'Qwen writes <think>x</think> first.',
+    });
+  });
+});
+
+describe('tool calls', () => {
+  const call = '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": [2]}}\n</tool_call>';
+
+  it('are taken out of the content with the whitespace before them', () => {
+    expect(answerOf(`Let me see.\n${call}\n${call}\nDone.`)).toEqual({
+      reasoning: '',
+      content: 'Let me see.\nDone.',
+      calls: ['add({"a": 1, "b": [2]})', 'add({"a": 1, "b": [2]})'],
+    });
+  });
+
+  it('leave no whitespace where there is no other content', () => {
+    expect(answerOf(`\n${call}\n`)).toMatchObject({ content: '', calls: ['add({"a": 1, "b": [2]})'] });
+    expect(answerOf(`${call}\nDone.`)).toMatchObject({ content: 'Done.' });
+    expect(answerOf(`See:\n${call}\n`)).toMatchObject({ content: 'See:' });
+  });
+
+  it('follow thinking', () => {
+    expect(answerOf(`<think>\nadd\n</think>\n\n${call}`)).toEqual({
+      reasoning: 'add',
+      content: '',
+      calls: ['add({"a": 1, "b": [2]})'],
+    });
+  });
+
+  it('keep their arguments as the model wrote them', () => {
+    const block = '<tool_call>{"arguments": {"id": 12345678901234567890, "x": 1.0}, "name": "f"}</tool_call>';
+    expect(answerOf(block).calls).toEqual(['f({"id": 12345678901234567890, "x": 1.0})']);
+  });
+
+  it.each([
+    'see <tool_call>\n{"name": "add", "arguments": {"a": 1\n</tool_call> ok',
+    '<tool_call>{"name": "add"}</tool_call>',
+    '<tool_call>{"name": "add", "arguments": "a"}</tool_call>\n',
+    'a\n <tool_call>null</tool_call>\n b',
+    'text \n<tool_call>\n{"name": "add", "argu',
+    'a < b <tool',
+  ])('stay content, unchanged, when they are malformed or cut: %j', (text) => {
+    expect(answerOf(text)).toEqual({ reasoning: '', content: text, calls: [] });
+  });
+
+  it('are found again after a malformed one', () => {
+    expect(answerOf(`<tool_call>x</tool_call> ${call}`)).toMatchObject({
+      content: '<tool_call>x</tool_call>',
+      calls: ['add({"a": 1, "b": [2]})'],
+    });
+  });
+
+  it('are content when the request has no tools', () => {
+    expect(answerOf(call, { parseToolCalls: false })).toEqual({ reasoning: '', content: call, calls: [] });
+  });
+});

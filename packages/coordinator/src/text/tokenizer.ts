@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import * as huggingFace from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { isSliceable, slicesOf } from './encode-slices.js';
+import { TokenBytes, vocabularySchema } from './token-bytes.js';
+
+export interface DecodeOptions {
+  /** Leave control tokens such as `<|im_end|>` out of the text. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Text to token ids and back, as Hugging Face's fast tokenizers do it. */
+export interface Tokenizer {
+  /** Control tokens written out in the text become those tokens, as in transformers. */
+  encode(text: string): Promise<number[]>;
+  decode(tokenIds: readonly number[], options?: DecodeOptions): string;
+  /** UTF-8 bytes of a token; they may end in the middle of a character. */
+  bytesOf(tokenId: number): Uint8Array;
+  isSpecial(tokenId: number): boolean;
+  idOf(token: string): number | undefined;
+  readonly eosTokenId: number | undefined;
+  /** Contents of bos_token, eos_token and so on, for chat templates. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+}
+
+/** Characters that are encoded without a pause, some milliseconds of work: health checks wait no longer than that. */
+const SLICE_CHARS = 4096;
+
+/** What is used of the library; its own declarations do not resolve for ES modules. */
+interface HuggingFaceTokenizer {
+  encode(text: string): { readonly ids: readonly number[] };
+  token_to_id(token: string): number | undefined;
+}
+
+const HuggingFaceTokenizer = huggingFace.Tokenizer as unknown as new (
+  tokenizerJson: object,
+  tokenizerConfig: object,
+) => HuggingFaceTokenizer;
+
+const SPECIAL_TOKEN_NAMES = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
+
+const specialToken = z
+  .union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)])
+  .nullish();
+
+const tokenizerConfigSchema = z.looseObject({
+  bos_token: specialToken,
+  eos_token: specialToken,
+  pad_token: specialToken,
+  unk_token: specialToken,
+  clean_up_tokenization_spaces: z.literal(false).nullish(),
+});
+
+/**
+ * Reads tokenizer.json and tokenizer_config.json of a model directory.
+ *
+ * @throws ExpertmeshError `not_found` when a file is missing, `invalid_argument` when one is not understood, and
+ * `unimplemented` when the tokenizer is of another kind than Qwen3's.
+ */
+export const loadTokenizer = async (modelDir: string): Promise<Tokenizer> => {
+  const tokenizerPath = join(modelDir, 'tokenizer.json');
+  const tokenizerJson = await readJson(tokenizerPath);
+  const vocabulary = parse(vocabularySchema, tokenizerJson, tokenizerPath);
+  const configPath = join(modelDir, 'tokenizer_config.json');
+  const config = parse(tokenizerConfigSchema, await readJson(configPath), configPath);
+  const tokenBytes = new TokenBytes(vocabulary);
+  const library = new HuggingFaceTokenizer(tokenizerJson, config);
+  const specialIds = new Set(vocabulary.added_tokens.filter(({ special }) => special).map(({ id }) => id));
+  const sliceChars = isSliceable(vocabulary.pre_tokenizer) ? SLICE_CHARS : Infinity;
+  const idOf = (token: string): number | undefined => library.token_to_id(token);
+  const { eos_token: eosToken } = config;
+
+  return {
+    encode: (text) => encodeInSlices(library, text, sliceChars),
+    decode: (tokenIds, { skipSpecialTokens = false } = {}) =>
+      decodeBytes(
+        (skipSpecialTokens ? tokenIds.filter((id) => !specialIds.has(id)) : tokenIds).map((id) => tokenBytes.get(id)),
+      ),
+    bytesOf: (tokenId) => tokenBytes.get(tokenId),
+    isSpecial: (tokenId) => specialIds.has(tokenId),
+    idOf,
+    eosTokenId: eosToken ? idOf(eosToken) : undefined,
+    specialTokens: Object.fromEntries(
+      SPECIAL_TOKEN_NAMES.flatMap((name) => (config[name] ? [[name, config[name]]] : [])),
+    ),
+  };
+};
+
+const encodeInSlices = async (library: HuggingFaceTokenizer, text: string, sliceChars: number): Promise<number[]> => {
+  const tokenIds: number[] = [];
+  for (const slice of slicesOf(text, sliceChars)) {
+    if (tokenIds.length > 0) await nextTurn();
+    for (const id of library.encode(slice).ids) tokenIds.push(id);
+  }
+  return tokenIds;
+};
+
+const decodeBytes = (pieces: readonly Uint8Array[]): string =>
+  new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(pieces));
+
+const readJson = async (path: string): Promise<object> => {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new ExpertmeshError('not_found', `Cannot read ${path}: a model directory needs it`, { cause });
+  });
+  try {
+    return JSON.parse(text) as object;
+  } catch (cause) {
+    throw new ExpertmeshError('invalid_argument', `${path} is not JSON: ${String(cause)}`, { cause });
+  }
+};
+
+const parse = <T>(schema: z.ZodType<T>, json: object, path: string): T => {
+  const { success, data, error } = schema.safeParse(json);
+  if (success) return data;
+  throw new ExpertmeshError('invalid_argument', `${path} is not understood: ${z.prettifyError(error)}`);
+};

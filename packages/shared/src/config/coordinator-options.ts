@@ -1,0 +1,97 @@
+import { LOG_LEVELS } from '../process/logger.js';
+import { DEFAULT_PORTS } from './default-ports.js';
+import { absent, computed, constant, option, required } from './option.js';
+import { addresses, byteSize, choice, durationMs, integer, path, port, text } from './option-value.js';
+
+const KV_CACHE_MAX_BYTES = 16 * 2 ** 30;
+
+export const COORDINATOR_OPTIONS = {
+  store: option({
+    description: 'Expert store of the model: a directory written by "expertmesh pack", the same as the workers have.',
+    value: path('<dir>'),
+    default: required,
+  }),
+  workers: option({
+    description: 'Control addresses of the workers. The experts are split evenly over them, in this order.',
+    value: addresses(DEFAULT_PORTS.control),
+    default: required,
+  }),
+  host: option({
+    description: 'Address to listen on. There is no authentication: put a proxy in front where strangers can reach it.',
+    value: text('<address>'),
+    default: constant('127.0.0.1'),
+  }),
+  port: option({
+    description: 'HTTP port (OpenAI API, health); 0 takes a free one.',
+    value: port(),
+    default: constant(DEFAULT_PORTS.http),
+  }),
+  grpcPort: option({
+    description: 'gRPC port (InferenceService); 0 takes a free one.',
+    value: port(),
+    default: constant(DEFAULT_PORTS.grpc),
+  }),
+  servedModelName: option({
+    description: 'Name of the model in the API.',
+    value: text('<name>'),
+    default: absent("the name of the store's directory"),
+  }),
+  maxModelLen: option({
+    description: 'Longest sequence, prompt and answer together, in tokens.',
+    value: integer('<tokens>', 1, 2 ** 24),
+    default: absent("the model's own limit, or less where the KV cache is too small for it"),
+  }),
+  maxNumSeqs: option({
+    description: 'Most sequences that share a step; more of them wait.',
+    value: integer('<n>', 1, 4096),
+    default: constant(64),
+  }),
+  maxBatchTokens: option({
+    description:
+      'Most tokens of a step: one per sequence that decodes, the rest for prompts. More makes prompts faster and steps longer.',
+    value: integer('<tokens>', 1, 65_536),
+    default: constant(512),
+  }),
+  kvCacheBytes: option({
+    description: 'Memory for keys and values. A request that can never fit is refused; one that must wait waits.',
+    value: byteSize(1_000_000),
+    default: computed('a quarter of the available memory, at most 16 GiB', ({ machine }) =>
+      Math.floor(Math.min(machine.availableMemoryBytes / 4, KV_CACHE_MAX_BYTES)),
+    ),
+  }),
+  numThreads: option({
+    description: 'Threads that compute embedding, attention, router and head.',
+    value: integer('<n>', 1, 1024),
+    default: computed('the number of cores', ({ machine }) => machine.numCores),
+  }),
+  wireDtype: option({
+    description: 'Type of the token rows between coordinator and workers: fp16 halves the traffic, fp32 is exact.',
+    value: choice(['fp32', 'fp16']),
+    default: constant('fp32'),
+  }),
+  dispatchTimeoutMs: option({
+    description: 'How long a worker may take for one call, in milliseconds, before the requests in it fail.',
+    value: durationMs(10, 600_000),
+    default: constant(30_000),
+  }),
+  heartbeatIntervalMs: option({
+    description: 'Time between two health checks of a worker, in milliseconds.',
+    value: durationMs(50, 60_000),
+    default: constant(500),
+  }),
+  heartbeatTimeoutMs: option({
+    description: 'Silence after which a worker counts as away, in milliseconds.',
+    value: durationMs(50, 60_000),
+    default: constant(1_000),
+  }),
+  drainTimeoutMs: option({
+    description: 'How long running requests may take after SIGTERM, in milliseconds.',
+    value: durationMs(0, 600_000),
+    default: constant(10_000),
+  }),
+  logLevel: option({
+    description: 'Least important messages that are logged, as JSON lines on stderr.',
+    value: choice(LOG_LEVELS),
+    default: constant('info'),
+  }),
+} as const;

@@ -1,0 +1,12 @@
+import { constant, option } from './option.js';
+import { text } from './option-value.js';
+import { UP_OPTIONS } from './up-options.js';
+
+export const DOCTOR_OPTIONS = {
+  natsUrl: option({
+    description: 'NATS server to look for. No command needs one.',
+    value: text('<url>'),
+    default: constant('nats://127.0.0.1:4222'),
+  }),
+  cacheDir: UP_OPTIONS.cacheDir,
+} as const;

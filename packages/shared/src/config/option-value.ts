@@ -1,0 +1,84 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { formatBytes } from '../expert-store/format-bytes.js';
+import { parseByteSize } from './byte-size.js';
+import { parseNetworkAddress, type NetworkAddress } from './network-address.js';
+
+/** How the text of a flag or of an environment variable becomes a value. */
+export interface OptionValue<T> {
+  /** Stands for the value in help texts. */
+  readonly placeholder: string;
+  /** What is accepted, as the end of the sentence "must be ...". */
+  readonly accepts: string;
+  readonly schema: z.ZodType<T, string>;
+}
+
+/** The text itself; not empty. */
+export function text(placeholder: string): OptionValue<string> {
+  return { placeholder, accepts: 'a text that is not empty', schema: z.string().min(1) };
+}
+
+/** A path; a relative one counts from the working directory. */
+export function path(placeholder: string): OptionValue<string> {
+  return {
+    placeholder,
+    accepts: 'a path',
+    schema: z
+      .string()
+      .min(1)
+      .transform((value) => resolve(value)),
+  };
+}
+
+export function integer(placeholder: string, min: number, max: number): OptionValue<number> {
+  return {
+    placeholder,
+    accepts: `a whole number from ${String(min)} to ${String(max)}`,
+    schema: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max)),
+  };
+}
+
+/** A TCP port; 0 lets the system choose a free one. */
+export const port = (): OptionValue<number> => integer('<port>', 0, 65_535);
+
+export const durationMs = (min: number, max: number): OptionValue<number> => integer('<ms>', min, max);
+
+/** A number of bytes, written as 8GiB, 512MiB, 1.5GB or plain. */
+export function byteSize(min: number): OptionValue<number> {
+  return {
+    placeholder: '<size>',
+    accepts: `a size such as 8GiB or 512MiB, at least ${formatBytes(min)}`,
+    schema: z.string().transform(parseByteSize).pipe(z.number().min(min)),
+  };
+}
+
+export function choice<const T extends string | number>(choices: readonly T[]): OptionValue<T> {
+  return {
+    placeholder: `<${choices.join('|')}>`,
+    accepts: `one of ${choices.join(', ')}`,
+    schema: z.string().transform((value, context) => {
+      const found = choices.find((candidate) => String(candidate) === value);
+      if (found === undefined) context.addIssue({ code: 'custom' });
+      return found ?? z.NEVER;
+    }),
+  };
+}
+
+/** One or more addresses, separated by commas, without repetition. */
+export function addresses(defaultPort: number): OptionValue<readonly NetworkAddress[]> {
+  const address = z.string().transform((value, context) => {
+    const parsed = parseNetworkAddress(value.trim(), defaultPort);
+    if (parsed === undefined) context.addIssue({ code: 'custom' });
+    return parsed ?? z.NEVER;
+  });
+  const areDistinct = (list: readonly NetworkAddress[]): boolean =>
+    new Set(list.map(({ host, port: listed }) => `${host} ${String(listed)}`)).size === list.length;
+  return {
+    placeholder: '<host[:port],...>',
+    accepts: `addresses such as 10.0.0.5,box-2:${String(defaultPort)}, each once, separated by commas`,
+    schema: z
+      .string()
+      .transform((value) => value.split(','))
+      .pipe(z.array(address).refine(areDistinct)),
+  };
+}

@@ -1,0 +1,130 @@
+import { CommanderError } from 'commander';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { exitCodeOf } from '../process/exit-code.js';
+import { parseCoordinatorConfig } from './coordinator-config.js';
+import { parseWorkerConfig } from './worker-config.js';
+
+// Commander prints to stderr before it throws; the text is what a user sees.
+let printed = '';
+beforeEach(() => {
+  printed = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    printed += String(chunk);
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function wrongUsage(parse: () => unknown): string {
+  let thrown: unknown;
+  try {
+    parse();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(CommanderError);
+  expect(exitCodeOf(thrown)).toBe(2);
+  return printed;
+}
+
+describe('parseWorkerConfig', () => {
+  it('fills every setting that is not given', () => {
+    const config = parseWorkerConfig(['--store', '/models/a'], {});
+    expect(config).toMatchObject({
+      store: '/models/a',
+      host: '0.0.0.0',
+      port: 9100,
+      controlPort: 9101,
+      logLevel: 'info',
+    });
+    expect(config.memoryBudgetBytes).toBeGreaterThan(0);
+    expect(config.numThreads).toBeGreaterThan(0);
+  });
+
+  it('takes a flag before its environment variable, and that before the default', () => {
+    const env = { EXPERTMESH_STORE: '/models/b', EXPERTMESH_PORT: '7000', EXPERTMESH_CONTROL_PORT: '7001' };
+    expect(parseWorkerConfig(['--port', '8123'], env)).toMatchObject({
+      store: '/models/b',
+      port: 8123,
+      controlPort: 7001,
+    });
+  });
+
+  it('reads sizes with units', () => {
+    const budget = (text: string): number =>
+      parseWorkerConfig(['--store', 's', '--memory-budget-bytes', text], {}).memoryBudgetBytes;
+    expect(budget('8GiB')).toBe(8 * 2 ** 30);
+    expect(budget('1.5GB')).toBe(1_500_000_000);
+    expect(budget('2097152')).toBe(2_097_152);
+  });
+
+  it('gives an object that cannot be changed', () => {
+    expect(Object.isFrozen(parseWorkerConfig(['--store', 's'], {}))).toBe(true);
+  });
+
+  it.each([
+    ['an unknown flag', ['--store', 's', '--prot', '1'], {}, '--prot'],
+    ['an argument that is no flag', ['--store', 's', 'extra'], {}, 'too many arguments'],
+    ['an unknown environment variable', ['--store', 's'], { EXPERTMESH_PROT: '1' }, 'EXPERTMESH_PROT'],
+    ['a missing required setting', [], {}, '--store <dir> (or EXPERTMESH_STORE) is required'],
+    ['a value out of range', ['--store', 's', '--port', '70000'], {}, 'a whole number from 0 to 65535'],
+    ['a value that is no number', ['--store', 's', '--port', '0x10'], {}, "--port is '0x10'"],
+    ['a size without meaning', ['--store', 's', '--memory-budget-bytes', '8 giants'], {}, 'a size such as 8GiB'],
+    ['an unknown choice', ['--store', 's'], { EXPERTMESH_LOG_LEVEL: 'loud' }, 'EXPERTMESH_LOG_LEVEL'],
+    ['two equal ports', ['--store', 's', '--port', '9101'], {}, 'must differ'],
+  ])('refuses %s', (_, argv, env, message) => {
+    expect(wrongUsage(() => parseWorkerConfig(argv, env))).toContain(message);
+  });
+
+  it('accepts a variable that another role reads', () => {
+    expect(() => parseWorkerConfig(['--store', 's'], { EXPERTMESH_KV_CACHE_BYTES: '1GiB' })).not.toThrow();
+  });
+});
+
+describe('parseCoordinatorConfig', () => {
+  it('completes worker addresses with the default control port', () => {
+    const { workers } = parseCoordinatorConfig(['--store', 's', '--workers', '10.0.0.5, box-2:7101,[fd00::1]'], {});
+    expect(workers).toEqual([
+      { host: '10.0.0.5', port: 9101 },
+      { host: 'box-2', port: 7101 },
+      { host: 'fd00::1', port: 9101 },
+    ]);
+  });
+
+  it.each([
+    ['no workers', ['--store', 's'], '--workers'],
+    ['an address that is none', ['--store', 's', '--workers', 'a b'], "--workers is 'a b'"],
+    ['the same worker twice', ['--store', 's', '--workers', 'a,a:9101'], 'each once'],
+    [
+      'a heartbeat timeout below the interval',
+      ['--store', 's', '--workers', 'a', '--heartbeat-timeout-ms', '100'],
+      '--heartbeat-interval-ms 500',
+    ],
+    [
+      'fewer tokens a step than sequences',
+      ['--store', 's', '--workers', 'a', '--max-batch-tokens', '8'],
+      '--max-num-seqs 64',
+    ],
+  ])('refuses %s', (_, argv, message) => {
+    expect(wrongUsage(() => parseCoordinatorConfig(argv, {}))).toContain(message);
+  });
+
+  it('prints the help text and asks for exit code 0', () => {
+    let shown = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+      shown += String(chunk);
+      return true;
+    });
+    let thrown: unknown;
+    try {
+      parseCoordinatorConfig(['--help'], {});
+    } catch (error) {
+      thrown = error;
+    }
+    expect(exitCodeOf(thrown)).toBe(0);
+    expect(shown).toContain('--kv-cache-bytes <size>');
+    expect(shown).toContain('EXPERTMESH_KV_CACHE_BYTES');
+  });
+});

@@ -1,0 +1,15 @@
+import { type Command } from 'commander';
+import { type ConfigOf, type Environment } from './option.js';
+import { readConfig } from './parse-config.js';
+import { UP_OPTIONS } from './up-options.js';
+
+export type UpConfig = ConfigOf<typeof UP_OPTIONS>;
+
+/**
+ * @param command a command with UP_OPTIONS that has been parsed.
+ * @throws CommanderError for wrong usage, after the message was printed.
+ */
+export const readUpConfig = (command: Command, env: Environment): UpConfig =>
+  readConfig(command, UP_OPTIONS, env, ({ port, grpcPort }) =>
+    port === grpcPort && port !== 0 ? `--port and --grpc-port are both ${String(port)}: they must differ` : undefined,
+  );

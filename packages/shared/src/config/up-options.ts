@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { BLOCK_SIZES, WEIGHT_BITS } from '../expert-store/quantisation.js';
+import { COORDINATOR_OPTIONS } from './coordinator-options.js';
+import { DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
+import { absent, computed, constant, option } from './option.js';
+import { choice, integer, path, text } from './option-value.js';
+
+const { host, port, grpcPort, maxModelLen, maxNumSeqs, maxBatchTokens, kvCacheBytes, wireDtype } = COORDINATOR_OPTIONS;
+
+export const UP_OPTIONS = {
+  model: option({
+    description: 'Hugging Face checkpoint directory, or an expert store.',
+    value: path('<dir>'),
+    default: absent('the bundled demo model'),
+  }),
+  workers: option({
+    description: 'Number of worker processes.',
+    value: integer('<n>', 1, 1024),
+    default: constant(4),
+  }),
+  bits: option({
+    description: 'Bits per weight when a checkpoint is packed: 32 is exact, 8 is hard to tell from it, 4 is smallest.',
+    value: choice(WEIGHT_BITS),
+    default: absent('32 for a checkpoint below 1 GB, else 8'),
+  }),
+  blockSize: option({
+    description: 'Weights that share a scale, with 4 and 8 bits.',
+    value: choice(BLOCK_SIZES),
+    default: absent(String(DEFAULT_BLOCK_SIZE)),
+  }),
+  cacheDir: option({
+    description: 'Where packed checkpoints are kept.',
+    value: path('<dir>'),
+    default: computed('$XDG_CACHE_HOME/expertmesh or ~/.cache/expertmesh', ({ env }) =>
+      join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'expertmesh'),
+    ),
+  }),
+  host,
+  port,
+  grpcPort,
+  servedModelName: option({
+    description: COORDINATOR_OPTIONS.servedModelName.description,
+    value: text('<name>'),
+    default: absent("the name of the model's directory"),
+  }),
+  maxModelLen,
+  maxNumSeqs,
+  maxBatchTokens,
+  kvCacheBytes,
+  wireDtype,
+  numThreads: option({
+    description:
+      'Cores to use: the coordinator computes with all of them, and the workers, who compute after it, share them.',
+    value: integer('<n>', 1, 1024),
+    default: computed('the number of cores', ({ machine }) => machine.numCores),
+  }),
+  drainTimeoutMs: COORDINATOR_OPTIONS.drainTimeoutMs,
+  logLevel: option({ ...COORDINATOR_OPTIONS.logLevel, default: constant('warn') }),
+} as const;

@@ -1,0 +1,70 @@
+/**
+ * The closed set of error codes, a subset of gRPC's names. What each means for the caller:
+ * - `invalid_argument`: the request can never succeed as it is; the message names the value, the limit and the remedy.
+ * - `not_found`: the named thing (file, model, blob) does not exist.
+ * - `failed_precondition`: right request, wrong state (another store, a version that is not served).
+ * - `resource_exhausted`: a bound is reached (memory, disk, queue); retrying later or asking for less helps.
+ * - `unavailable`: a peer is away; retrying later helps.
+ * - `deadline_exceeded`: a peer did not answer in time.
+ * - `cancelled`: the caller gave up.
+ * - `data_loss`: bytes are not what they should be (hash, truncation, NaN).
+ * - `unimplemented`: known, and not supported.
+ * - `internal`: a bug of ours.
+ */
+export const ERROR_CODES = [
+  'invalid_argument',
+  'not_found',
+  'failed_precondition',
+  'resource_exhausted',
+  'unavailable',
+  'deadline_exceeded',
+  'cancelled',
+  'data_loss',
+  'unimplemented',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorDetails {
+  /** The request field at fault, where there is one (`param` of an OpenAI error). */
+  readonly param?: string;
+  readonly cause?: unknown;
+}
+
+/** The one error type for expected failures. Edges (HTTP, gRPC, CLI) translate its code; nothing else is translated. */
+export class ExpertmeshError extends Error {
+  override readonly name = 'ExpertmeshError';
+  readonly code: ErrorCode;
+  readonly param: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.param = details.param;
+  }
+
+  /** Turns anything that was thrown into an ExpertmeshError; what is not one already becomes `internal`. */
+  static from(thrown: unknown): ExpertmeshError {
+    if (thrown instanceof ExpertmeshError) return thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new ExpertmeshError('internal', message, { cause: thrown });
+  }
+}
+
+/** The structured-clone form of an error, for crossing a thread border. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly param?: string | undefined;
+}
+
+export const toErrorData = (thrown: unknown): ErrorData => {
+  const { code, message, param } = ExpertmeshError.from(thrown);
+  return { code, message, param };
+};
+
+export const fromErrorData = ({ code, message, param }: ErrorData): ExpertmeshError =>
+  new ExpertmeshError(code, message, param === undefined ? {} : { param });
+
+export const isErrorCode = (code: string): code is ErrorCode => (ERROR_CODES as readonly string[]).includes(code);

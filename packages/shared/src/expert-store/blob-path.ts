@@ -1,0 +1,10 @@
+/** Paths of the blobs, relative to the store's directory and with forward slashes, as the manifest lists them. */
+const index = (value: number): string => String(value).padStart(3, '0');
+
+export const EMBEDDING_BLOB_PATH = 'dense/embedding.bin';
+export const HEAD_BLOB_PATH = 'dense/head.bin';
+
+export const denseLayerBlobPath = (layerIndex: number): string => `dense/layer-${index(layerIndex)}.bin`;
+
+export const expertBlobPath = (layerIndex: number, expertId: number): string =>
+  `experts/layer-${index(layerIndex)}/expert-${index(expertId)}.bin`;

@@ -1,0 +1,13 @@
+/** Bounds that several parts rely on. Each says what happens when it is reached. */
+
+/** Largest gRPC message, both ways. A dispatch call is split before it reaches this. */
+export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** Calls that may wait on one worker; the next is refused with `resource_exhausted`. */
+export const MAX_QUEUED_CALLS = 1024;
+
+/** Sequences that may wait for a place; the next is refused with `resource_exhausted` (HTTP 503, Retry-After). */
+export const MAX_WAITING_SEQUENCES = 1024;
+
+/** How many times the packed bytes of a quantised tensor its session needs in memory (prepacking, measured 1.06). */
+export const QUANTISED_MEMORY_FACTOR = 1.1;

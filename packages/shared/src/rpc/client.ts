@@ -1,0 +1,156 @@
+import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
+import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
+import { answerDeadline } from './answer-deadline.js';
+import { type Clock, systemClock } from './clock.js';
+import { type BidiMethod, type ServerStreamMethod, type UnaryMethod } from './service-definition.js';
+import { fromServiceError } from './status.js';
+
+const CHANNEL_OPTIONS = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // Without keepalive a peer whose machine vanished is noticed only by TCP, after minutes. The timeout is long because a
+  // thread that computes does not answer pings.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // A channel that hangs while connecting is cured by another one, but only if that does not share its connection.
+  'grpc.use_local_subchannel_pool': 1,
+  // Retries belong to the callers, who know what may be sent twice; grpc-js would keep a copy of what it has sent.
+  'grpc.enable_retries': 0,
+  // Peers of a cluster are reached directly, whatever http_proxy says, and have no service config in DNS.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // Bytes that a server may send ahead; the 64 KiB default would stop a large answer several times.
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
+};
+
+export interface CallOptions {
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One gRPC channel to one address, with the calls of a service definition typed. A channel can hang while it connects;
+ * so every call has a timer of its own here, and whoever keeps a client replaces it after a failure.
+ */
+export class RpcClient {
+  readonly #client: Client;
+  readonly #peer: string;
+  readonly #clock: Clock;
+  #isClosed = false;
+
+  /** `peer` is how errors name the other side, for example `worker 10.0.0.7:9101`. */
+  constructor(address: string, peer: string, clock: Clock = systemClock) {
+    this.#client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#peer = peer;
+    this.#clock = clock;
+  }
+
+  /** @throws ExpertmeshError: the peer's own, `deadline_exceeded`, `cancelled` after an abort, or `unavailable`. */
+  async unary<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Request,
+    { deadlineMs, signal }: CallOptions,
+  ): Promise<Response> {
+    this.#requireOpen();
+    return new Promise((resolve, reject) => {
+      const guard = this.#guard(method.path, deadlineMs, signal, () => {
+        call.cancel();
+      });
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        (error: ServiceError | null, response?: Response) => {
+          guard.end();
+          if (error !== null || response === undefined) reject(guard.translate(error));
+          else resolve(response);
+        },
+      );
+      if (signal.aborted) call.cancel();
+    });
+  }
+
+  /** Leaving the loop ends the call. Errors as for `unary`. */
+  async *serverStream<Request, Response>(
+    method: ServerStreamMethod<Request, Response>,
+    request: Request,
+    { deadlineMs, signal }: CallOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    this.#requireOpen();
+    const call = this.#client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+    );
+    const guard = this.#guard(method.path, deadlineMs, signal, () => {
+      call.cancel();
+    });
+    // The loop below sees errors; this one is for the cancellation after it, which nobody awaits.
+    call.on('error', () => undefined);
+    if (signal.aborted) call.cancel();
+    try {
+      for await (const message of call) yield message as Response;
+    } catch (thrown) {
+      throw guard.translate(thrown);
+    } finally {
+      guard.end();
+      call.cancel();
+    }
+  }
+
+  /** A stream both ways without a deadline: its owner times what it sends on it, and listens to `error`. */
+  bidi<Request, Response>(method: BidiMethod<Request, Response>): ClientDuplexStream<Request, Response> {
+    this.#requireOpen();
+    return this.#client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+  }
+
+  /** Resolves once the channel is connected. @throws ExpertmeshError `unavailable` when it is closed before. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.waitForReady(Infinity, (error) => {
+        if (error === undefined) resolve();
+        else reject(this.#closedError());
+      });
+    });
+  }
+
+  /** Ends the channel. Calls that run go on to their end. */
+  close(): void {
+    this.#isClosed = true;
+    this.#client.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw this.#closedError();
+  }
+
+  #closedError(): ExpertmeshError {
+    return new ExpertmeshError('unavailable', `${this.#peer}: the connection has been closed`);
+  }
+
+  // Cancels the call at its deadline or when the caller gives up, and says afterwards which of them it was.
+  #guard(path: string, deadlineMs: number, signal: AbortSignal, cancel: () => void) {
+    let isLate = false;
+    const answered = answerDeadline(this.#clock, deadlineMs, () => {
+      isLate = true;
+      cancel();
+    });
+    signal.addEventListener('abort', cancel, { once: true });
+    const end = (): void => {
+      answered();
+      signal.removeEventListener('abort', cancel);
+    };
+    const translate = (thrown: unknown): ExpertmeshError => {
+      if (signal.aborted) return new ExpertmeshError('cancelled', `${this.#peer}: ${path} was cancelled`);
+      if (!isLate) return fromServiceError(thrown, this.#peer);
+      const message = `${this.#peer} did not answer ${path} within ${String(deadlineMs)} ms`;
+      return new ExpertmeshError('deadline_exceeded', message);
+    };
+    return { end, translate };
+  }
+}

@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { DispatchRequest, DispatchResponse, RowDtype } from '../gen/expertmesh/v1/expert.js';
+import {
+  decodeDispatchAnswer,
+  decodeDispatchCall,
+  encodeDispatchAnswer,
+  encodeDispatchCall,
+} from './dispatch-codec.js';
+import { type DispatchAnswer, type DispatchCall, type WireDtype } from './dispatch-message.js';
+import { GRPC_PREFIX_BYTES } from './protobuf-wire.js';
+
+type Random = () => number;
+
+/** mulberry32: the same numbers on every run. */
+function seeded(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const integer = (random: Random, end: number): number => Math.floor(random() * end);
+
+function randomRows(random: Random, dtype: WireDtype, length: number): Float32Array | Uint16Array {
+  if (dtype === 'fp16') return Uint16Array.from({ length }, () => integer(random, 65536));
+  return Float32Array.from({ length }, () => random() - 0.5);
+}
+
+function randomCall(random: Random): DispatchCall {
+  const numRows = 1 + integer(random, 6);
+  const hiddenSize = 1 + integer(random, 40);
+  const rowOffsets = new Uint32Array(numRows + 1);
+  for (let row = 0; row < numRows; row++) rowOffsets[row + 1] = (rowOffsets[row] ?? 0) + integer(random, 9);
+  const numPairs = rowOffsets[numRows] ?? 0;
+  const rowDtype = random() < 0.5 ? 'fp32' : 'fp16';
+  return {
+    callId: integer(random, 2 ** 32),
+    layerIndex: integer(random, 100),
+    placementVersion: integer(random, 2 ** 50),
+    numRows,
+    hiddenSize,
+    rowDtype,
+    rowOffsets,
+    expertIds: Uint32Array.from({ length: numPairs }, () => integer(random, 128)),
+    routingWeights: Float32Array.from({ length: numPairs }, random),
+    rows: randomRows(random, rowDtype, numRows * hiddenSize),
+  };
+}
+
+function randomAnswer(random: Random): DispatchAnswer {
+  const failed = random() < 0.2;
+  const numRows = 1 + integer(random, 6);
+  const hiddenSize = 1 + integer(random, 40);
+  const rowDtype = failed || random() < 0.5 ? 'fp32' : 'fp16';
+  return {
+    callId: integer(random, 2 ** 32),
+    layerIndex: integer(random, 100),
+    placementVersion: integer(random, 2 ** 50),
+    numRows,
+    hiddenSize,
+    rowDtype,
+    numPairs: integer(random, 1000),
+    error: failed ? { code: 'data_loss', message: 'résumé 损坏' } : undefined,
+    queueUs: integer(random, 2 ** 20),
+    computeUs: integer(random, 2 ** 20),
+    numCallsTogether: 1 + integer(random, 4),
+    rows: failed ? new Float32Array(0) : randomRows(random, rowDtype, numRows * hiddenSize),
+  };
+}
+
+const bytesOf = (tensor: ArrayBufferView): Uint8Array =>
+  new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
+const dtypeNumber = (dtype: WireDtype): RowDtype =>
+  dtype === 'fp32' ? RowDtype.ROW_DTYPE_FP32 : RowDtype.ROW_DTYPE_FP16;
+
+const toGenerated = (call: DispatchCall): DispatchRequest => ({
+  ...call,
+  rowDtype: dtypeNumber(call.rowDtype),
+  rowOffsets: [...call.rowOffsets],
+  expertIds: [...call.expertIds],
+  routingWeights: [...call.routingWeights],
+  rows: Uint8Array.from(bytesOf(call.rows)),
+});
+
+const toGeneratedAnswer = (answer: DispatchAnswer): DispatchResponse => ({
+  ...answer,
+  rowDtype: dtypeNumber(answer.rowDtype),
+  error: answer.error,
+  rows: Uint8Array.from(bytesOf(answer.rows)),
+});
+
+const plainBytes = (message: DispatchRequest | DispatchResponse) => ({
+  ...message,
+  rows: Uint8Array.from(message.rows),
+});
+
+/** The message as grpc-js hands it over: behind its prefix in one aligned buffer. */
+function received(message: Uint8Array): Buffer {
+  const framed = new Uint8Array(GRPC_PREFIX_BYTES + message.byteLength);
+  framed.set(message, GRPC_PREFIX_BYTES);
+  return Buffer.from(framed.buffer, GRPC_PREFIX_BYTES);
+}
+
+const call: DispatchCall = {
+  callId: 7,
+  layerIndex: 3,
+  placementVersion: 2,
+  numRows: 2,
+  hiddenSize: 3,
+  rowDtype: 'fp32',
+  rowOffsets: Uint32Array.of(0, 2, 3),
+  expertIds: Uint32Array.of(5, 9, 5),
+  routingWeights: Float32Array.of(0.5, 0.25, 1),
+  rows: Float32Array.of(1, 2, 3, 4, 5, 6),
+};
+
+const codeOf = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (thrown) {
+    if (thrown instanceof ExpertmeshError) return thrown.code;
+    throw thrown;
+  }
+  return 'no error';
+};
+
+describe('dispatch codec', () => {
+  it('reads back what it wrote, without a copy, for calls and answers of every size', () => {
+    const random = seeded(1);
+    for (let round = 0; round < 500; round++) {
+      const sent = randomCall(random);
+      const buffer = received(encodeDispatchCall(sent));
+      const read = decodeDispatchCall(buffer);
+      expect(read).toEqual(sent);
+      for (const tensor of [read.rowOffsets, read.rows]) expect(tensor.buffer).toBe(buffer.buffer);
+      if (sent.expertIds.length > 0)
+        for (const tensor of [read.expertIds, read.routingWeights]) expect(tensor.buffer).toBe(buffer.buffer);
+
+      const answer = randomAnswer(random);
+      const answerBuffer = received(encodeDispatchAnswer(answer));
+      const readAnswer = decodeDispatchAnswer(answerBuffer);
+      expect(readAnswer).toEqual(answer);
+      if (answer.error === undefined) expect(readAnswer.rows.buffer).toBe(answerBuffer.buffer);
+    }
+  });
+
+  it('writes messages that generated code reads', () => {
+    const random = seeded(2);
+    for (let round = 0; round < 300; round++) {
+      const sent = randomCall(random);
+      expect(plainBytes(DispatchRequest.decode(encodeDispatchCall(sent)))).toEqual(toGenerated(sent));
+      const answer = randomAnswer(random);
+      expect(plainBytes(DispatchResponse.decode(encodeDispatchAnswer(answer)))).toEqual(toGeneratedAnswer(answer));
+    }
+  });
+
+  it('reads messages that generated code wrote, copying tensors that are not aligned', () => {
+    const random = seeded(3);
+    let numCopied = 0;
+    for (let round = 0; round < 300; round++) {
+      const sent = randomCall(random);
+      const buffer = received(DispatchRequest.encode(toGenerated(sent)).finish());
+      const read = decodeDispatchCall(buffer);
+      expect(read).toEqual(sent);
+      if (read.rows.buffer !== buffer.buffer) numCopied++;
+      const answer = randomAnswer(random);
+      expect(decodeDispatchAnswer(DispatchResponse.encode(toGeneratedAnswer(answer)).finish())).toEqual(answer);
+    }
+    expect(numCopied).toBeGreaterThan(0);
+  });
+
+  it('reads a message at any place in memory', () => {
+    const message = encodeDispatchCall(call);
+    for (let offset = 0; offset < 8; offset++) {
+      const memory = new Uint8Array(offset + message.byteLength);
+      memory.set(message, offset);
+      expect(decodeDispatchCall(memory.subarray(offset))).toEqual(call);
+    }
+  });
+
+  it('skips fields that it does not know', () => {
+    const unknown = [0xa0, 0x06, 0x01, 0xa2, 0x06, 2, 9, 9, 0xa5, 0x06, 0, 0, 0, 0, 0xa1, 0x06, 0, 0, 0, 0, 0, 0, 0, 0];
+    expect(decodeDispatchCall(Buffer.concat([Buffer.from(unknown), encodeDispatchCall(call)]))).toEqual(call);
+  });
+
+  it('takes the last of several numbers and numbers with leading zero groups, as protobuf has it', () => {
+    const callIdNine = [0x08, 0x89, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
+    expect(decodeDispatchCall(Buffer.concat([encodeDispatchCall(call), Buffer.from(callIdNine)])).callId).toBe(9);
+  });
+
+  it('refuses a message that ends anywhere too early', () => {
+    const message = encodeDispatchCall(call);
+    for (let length = 0; length < message.byteLength; length++)
+      expect(codeOf(() => decodeDispatchCall(message.subarray(0, length)))).not.toBe('no error');
+  });
+
+  it('throws nothing but ExpertmeshError for damaged bytes', () => {
+    const random = seeded(4);
+    for (let round = 0; round < 20_000; round++) {
+      const damagedCall = Buffer.from(encodeDispatchCall(randomCall(random)));
+      const damagedAnswer = Buffer.from(encodeDispatchAnswer(randomAnswer(random)));
+      for (const damaged of [damagedCall, damagedAnswer])
+        for (let flip = integer(random, 4); flip >= 0; flip--)
+          damaged[integer(random, Math.min(damaged.length, 80))] = integer(random, 256);
+      codeOf(() => decodeDispatchCall(damagedCall));
+      codeOf(() => decodeDispatchAnswer(damagedAnswer));
+    }
+  });
+
+  it.each<[string, Partial<DispatchCall>]>([
+    ['rows that are too short', { rows: Float32Array.of(1, 2, 3, 4, 5) }],
+    ['rows of the other dtype', { rowDtype: 'fp16' }],
+    ['too few row offsets', { rowOffsets: Uint32Array.of(0, 3) }],
+    ['row offsets that do not start at 0', { rowOffsets: Uint32Array.of(1, 2, 3) }],
+    ['row offsets that descend', { rowOffsets: Uint32Array.of(0, 9, 3) }],
+    ['row offsets that end before the pairs do', { rowOffsets: Uint32Array.of(0, 1, 2) }],
+    ['a pair without a weight', { routingWeights: Float32Array.of(1, 1) }],
+    ['no rows', { numRows: 0, rows: new Float32Array(0), rowOffsets: Uint32Array.of(0) }],
+    ['rows without elements', { hiddenSize: 0, rows: new Float32Array(0) }],
+    ['a size that overflows', { numRows: 2 ** 32 - 1, hiddenSize: 2 ** 32 - 1 }],
+  ])('refuses a call with %s', (_, wrong) => {
+    expect(codeOf(() => decodeDispatchCall(encodeDispatchCall({ ...call, ...wrong })))).toBe('invalid_argument');
+  });
+
+  it.each<[string, number[]]>([
+    ['a tensor that comes twice', [0x3a, 4, 0, 0, 0, 0]],
+    ['a tensor that is not packed', [0x3d, 0, 0, 0, 0]],
+    ['a group', [0x53]],
+    ['field number 0', [0x02, 0]],
+    ['a number of more than 10 bytes', [0x08, ...new Array<number>(10).fill(0x80), 1]],
+    ['a call id of more than 32 bits', [0x08, 0xff, 0xff, 0xff, 0xff, 0x7f]],
+    ['a placement version above 2^53', [0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],
+    ['a length beyond the end', [0x72, 0xff, 0xff, 0xff, 0xff, 0x0f]],
+  ])('refuses a message with %s', (_, wrong) => {
+    const message = Buffer.concat([encodeDispatchCall(call), Buffer.from(wrong)]);
+    expect(codeOf(() => decodeDispatchCall(message))).toBe('data_loss');
+  });
+
+  it('reads an error code that it does not know as internal', () => {
+    const error = { code: 'newer_code', message: 'from a later version' };
+    const message = DispatchResponse.encode(DispatchResponse.create({ callId: 4, error })).finish();
+    expect(decodeDispatchAnswer(message)).toMatchObject({
+      callId: 4,
+      error: { code: 'internal', message: 'from a later version' },
+    });
+  });
+});

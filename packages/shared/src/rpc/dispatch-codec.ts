@@ -1,0 +1,233 @@
+import { endianness } from 'node:os';
+import { ExpertmeshError, isErrorCode } from '../errors/expertmesh-error.js';
+import { DispatchError, RowDtype } from '../gen/expertmesh/v1/expert.js';
+import { type DispatchAnswer, type DispatchCall, type WireDtype } from './dispatch-message.js';
+import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
+
+/*
+ * The two tensor messages of proto/expertmesh/v1/expert.proto, bytes as protobuf has them, without generated code: a packed
+ * field of fixed32 or float has the bytes of a little-endian typed array, so tensors are written with one copy and read as
+ * views of the received message. Where a sender did not align them (another protobuf implementation), they are copied.
+ */
+if (endianness() !== 'LE') throw new ExpertmeshError('unimplemented', 'Expertmesh runs on little-endian machines only');
+
+const NUM_CALL_VARINTS = 6;
+const NUM_ANSWER_VARINTS = 10;
+const EMPTY = new Uint8Array(0);
+
+/** `expertmesh.v1.DispatchRequest`, in one allocation. */
+export function encodeDispatchCall(call: DispatchCall): Buffer {
+  const { rowOffsets, expertIds, routingWeights, rows } = call;
+  const writer = new WireWriter(maxEncodedBytes(NUM_CALL_VARINTS, [rowOffsets, expertIds, routingWeights, rows]));
+  writeHeader(writer, call);
+  writer.tensor(7, rowOffsets);
+  writer.tensor(8, expertIds);
+  writer.tensor(9, routingWeights);
+  writer.tensor(15, rows);
+  return writer.finish();
+}
+
+/**
+ * Reads a DispatchRequest. The tensors are views of `message` and keep its memory alive.
+ *
+ * @throws ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for fields that contradict each other.
+ */
+export function decodeDispatchCall(message: Uint8Array): DispatchCall {
+  const fields = readFields(message, CALL_TENSOR_FIELDS);
+  const call: DispatchCall = {
+    ...header(fields, 'invalid_argument'),
+    rowOffsets: asUint32Array(fields.tensor(7)),
+    expertIds: asUint32Array(fields.tensor(8)),
+    routingWeights: asFloat32Array(fields.tensor(9)),
+    rows: asRows(fields, 'invalid_argument'),
+  };
+  checkPairs(call);
+  return call;
+}
+
+/** `expertmesh.v1.DispatchResponse`, in one allocation. */
+export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
+  const error = answer.error === undefined ? EMPTY : DispatchError.encode(answer.error).finish();
+  const writer = new WireWriter(maxEncodedBytes(NUM_ANSWER_VARINTS, [error, answer.rows]));
+  writeHeader(writer, answer);
+  writer.uint(7, answer.numPairs);
+  writer.bytes(8, error);
+  writer.uint(9, answer.queueUs);
+  writer.uint(10, answer.computeUs);
+  writer.uint(11, answer.numCallsTogether);
+  writer.tensor(15, answer.rows);
+  return writer.finish();
+}
+
+/**
+ * Reads a DispatchResponse. The rows are a view of `message` and keep its memory alive; an answer with an error has none.
+ *
+ * @throws ExpertmeshError `data_loss` for bytes that are no such message or whose fields contradict each other.
+ */
+export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
+  const fields = readFields(message, ANSWER_TENSOR_FIELDS);
+  const error = fields.has(8) ? asError(fields.tensor(8)) : undefined;
+  const rest = {
+    numPairs: fields.uint(7),
+    error,
+    queueUs: fields.uint(9),
+    computeUs: fields.uint(10),
+    numCallsTogether: fields.uint(11),
+  };
+  if (error !== undefined) return { ...identity(fields), rowDtype: 'fp32', ...rest, rows: new Float32Array(0) };
+  return { ...header(fields, 'data_loss'), ...rest, rows: asRows(fields, 'data_loss') };
+}
+
+const DTYPE_NUMBER: Record<WireDtype, number> = { fp32: RowDtype.ROW_DTYPE_FP32, fp16: RowDtype.ROW_DTYPE_FP16 };
+const DTYPE_BYTES: Record<WireDtype, number> = { fp32: 4, fp16: 2 };
+
+type Header = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placementVersion' | 'numRows' | 'hiddenSize' | 'rowDtype'>;
+
+function writeHeader(writer: WireWriter, header: Header): void {
+  writer.uint(1, header.callId);
+  writer.uint(2, header.layerIndex);
+  writer.uint(3, header.placementVersion);
+  writer.uint(4, header.numRows);
+  writer.uint(5, header.hiddenSize);
+  writer.uint(6, DTYPE_NUMBER[header.rowDtype]);
+}
+
+const CALL_TENSOR_FIELDS: readonly number[] = [7, 8, 9, 15];
+const ANSWER_TENSOR_FIELDS: readonly number[] = [8, 15];
+const PLACEMENT_VERSION_FIELD = 3;
+const MAX_KNOWN_FIELD = 15;
+
+/** The fields of one message by number, before they are given a meaning. */
+class Fields {
+  readonly #uints: number[] = [];
+  readonly #tensors: Uint8Array[] = [];
+
+  uint = (fieldNumber: number): number => this.#uints[fieldNumber] ?? 0;
+  tensor = (fieldNumber: number): Uint8Array => this.#tensors[fieldNumber] ?? EMPTY;
+  has = (fieldNumber: number): boolean => this.#tensors[fieldNumber] !== undefined;
+
+  // As protobuf has it, the last of several numbers counts.
+  setUint(fieldNumber: number, value: number): void {
+    this.#uints[fieldNumber] = value;
+  }
+
+  // Protobuf would join repeated parts of a packed field; that would cost a copy, and no encoder writes it.
+  setTensor(fieldNumber: number, value: Uint8Array): void {
+    if (this.has(fieldNumber)) throw refused('data_loss', `field ${String(fieldNumber)} comes twice; send it once`);
+    this.#tensors[fieldNumber] = value;
+  }
+}
+
+function readFields(message: Uint8Array, tensorFields: readonly number[]): Fields {
+  const fields = new Fields();
+  const reader = new WireReader(message);
+  while (reader.next()) {
+    const { fieldNumber, wireType } = reader;
+    if (tensorFields.includes(fieldNumber)) {
+      if (wireType === WIRE_BYTES) fields.setTensor(fieldNumber, reader.view());
+      else if (wireType === WIRE_FIXED32)
+        throw refused('data_loss', `field ${String(fieldNumber)} is not packed; send it as one packed field`);
+      else reader.skip();
+    } else if (wireType === WIRE_VARINT && fieldNumber < MAX_KNOWN_FIELD)
+      fields.setUint(fieldNumber, fieldNumber === PLACEMENT_VERSION_FIELD ? reader.uint() : reader.uint32());
+    else reader.skip();
+  }
+  return fields;
+}
+
+type DecodeErrorCode = 'data_loss' | 'invalid_argument';
+
+const refused = (code: DecodeErrorCode, what: string): ExpertmeshError =>
+  new ExpertmeshError(code, `a dispatch message is refused: ${what}`);
+
+const identity = (fields: Fields): Omit<Header, 'rowDtype'> => ({
+  callId: fields.uint(1),
+  layerIndex: fields.uint(2),
+  placementVersion: fields.uint(3),
+  numRows: fields.uint(4),
+  hiddenSize: fields.uint(5),
+});
+
+function header(fields: Fields, code: DecodeErrorCode): Header {
+  const dtypeNumber = fields.uint(6);
+  if (dtypeNumber === RowDtype.ROW_DTYPE_FP32) return { ...identity(fields), rowDtype: 'fp32' };
+  if (dtypeNumber === RowDtype.ROW_DTYPE_FP16) return { ...identity(fields), rowDtype: 'fp16' };
+  throw refused(code, `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1) or ROW_DTYPE_FP16 (2)`);
+}
+
+function asRows(fields: Fields, code: DecodeErrorCode): Float32Array | Uint16Array {
+  const { numRows, hiddenSize, rowDtype } = header(fields, code);
+  const bytes = fields.tensor(15);
+  const wantedBytes = numRows * hiddenSize * DTYPE_BYTES[rowDtype];
+  if (bytes.byteLength !== wantedBytes)
+    throw refused(
+      code,
+      `rows has ${String(bytes.byteLength)} bytes, but ${String(numRows)} rows of ${String(hiddenSize)} ${rowDtype} elements have ${String(wantedBytes)}`,
+    );
+  return rowDtype === 'fp32' ? asFloat32Array(bytes) : asUint16Array(bytes);
+}
+
+/** Every row has its pairs, in order, and every pair its row. */
+function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights }: DispatchCall): void {
+  if (numRows < 1 || hiddenSize < 1)
+    throw refused(
+      'invalid_argument',
+      `num_rows (${String(numRows)}) and hidden_size (${String(hiddenSize)}) must be at least 1`,
+    );
+  if (rowOffsets.length !== numRows + 1)
+    throw refused(
+      'invalid_argument',
+      `row_offsets has ${String(rowOffsets.length)} elements, ${String(numRows)} rows need ${String(numRows + 1)}`,
+    );
+  if (expertIds.length !== routingWeights.length)
+    throw refused(
+      'invalid_argument',
+      `${String(expertIds.length)} expert_ids have ${String(routingWeights.length)} routing_weights; each pair needs both`,
+    );
+  if (!isAscending(rowOffsets) || rowOffsets[0] !== 0 || rowOffsets[numRows] !== expertIds.length)
+    throw refused('invalid_argument', `row_offsets must ascend from 0 to the ${String(expertIds.length)} pairs`);
+}
+
+function isAscending(offsets: Uint32Array): boolean {
+  let last = 0;
+  for (const offset of offsets) {
+    if (offset < last) return false;
+    last = offset;
+  }
+  return true;
+}
+
+const asUint32Array = (bytes: Uint8Array): Uint32Array => {
+  const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
+};
+
+const asFloat32Array = (bytes: Uint8Array): Float32Array => {
+  const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
+};
+
+const asUint16Array = (bytes: Uint8Array): Uint16Array => {
+  const { buffer, byteOffset, byteLength } = aligned(bytes, 2);
+  return new Uint16Array(buffer, byteOffset, byteLength / 2);
+};
+
+function aligned(bytes: Uint8Array, elementBytes: number): Uint8Array {
+  if (bytes.byteLength % elementBytes !== 0)
+    throw refused(
+      'data_loss',
+      `a tensor of ${String(elementBytes)}-byte elements has ${String(bytes.byteLength)} bytes`,
+    );
+  return bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
+}
+
+function asError(bytes: Uint8Array): NonNullable<DispatchAnswer['error']> {
+  try {
+    const { code, message } = DispatchError.decode(bytes);
+    return { code: isErrorCode(code) ? code : 'internal', message };
+  } catch (thrown) {
+    throw new ExpertmeshError('data_loss', 'a dispatch message is refused: its error cannot be read', {
+      cause: thrown,
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
+import { type Handlers } from './service-definition.js';
+
+// grpc-js would print on stderr what it also gives as an error.
+if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
+
+const SERVER_OPTIONS = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  // Calls that one connection may have open at a time; the next one waits on the client's side.
+  'grpc.max_concurrent_streams': 256,
+};
+
+export interface BoundService {
+  readonly definition: ServiceDefinition;
+  readonly handlers: UntypedServiceImplementation;
+}
+
+/** Pairs a service with its handlers, checked against each other by their types. */
+export const bindService = <ServiceType extends ServiceDefinition>(
+  service: ServiceType,
+  handlers: Handlers<ServiceType>,
+): BoundService => ({
+  definition: service,
+  handlers,
+});
+
+export interface RpcServerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The flag that sets the port, for the message when it is taken: `--data-port`. */
+  readonly portFlag: string;
+  readonly services: readonly BoundService[];
+}
+
+export interface RpcServer {
+  readonly port: number;
+  /**
+   * Takes no new call, lets those that run end, and ends them by force after `deadlineMs` (an open bidi stream never
+   * ends by itself). Resolves when the port is free.
+   */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** @throws ExpertmeshError `failed_precondition` when the port is taken or the host is not one of this machine. */
+export async function startServer({ host, port, portFlag, services }: RpcServerOptions): Promise<RpcServer> {
+  const server = new Server(SERVER_OPTIONS);
+  for (const { definition, handlers } of services) server.addService(definition, handlers);
+  const address = `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+  const boundPort = await bind(server, address).catch((thrown: unknown) => {
+    server.forceShutdown();
+    throw new ExpertmeshError('failed_precondition', bindFailure(address, portFlag, thrown), { cause: thrown });
+  });
+  return { port: boundPort, close: (deadlineMs) => close(server, deadlineMs) };
+}
+
+const bind = (server: Server, address: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else reject(error);
+    });
+  });
+
+const close = (server: Server, deadlineMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+    }, deadlineMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+
+function bindFailure(address: string, portFlag: string, thrown: unknown): string {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  if (reason.includes('EADDRINUSE'))
+    return `cannot listen on ${address}: another program uses this port; stop it, or choose another port with ${portFlag}`;
+  return `cannot listen on ${address}, check the host and ${portFlag}: ${reason}`;
+}

@@ -1,0 +1,22 @@
+import { status } from '@grpc/grpc-js';
+import { expect, it } from 'vitest';
+import { ERROR_CODES, ExpertmeshError } from '../errors/expertmesh-error.js';
+import { fromServiceError, toServiceError } from './status.js';
+
+it.each(ERROR_CODES)('carries the code %s and the message to the other side', (code) => {
+  const received = fromServiceError(toServiceError(new ExpertmeshError(code, 'what and why')), 'worker a:9101');
+  expect(received).toMatchObject({ code, message: 'worker a:9101: what and why' });
+});
+
+it('gives statuses outside the set the code with the same remedy', () => {
+  const codeOf = (number: status): string => fromServiceError({ code: number, details: 'x' }, 'peer').code;
+  expect(codeOf(status.ABORTED)).toBe('unavailable');
+  expect(codeOf(status.OUT_OF_RANGE)).toBe('invalid_argument');
+  expect(codeOf(status.UNKNOWN)).toBe('internal');
+});
+
+it('turns what is no gRPC error into an internal one', () => {
+  expect(toServiceError(new TypeError('x is undefined'))).toEqual({ code: status.INTERNAL, details: 'x is undefined' });
+  expect(fromServiceError(new TypeError('x is undefined'), 'peer').code).toBe('internal');
+  expect(fromServiceError(null, 'peer').code).toBe('internal');
+});

@@ -1,0 +1,201 @@
+import { setImmediate } from 'node:timers/promises';
+import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
+import { encodeDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
+import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { CallQueue } from './call-queue.js';
+import { findLayer, type ServedShard } from './call-validation.js';
+import { type CallIdentity, type IncomingCall } from './incoming-call.js';
+import { type LoadedLayer } from './loaded-layer.js';
+import { type WorkerCounters } from './worker-counters.js';
+
+/** Sends one encoded DispatchResponse. */
+export type SendAnswer = (answer: Buffer) => void;
+
+export interface CallExecutorOptions {
+  readonly served: () => ServedShard<LoadedLayer> | undefined;
+  readonly counters: WorkerCounters;
+  /** Calls that may wait; the next is refused. */
+  readonly maxQueuedCalls: number;
+  /** Calls are computed together up to this many pairs. */
+  readonly maxPairsPerBatch: number;
+}
+
+interface WaitingCall {
+  readonly call: DispatchCall;
+  readonly batchKey: LoadedLayer;
+  readonly numPairs: number;
+  readonly arrivedAtMs: number;
+  /** The stream that it came on. */
+  readonly owner: object;
+  readonly send: SendAnswer;
+}
+
+/** Answers the calls of all streams: checks, queues, computes those of one layer together, encodes. */
+export class CallExecutor {
+  readonly #options: CallExecutorOptions;
+  readonly #queue: CallQueue<WaitingCall>;
+  #running: Promise<void> | undefined;
+  #isDraining = false;
+  #fp16Scratch = new Uint16Array(0);
+
+  constructor(options: CallExecutorOptions) {
+    this.#options = options;
+    this.#queue = new CallQueue(options.maxQueuedCalls);
+  }
+
+  /** Calls `send` exactly once, at once for a call that is refused, unless `forget(owner)` comes before. */
+  submit(incoming: IncomingCall, owner: object, send: SendAnswer): void {
+    this.#options.counters.add('numCalls', 1);
+    if (incoming.kind === 'refused') {
+      this.#sendError(incoming.identity, incoming.error, send);
+      return;
+    }
+    try {
+      this.#enqueue(incoming.call, owner, send);
+    } catch (error) {
+      this.#sendError(incoming.call, toErrorData(error), send);
+    }
+  }
+
+  /** Drops the waiting calls of a stream that is gone. */
+  forget(owner: object): void {
+    for (const { batchKey } of this.#takeWaiting((waiting) => waiting.owner === owner)) batchKey.release();
+  }
+
+  /**
+   * Refuses new calls from now on, for good, and returns when the waiting ones are answered. When `signal` aborts, those that still wait
+   * are failed; the one that is being computed is finished.
+   *
+   * @returns how many were failed.
+   */
+  async drain(signal: AbortSignal): Promise<number> {
+    this.#isDraining = true;
+    let numFailed = 0;
+    const failWaiting = (): void => {
+      const error = {
+        code: 'unavailable',
+        message: 'this worker is draining and the time for queued calls is over',
+      } as const;
+      for (const waiting of this.#takeWaiting(() => true)) {
+        numFailed += 1;
+        waiting.batchKey.release();
+        this.#sendError(waiting.call, error, waiting.send);
+      }
+    };
+    if (signal.aborted) failWaiting();
+    signal.addEventListener('abort', failWaiting, { once: true });
+    await this.#running;
+    signal.removeEventListener('abort', failWaiting);
+    return numFailed;
+  }
+
+  #enqueue(call: DispatchCall, owner: object, send: SendAnswer): void {
+    if (this.#isDraining)
+      throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
+    const layer = findLayer(call, this.#options.served());
+    const numPairs = call.expertIds.length;
+    if (!this.#queue.push({ call, batchKey: layer, numPairs, arrivedAtMs: performance.now(), owner, send }))
+      throw new ExpertmeshError(
+        'resource_exhausted',
+        `${String(this.#options.maxQueuedCalls)} calls wait on this worker, which is the most: send fewer at a time`,
+      );
+    layer.acquire();
+    this.#options.counters.set('numQueuedCalls', this.#queue.size);
+    this.#running ??= this.#runAll();
+  }
+
+  // ONNX Runtime blocks this thread. The pause before each batch lets the answers out to the sockets, and the calls in that arrived
+  // meanwhile, so that they are computed together.
+  async #runAll(): Promise<void> {
+    while (this.#queue.size > 0) {
+      await setImmediate();
+      const batch = this.#queue.takeBatch(this.#options.maxPairsPerBatch);
+      this.#options.counters.set('numQueuedCalls', this.#queue.size);
+      const layer = batch[0]?.batchKey;
+      if (layer !== undefined) await this.#runBatch(layer, batch);
+    }
+    this.#running = undefined;
+  }
+
+  async #runBatch(layer: LoadedLayer, batch: readonly WaitingCall[]): Promise<void> {
+    const startMs = performance.now();
+    let sums: readonly Float32Array[];
+    try {
+      sums = await layer.runner.run(batch.map(({ call }) => call));
+    } catch (error) {
+      for (const { call, send } of batch) this.#sendError(call, toErrorData(error), send);
+      return;
+    } finally {
+      for (const { batchKey } of batch) batchKey.release();
+    }
+    const run = { startMs, computeUs: microseconds(startMs, performance.now()), numCallsTogether: batch.length };
+    this.#count(batch, run.computeUs);
+    for (const [index, waiting] of batch.entries()) waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+  }
+
+  #count(batch: readonly WaitingCall[], computeUs: number): void {
+    const { counters } = this.#options;
+    counters.add('numRuns', 1);
+    counters.add('computeUs', computeUs);
+    for (const { numPairs } of batch) counters.add('numPairs', numPairs);
+  }
+
+  #encode(
+    { call, numPairs, arrivedAtMs }: WaitingCall,
+    sums: Float32Array,
+    run: { readonly startMs: number; readonly computeUs: number; readonly numCallsTogether: number },
+  ): Buffer {
+    return encodeDispatchAnswer({
+      callId: call.callId,
+      layerIndex: call.layerIndex,
+      placementVersion: call.placementVersion,
+      numRows: call.numRows,
+      hiddenSize: call.hiddenSize,
+      rowDtype: call.rowDtype,
+      numPairs,
+      error: undefined,
+      queueUs: microseconds(arrivedAtMs, run.startMs),
+      computeUs: run.computeUs,
+      numCallsTogether: run.numCallsTogether,
+      rows: call.rowDtype === 'fp32' ? sums : this.#toFp16(sums),
+    });
+  }
+
+  #toFp16(sums: Float32Array): Uint16Array {
+    if (this.#fp16Scratch.length < sums.length) this.#fp16Scratch = new Uint16Array(sums.length);
+    const view = this.#fp16Scratch.subarray(0, sums.length);
+    encodeFp16(sums, view);
+    return view;
+  }
+
+  #takeWaiting(isWanted: (waiting: WaitingCall) => boolean): WaitingCall[] {
+    const taken = this.#queue.takeWhere(isWanted);
+    this.#options.counters.set('numQueuedCalls', this.#queue.size);
+    return taken;
+  }
+
+  #sendError(identity: CallIdentity, error: ErrorData, send: SendAnswer): void {
+    this.#options.counters.add('numFailedCalls', 1);
+    send(encodeDispatchAnswer(errorAnswer(identity, error)));
+  }
+}
+
+const NO_ROWS = new Float32Array(0);
+
+const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
+
+const errorAnswer = ({ callId, layerIndex, placementVersion }: CallIdentity, error: ErrorData): DispatchAnswer => ({
+  callId,
+  layerIndex,
+  placementVersion,
+  numRows: 0,
+  hiddenSize: 0,
+  rowDtype: 'fp32',
+  numPairs: 0,
+  error,
+  queueUs: 0,
+  computeUs: 0,
+  numCallsTogether: 0,
+  rows: NO_ROWS,
+});

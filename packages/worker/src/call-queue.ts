@@ -1,0 +1,58 @@
+/** What the queue needs to know of a call. */
+export interface QueuedCall {
+  /** Calls with the same key can be computed together: the loaded layer that they need. */
+  readonly batchKey: object;
+  readonly numPairs: number;
+}
+
+/**
+ * First in, first out, except that the calls which can be computed together with the oldest one overtake the others: no call
+ * waits longer for it than the computation of a batch takes, and the oldest is always in the next batch.
+ */
+export class CallQueue<Call extends QueuedCall> {
+  readonly #maxCalls: number;
+  #calls: Call[] = [];
+
+  constructor(maxCalls: number) {
+    this.#maxCalls = maxCalls;
+  }
+
+  get size(): number {
+    return this.#calls.length;
+  }
+
+  /** Whether the call was taken; false when the queue is full. */
+  push(call: Call): boolean {
+    if (this.#calls.length >= this.#maxCalls) return false;
+    this.#calls.push(call);
+    return true;
+  }
+
+  /**
+   * Removes and returns the oldest call and, in their order, all others of its key while their pairs together are at most
+   * `maxPairs`. The oldest comes alone when it has more than that. Empty when nothing waits.
+   */
+  takeBatch(maxPairs: number): Call[] {
+    const oldest = this.#calls[0];
+    if (oldest === undefined) return [];
+    let numPairs = 0;
+    let isFull = false;
+    return this.takeWhere((call) => {
+      if (isFull || call.batchKey !== oldest.batchKey) return false;
+      isFull = call !== oldest && numPairs + call.numPairs > maxPairs;
+      if (!isFull) numPairs += call.numPairs;
+      return !isFull;
+    });
+  }
+
+  /** Removes and returns, in their order, the calls that `isWanted` chooses. */
+  takeWhere(isWanted: (call: Call) => boolean): Call[] {
+    const taken: Call[] = [];
+    this.#calls = this.#calls.filter((call) => {
+      const wanted = isWanted(call);
+      if (wanted) taken.push(call);
+      return !wanted;
+    });
+    return taken;
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { findLayer, type ServedShard } from './call-validation.js';
+
+const layer = { layerIndex: 2, localIndices: Int32Array.of(-1, 0, 1, -1) };
+const shard: ServedShard = { placementVersion: 7, hiddenSize: 3, layers: new Map([[2, layer]]) };
+
+/** Two rows: the first with experts 1 and 2, the second with expert 2. */
+const call: DispatchCall = {
+  callId: 1,
+  layerIndex: 2,
+  placementVersion: 7,
+  numRows: 2,
+  hiddenSize: 3,
+  rowDtype: 'fp32',
+  rowOffsets: Uint32Array.of(0, 2, 3),
+  expertIds: Uint32Array.of(1, 2, 2),
+  routingWeights: Float32Array.of(0.5, 0.25, 0.25),
+  rows: new Float32Array(6),
+};
+
+const refusal = (code: string, message: RegExp): unknown =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) as string });
+
+describe('findLayer', () => {
+  it('returns the layer that computes a right call', () => {
+    expect(findLayer(call, shard)).toBe(layer);
+  });
+
+  it('refuses every call while nothing is loaded', () => {
+    expect(() => findLayer(call, undefined)).toThrow(refusal('failed_precondition', /no experts are loaded/));
+  });
+
+  it('refuses another placement version and names both', () => {
+    expect(() => findLayer({ ...call, placementVersion: 6 }, shard)).toThrow(
+      refusal('failed_precondition', /version 6 is not served, version 7 is/),
+    );
+  });
+
+  const wrongCalls: [what: string, change: Partial<DispatchCall>, message: RegExp][] = [
+    [
+      'a layer without experts here',
+      { layerIndex: 5 },
+      /layer 5 has no experts on this worker, .* 1 layers from 2 to 2/,
+    ],
+    [
+      'an expert held elsewhere',
+      { expertIds: Uint32Array.of(1, 3, 2) },
+      /expert 3 of layer 2 is not .* 2 experts from 1 to 2/,
+    ],
+    ['an expert that does not exist', { expertIds: Uint32Array.of(1, 4, 2) }, /expert 4 does not exist: .* 4 experts/],
+    ['another hidden size', { hiddenSize: 4 }, /hidden_size is 4, the loaded model has 3/],
+    ['a weight that is NaN', { routingWeights: Float32Array.of(1, NaN, 1) }, /routing_weights\[1\] is NaN/],
+    ['an infinite weight', { routingWeights: Float32Array.of(1, 1, -Infinity) }, /routing_weights\[2\] is -Infinity/],
+  ];
+  it.each(wrongCalls)('refuses %s', (_, change, message) => {
+    expect(() => findLayer({ ...call, ...change }, shard)).toThrow(refusal('invalid_argument', message));
+  });
+});

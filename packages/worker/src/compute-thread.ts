@@ -1,0 +1,102 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
+import { createLogger } from '@expertmesh/shared/process/logger';
+import { startServer, type RpcServer } from '@expertmesh/shared/rpc/server';
+import { CallExecutor } from './call-executor.js';
+import {
+  type ComputeReply,
+  type ComputeRequest,
+  type ComputeTask,
+  type ComputeThreadOptions,
+} from './compute-messages.js';
+import { createExpertService, type ExpertServiceHost } from './expert-service.js';
+import { createLayerLoader } from './layer-loader.js';
+import { packedBytesOf } from './layer-shard.js';
+import { maxPairsPerRun } from './onnx-layer-runner.js';
+import { ShardHost } from './shard-host.js';
+import { WorkerCounters } from './worker-counters.js';
+
+/** How long ended streams may take to reach their peers before their connections are closed. */
+const CLOSE_TIMEOUT_MS = 500;
+
+/*
+ * Entry of the compute thread: the data-plane server and ONNX Runtime. A run blocks this thread, so control and health are the main
+ * thread's; see compute-client.ts for the other end.
+ */
+const { storeDir, host, port, numThreads, logLevel, counters } = workerData as ComputeThreadOptions;
+const logger = createLogger({ name: 'worker-compute', level: logLevel });
+const store = await openExpertStore(storeDir);
+const shardHost = new ShardHost({
+  hiddenSize: store.spec.hiddenSize,
+  loadLayer: createLayerLoader(store, numThreads),
+  packedBytesOf: (shard) => packedBytesOf(store, shard),
+});
+const executor = new CallExecutor({
+  served: () => shardHost.served,
+  counters: new WorkerCounters(counters),
+  maxQueuedCalls: MAX_QUEUED_CALLS,
+  maxPairsPerBatch: maxPairsPerRun(store.spec.hiddenSize),
+});
+const expertService = createExpertService(executor);
+const server = await startServer({ host, port, portFlag: '--port', services: [expertService.service] });
+const aborts = new Map<number, AbortController>();
+
+parentPort?.on('message', (request: ComputeRequest) => {
+  switch (request.type) {
+    case 'task':
+      void answerTask(request.taskId, request.task);
+      break;
+    case 'abort':
+      aborts.get(request.taskId)?.abort();
+      break;
+  }
+});
+reply({ type: 'ready', dataPort: server.port });
+
+async function answerTask(taskId: number, task: ComputeTask): Promise<void> {
+  const abort = new AbortController();
+  aborts.set(taskId, abort);
+  try {
+    const onProgress = (progress: LoadProgress): void => {
+      reply({ type: 'progress', taskId, progress });
+    };
+    reply({ type: 'done', taskId, numFailedCalls: await runTask(task, onProgress, abort.signal) });
+  } catch (error) {
+    logger.error({ err: error, task: task.type }, 'task failed');
+    reply({ type: 'failed', taskId, error: toErrorData(error) });
+  } finally {
+    aborts.delete(taskId);
+  }
+}
+
+async function runTask(
+  task: ComputeTask,
+  onProgress: (progress: LoadProgress) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  switch (task.type) {
+    case 'load':
+      await shardHost.load(task.assignment, onProgress, signal);
+      return 0;
+    case 'unload':
+      await shardHost.unload();
+      return 0;
+    case 'drain':
+      return executor.drain(signal);
+    case 'close':
+      await closeServer(expertService, server);
+      return 0;
+  }
+}
+
+async function closeServer(expert: ExpertServiceHost, dataServer: RpcServer): Promise<void> {
+  expert.endStreams();
+  await dataServer.close(CLOSE_TIMEOUT_MS);
+}
+
+function reply(message: ComputeReply): void {
+  parentPort?.postMessage(message);
+}

@@ -1,0 +1,28 @@
+import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { DispatchRequest } from '@expertmesh/shared/gen/expertmesh/v1/expert';
+import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+
+/** What an answer repeats of its call. */
+export type CallIdentity = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placementVersion'>;
+
+/** A message of the stream: a call, or one that can be read but whose fields contradict each other. */
+export type IncomingCall =
+  | { readonly kind: 'call'; readonly call: DispatchCall }
+  | { readonly kind: 'refused'; readonly identity: CallIdentity; readonly error: ErrorData };
+
+/**
+ * Reads a DispatchRequest so that a wrong one can be answered by its call id and the other calls of the stream go on.
+ *
+ * @throws ExpertmeshError `data_loss` for bytes that are no such message; that ends the stream.
+ */
+export function decodeIncomingCall(message: Uint8Array): IncomingCall {
+  try {
+    return { kind: 'call', call: decodeDispatchCall(message) };
+  } catch (thrown) {
+    const error = ExpertmeshError.from(thrown);
+    if (error.code === 'data_loss') throw error;
+    const { callId, layerIndex, placementVersion } = DispatchRequest.decode(message);
+    return { kind: 'refused', identity: { callId, layerIndex, placementVersion }, error: toErrorData(error) };
+  }
+}

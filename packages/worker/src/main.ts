@@ -1,0 +1,92 @@
+import { setTimeout } from 'node:timers/promises';
+import { parseWorkerConfig, type WorkerConfig } from '@expertmesh/shared/config/worker-config';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { ExpertServiceDefinition } from '@expertmesh/shared/gen/expertmesh/v1/expert';
+import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
+import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
+import { reportListening } from '@expertmesh/shared/process/parent-link';
+import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
+import { startServer } from '@expertmesh/shared/rpc/server';
+import { ComputeClient } from './compute-client.js';
+import { WorkerControl } from './worker-control.js';
+import { WorkerCounters } from './worker-counters.js';
+import { createWorkerService } from './worker-service.js';
+
+/** How long failed calls and ended streams may take to reach their peers, after the time to drain is over. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** The command `expertmesh worker`. Resolves after a clean shutdown, rejects when the worker had to give up. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const config = parseWorkerConfig(argv, process.env);
+  const logger = createLogger({ name: 'worker', level: config.logLevel });
+  await runUntilShutdown({ logger, drainTimeoutMs: config.drainTimeoutMs }, (lifecycle) =>
+    startWorker(config, logger, lifecycle),
+  );
+}
+
+/** The control plane, in this thread; the compute thread has the rest. */
+async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
+  const store = await openExpertStore(config.store);
+  const counters = new WorkerCounters();
+  const { compute, dataPort } = await startCompute(config, counters, logger, lifecycle);
+  const health = createHealth();
+  const { memoryBudgetBytes } = config;
+  const control = new WorkerControl({
+    store,
+    memoryBudgetBytes,
+    compute,
+    onServing: (isServing) => {
+      health.set(ExpertServiceDefinition.fullName, isServing);
+    },
+  });
+  const identity = { storeId: store.storeId, dataPort, memoryBudgetBytes };
+  const server = await startServer({
+    host: config.host,
+    port: config.controlPort,
+    portFlag: '--control-port',
+    services: [createWorkerService(control, counters, identity), health.service],
+  });
+  lifecycle.onShutdown('control port', async () => {
+    health.close();
+    await server.close(CLOSE_TIMEOUT_MS);
+  });
+  // Registered last, so it comes first: health and stats answer until the calls are drained.
+  lifecycle.onShutdown('data port', async (deadline) => {
+    health.set(WHOLE_SERVER, false);
+    await drainAndClose(control, compute, deadline);
+  });
+  health.set(ExpertServiceDefinition.fullName, false);
+  health.set(WHOLE_SERVER, true);
+  reportListening({ type: 'listening', role: 'worker', dataPort, controlPort: server.port });
+  logger.info({ dataPort, controlPort: server.port, storeId: store.storeId, memoryBudgetBytes }, 'listening');
+}
+
+async function startCompute(config: WorkerConfig, counters: WorkerCounters, logger: Logger, lifecycle: Lifecycle) {
+  const { store: storeDir, host, port, numThreads, logLevel } = config;
+  const started = await ComputeClient.start(
+    { storeDir, host, port, numThreads, logLevel, counters: counters.memory },
+    (cause) => {
+      const error = new ExpertmeshError('internal', `the compute thread has died: ${cause.message}`, { cause });
+      logger.fatal({ err: error }, error.message);
+      lifecycle.fail(error);
+    },
+  );
+  lifecycle.onShutdown('compute thread', () => started.compute.terminate());
+  return started;
+}
+
+/** Finishes the queued calls until `deadline`, ends the streams and frees the port; gives up on a thread that does not answer. */
+async function drainAndClose(control: WorkerControl, compute: ComputeClient, deadline: AbortSignal): Promise<void> {
+  const closed = control.drain(deadline).then(() => compute.close());
+  await Promise.race([closed, lateness(deadline)]);
+}
+
+/** Resolves some time after `deadline` aborted. */
+async function lateness(deadline: AbortSignal): Promise<void> {
+  if (!deadline.aborted)
+    await new Promise((resolve) => {
+      deadline.addEventListener('abort', resolve, { once: true });
+    });
+  await setTimeout(CLOSE_TIMEOUT_MS, undefined, { ref: false });
+}

@@ -1,0 +1,82 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type LayerShard, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type Assignment } from './assignment.js';
+import { type ServedShard } from './call-validation.js';
+import { type LayerLoader } from './layer-loader.js';
+import { isSameShard } from './layer-shard.js';
+import { type LoadedLayer } from './loaded-layer.js';
+
+export interface ShardHostOptions {
+  readonly hiddenSize: number;
+  readonly loadLayer: LayerLoader;
+  readonly packedBytesOf: (shard: LayerShard) => number;
+}
+
+/**
+ * The layers in memory, and the placement version that they answer for. One load or unload at a time. What is served
+ * goes on being served until another version is complete; layers whose experts stay are kept.
+ */
+export class ShardHost {
+  readonly #options: ShardHostOptions;
+  // More than what is served while a load is under way, and after one that failed: the next one finds its layers here.
+  #layers: LoadedLayer[] = [];
+  #served: ServedShard<LoadedLayer> | undefined;
+
+  constructor(options: ShardHostOptions) {
+    this.#options = options;
+  }
+
+  get served(): ServedShard<LoadedLayer> | undefined {
+    return this.#served;
+  }
+
+  /**
+   * Loads what is assigned, serves it, and then drops the rest, after the calls that wait for it.
+   *
+   * @param onProgress called at the start and after each layer.
+   * @throws ExpertmeshError as LayerLoader; the version before is still served then.
+   */
+  async load(assignment: Assignment, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<void> {
+    const served = new Set(this.#served?.layers.values());
+    await this.#retireAllBut((layer) => served.has(layer) || isAssigned(layer, assignment));
+    const progress = this.#startProgress(assignment);
+    onProgress({ ...progress });
+    const layers = new Map<number, LoadedLayer>();
+    for (const shard of assignment.shards) {
+      if (signal.aborted) throw new ExpertmeshError('cancelled', 'the load was cancelled');
+      layers.set(shard.layerIndex, await this.#loadOrKeep(shard, signal));
+      progress.loadedLayers += 1;
+      progress.loadedBytes += this.#options.packedBytesOf(shard);
+      onProgress({ ...progress });
+    }
+    this.#served = { placementVersion: assignment.placementVersion, hiddenSize: this.#options.hiddenSize, layers };
+    await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
+  }
+
+  async unload(): Promise<void> {
+    this.#served = undefined;
+    await this.#retireAllBut(() => false);
+  }
+
+  #startProgress({ placementVersion, shards }: Assignment): LoadProgress {
+    const totalBytes = shards.reduce((sum, shard) => sum + this.#options.packedBytesOf(shard), 0);
+    return { placementVersion, loadedBytes: 0, totalBytes, loadedLayers: 0, totalLayers: shards.length };
+  }
+
+  async #loadOrKeep(shard: LayerShard, signal: AbortSignal): Promise<LoadedLayer> {
+    const kept = this.#layers.find((layer) => isSameShard(layer.shard, shard));
+    if (kept !== undefined) return kept;
+    const loaded = await this.#options.loadLayer(shard, signal);
+    this.#layers.push(loaded);
+    return loaded;
+  }
+
+  async #retireAllBut(isKept: (layer: LoadedLayer) => boolean): Promise<void> {
+    const leaving = this.#layers.filter((layer) => !isKept(layer));
+    this.#layers = this.#layers.filter(isKept);
+    await Promise.all(leaving.map((layer) => layer.retire()));
+  }
+}
+
+const isAssigned = (layer: LoadedLayer, { shards }: Assignment): boolean =>
+  shards.some((shard) => isSameShard(shard, layer.shard));

@@ -1,0 +1,161 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { WorkerState, type AssignResponse, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { checkAssignment, isSameAssignment, packedBytesOfAll, type Assignment } from './assignment.js';
+import { type Compute, type OnProgress } from './compute-client.js';
+
+export interface WorkerControlOptions {
+  readonly store: ExpertStore;
+  readonly memoryBudgetBytes: number;
+  readonly compute: Compute;
+  /** Called whenever the worker begins or ceases to answer calls. */
+  readonly onServing: (isServing: boolean) => void;
+}
+
+export interface LoadedShard {
+  readonly state: WorkerState;
+  /** 0 when nothing is loaded. */
+  readonly placementVersion: number;
+  readonly packedBytes: number;
+  readonly numExpertsLoaded: number;
+}
+
+interface RunningLoad {
+  readonly assignment: Assignment;
+  readonly waiters: Set<OnProgress>;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+  lastProgress: LoadProgress | undefined;
+}
+
+/** What this worker is to hold and what it holds: idle, loading, serving, and at last draining. */
+export class WorkerControl {
+  readonly #options: WorkerControlOptions;
+  #assigned: Assignment | undefined;
+  #served: Assignment | undefined;
+  #load: RunningLoad | undefined;
+  #isDraining = false;
+
+  constructor(options: WorkerControlOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing is loaded yet. Errors as checkAssignment, and `failed_precondition` while another assignment is being loaded. */
+  assign(assignment: Assignment): AssignResponse {
+    this.#refuseWhenDraining();
+    const { store, memoryBudgetBytes } = this.#options;
+    const load = this.#load;
+    if (load !== undefined && !load.abort.signal.aborted && !isSameAssignment(load.assignment, assignment))
+      throw new ExpertmeshError(
+        'failed_precondition',
+        `placement version ${String(load.assignment.placementVersion)} is being loaded: wait for it, or cancel that Load`,
+      );
+    const response = checkAssignment(assignment, store, this.#served, memoryBudgetBytes);
+    this.#assigned = assignment;
+    return response;
+  }
+
+  /**
+   * Loads what is assigned and serves it. Several callers of the same version share one load; it goes on until the last
+   * of them has given up.
+   *
+   * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as LayerLoader.
+   */
+  async load(placementVersion: number, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    if (this.#load?.abort.signal.aborted === true) await this.#endLoad();
+    this.#refuseWhenDraining();
+    const assigned = this.#requireAssigned(placementVersion);
+    const load = (this.#load ??= this.#startLoad(assigned));
+    load.waiters.add(onProgress);
+    if (load.lastProgress !== undefined) onProgress(load.lastProgress);
+    const leave = (): void => {
+      load.waiters.delete(onProgress);
+      if (load.waiters.size === 0) load.abort.abort();
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+    try {
+      await load.done;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  async unload(): Promise<void> {
+    const { compute, onServing } = this.#options;
+    this.#assigned = undefined;
+    await this.#endLoad();
+    this.#served = undefined;
+    onServing(false);
+    await compute.unload();
+  }
+
+  /** For good: a drained worker serves again after a restart. Returns how many queued calls had not ended when `signal` aborted. */
+  async drain(signal: AbortSignal): Promise<number> {
+    this.#isDraining = true;
+    this.#options.onServing(false);
+    const [numFailedCalls] = await Promise.all([this.#options.compute.drain(signal), this.#endLoad()]);
+    return numFailedCalls;
+  }
+
+  loadedShard(): LoadedShard {
+    const shards = this.#served?.shards ?? [];
+    return {
+      state: this.#state(),
+      placementVersion: this.#served?.placementVersion ?? 0,
+      packedBytes: packedBytesOfAll(this.#options.store, shards),
+      numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
+    };
+  }
+
+  #state(): WorkerState {
+    if (this.#isDraining) return WorkerState.WORKER_STATE_DRAINING;
+    if (this.#load !== undefined) return WorkerState.WORKER_STATE_LOADING;
+    return this.#served === undefined ? WorkerState.WORKER_STATE_IDLE : WorkerState.WORKER_STATE_SERVING;
+  }
+
+  #startLoad(assignment: Assignment): RunningLoad {
+    const waiters = new Set<OnProgress>();
+    const abort = new AbortController();
+    const onProgress = (progress: LoadProgress): void => {
+      load.lastProgress = progress;
+      for (const tell of waiters) tell(progress);
+    };
+    const done = this.#runLoad(assignment, onProgress, abort.signal);
+    const load: RunningLoad = { assignment, waiters, abort, done, lastProgress: undefined };
+    return load;
+  }
+
+  async #runLoad(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.compute.load(assignment, onProgress, signal);
+      this.#served = assignment;
+      this.#options.onServing(!this.#isDraining);
+    } finally {
+      this.#load = undefined;
+    }
+  }
+
+  async #endLoad(): Promise<void> {
+    const load = this.#load;
+    if (load === undefined) return;
+    load.abort.abort();
+    // Whether it was cancelled or ended just before is for its own callers; here it only has to be over.
+    await load.done.catch(() => undefined);
+  }
+
+  #requireAssigned(placementVersion: number): Assignment {
+    if (this.#assigned?.placementVersion === placementVersion) return this.#assigned;
+    const assigned =
+      this.#assigned === undefined ? 'nothing is' : `version ${String(this.#assigned.placementVersion)} is`;
+    throw new ExpertmeshError(
+      'failed_precondition',
+      `placement version ${String(placementVersion)} is not assigned, ${assigned}: assign it first`,
+    );
+  }
+
+  #refuseWhenDraining(): void {
+    if (this.#isDraining)
+      throw new ExpertmeshError('unavailable', 'this worker is draining: it takes experts again after a restart');
+  }
+}

@@ -1,0 +1,38 @@
+/** Counters since the start of the process, and two gauges. */
+const NAMES = [
+  'numCalls',
+  'numFailedCalls',
+  'numPairs',
+  'numRuns',
+  'computeUs',
+  /** Gauge: calls that wait. */
+  'numQueuedCalls',
+] as const;
+
+export type CounterName = (typeof NAMES)[number];
+
+/**
+ * Counters that the compute thread writes and the main thread reads, in memory that both see: GetStats then answers while the
+ * compute thread is inside a long run. One writer, so plain stores are enough.
+ */
+export class WorkerCounters {
+  readonly memory: SharedArrayBuffer;
+  readonly #values: Float64Array;
+
+  constructor(memory = new SharedArrayBuffer(NAMES.length * Float64Array.BYTES_PER_ELEMENT)) {
+    this.memory = memory;
+    this.#values = new Float64Array(memory);
+  }
+
+  add(name: CounterName, amount: number): void {
+    this.set(name, this.get(name) + amount);
+  }
+
+  set(name: CounterName, value: number): void {
+    this.#values[NAMES.indexOf(name)] = value;
+  }
+
+  get(name: CounterName): number {
+    return this.#values[NAMES.indexOf(name)] ?? 0;
+  }
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { bindService, type BoundService } from '@expertmesh/shared/rpc/server';
+import { workerService } from '@expertmesh/shared/rpc/services';
+import { toServiceError } from '@expertmesh/shared/rpc/status';
+import { type WorkerControl } from './worker-control.js';
+import { type WorkerCounters } from './worker-counters.js';
+
+export interface WorkerIdentity {
+  readonly storeId: string;
+  readonly dataPort: number;
+  readonly memoryBudgetBytes: number;
+}
+
+/** `expertmesh.v1.WorkerService`: translates between gRPC and `control`. */
+export function createWorkerService(
+  control: WorkerControl,
+  counters: WorkerCounters,
+  identity: WorkerIdentity,
+): BoundService {
+  const bootId = randomUUID();
+  const stats = (): WorkerStats => ({ bootId, ...identity, ...control.loadedShard(), ...processStats(counters) });
+  return bindService(workerService, {
+    assign: ({ request }, callback) => {
+      respond(callback, () => control.assign(request));
+    },
+    load: (stream) => {
+      const abort = new AbortController();
+      stream.on('cancelled', () => {
+        abort.abort();
+      });
+      control
+        .load(stream.request.placementVersion, (progress) => stream.write(progress), abort.signal)
+        .then(
+          () => stream.end(),
+          (error: unknown) => stream.emit('error', toServiceError(error)),
+        );
+    },
+    unload: (_, callback) => {
+      respond(callback, async () => {
+        await control.unload();
+        return {};
+      });
+    },
+    getStats: (_, callback) => {
+      respond(callback, stats);
+    },
+    drain: ({ request }, callback) => {
+      respond(callback, async () => ({
+        numFailedCalls: await control.drain(AbortSignal.timeout(request.timeoutMs)),
+      }));
+    },
+  });
+}
+
+type Callback<Response> = (error: ReturnType<typeof toServiceError> | null, response?: Response) => void;
+
+function respond<Response>(callback: Callback<Response>, handle: () => Response | Promise<Response>): void {
+  Promise.resolve()
+    .then(handle)
+    .then(
+      (response) => {
+        callback(null, response);
+      },
+      (error: unknown) => {
+        callback(toServiceError(error));
+      },
+    );
+}
+
+const processStats = (counters: WorkerCounters) => ({
+  residentBytes: process.memoryUsage.rss(),
+  uptimeMs: Math.round(process.uptime() * 1000),
+  numCalls: counters.get('numCalls'),
+  numFailedCalls: counters.get('numFailedCalls'),
+  numPairs: counters.get('numPairs'),
+  numRuns: counters.get('numRuns'),
+  computeUs: counters.get('computeUs'),
+  numQueuedCalls: counters.get('numQueuedCalls'),
+});

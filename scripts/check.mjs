@@ -1,0 +1,83 @@
+// Everything that must hold before a change is done, besides the tests: `npm run check`. Each step says how to mend what it finds.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const GENERATED_DIR = 'packages/shared/src/gen';
+
+const steps = [
+  {
+    name: 'generated code is what proto/ says',
+    run: generatedCodeIsFresh,
+    remedy: 'npm run generate',
+  },
+  { name: 'format', run: () => command('prettier', '--check', '--log-level', 'warn', '.'), remedy: 'npm run format' },
+  { name: 'types', run: () => command('tsc', '-b'), remedy: 'mend the errors above' },
+  {
+    name: 'docs/configuration.md is what the option tables say',
+    run: () => node('scripts/generate-configuration-doc.mjs', '--check'),
+    remedy: 'npm run generate',
+  },
+  { name: 'lint', run: () => command('eslint', '.'), remedy: 'npx eslint --fix . mends some, the rest is yours' },
+  {
+    name: 'dependency rules',
+    run: () => command('depcruise', 'packages', 'test', '--config', '.dependency-cruiser.cjs'),
+    remedy: 'the rules and their reasons are in .dependency-cruiser.cjs',
+  },
+  { name: 'dead code', run: () => command('knip'), remedy: 'delete what nothing uses' },
+];
+
+const failed = steps.filter((step) => !passes(step));
+for (const { name, remedy } of failed) console.error(`FAILED: ${name}. To mend: ${remedy}`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+function passes({ name, run }) {
+  const startedAt = performance.now();
+  const { isOk, output } = run();
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  console.log(`${isOk ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+  if (!isOk) console.log(output.trimEnd());
+  return isOk;
+}
+
+function command(bin, ...args) {
+  return spawn(join('node_modules', '.bin', bin), args);
+}
+
+function node(...args) {
+  return spawn(process.execPath, args);
+}
+
+function spawn(file, args) {
+  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  return { isOk: status === 0, output: `${stdout ?? ''}${stderr ?? ''}${error ? String(error) : ''}` };
+}
+
+function generatedCodeIsFresh() {
+  const fresh = mkdtempSync(join(tmpdir(), 'expertmesh-check-'));
+  try {
+    const generated = node('scripts/generate-protobuf.mjs', fresh);
+    if (!generated.isOk) return generated;
+    const files = new Set([...filesBelow(fresh), ...filesBelow(GENERATED_DIR)]);
+    const stale = [...files].filter((file) => read(fresh, file) !== read(GENERATED_DIR, file));
+    return {
+      isOk: stale.length === 0,
+      output: stale.map((file) => `differs: ${join(GENERATED_DIR, file)}`).join('\n'),
+    };
+  } finally {
+    rmSync(fresh, { recursive: true });
+  }
+}
+
+function filesBelow(dir) {
+  return readdirSync(dir, { recursive: true }).filter((name) => name.endsWith('.ts'));
+}
+
+function read(dir, file) {
+  try {
+    return readFileSync(join(dir, file), 'utf8');
+  } catch {
+    return undefined;
+  }
+}

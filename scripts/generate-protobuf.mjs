@@ -1,0 +1,41 @@
+// Writes packages/shared/src/gen from proto/. `node scripts/generate-protobuf.mjs DIR` writes somewhere else, which is
+// how the check compares what is committed with what the schemas say.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const outDir = resolve(process.argv[2] ?? 'packages/shared/src/gen');
+const bin = (name) => resolve('node_modules/.bin', name);
+
+// bytes as Uint8Array (no env=node): decoding then gives views on the received buffer instead of copies.
+// generic-definitions: rpc/service-definition.ts turns them into grpc-js services, with our own tensor serializers.
+const tsProtoOptions = [
+  'esModuleInterop=true',
+  'importSuffix=.js',
+  'forceLong=number',
+  'useOptionals=none',
+  'oneof=unions-value',
+  'enumsAsLiterals=true',
+  'outputServices=generic-definitions',
+  'outputJsonMethods=false',
+  'useExactTypes=false',
+];
+
+const work = mkdtempSync(join(tmpdir(), 'expertmesh-generate-'));
+const template = join(work, 'buf.gen.yaml');
+writeFileSync(
+  template,
+  [
+    'version: v2',
+    'plugins:',
+    `  - local: ${bin('protoc-gen-ts_proto')}`,
+    `    out: ${outDir}`,
+    `    opt: [${tsProtoOptions.map((option) => `"${option}"`).join(', ')}]`,
+    '',
+  ].join('\n'),
+);
+rmSync(outDir, { recursive: true, force: true });
+mkdirSync(outDir, { recursive: true });
+execFileSync(bin('buf'), ['generate', '--template', template, 'proto'], { stdio: 'inherit' });
+rmSync(work, { recursive: true });

@@ -1,0 +1,41 @@
+import { type DispatchRequest, type DispatchResponse, type DispatchStream } from './worker-client.js';
+
+/** The demo model. */
+export const NUM_LAYERS = 4;
+export const HIDDEN = 128;
+
+/** A call that has no id yet. */
+export type Call = Omit<DispatchRequest, 'callId'>;
+
+/** A call for version 1 whose rows have the given expert, weight, expert, weight ... */
+export function callOf(layerIndex: number, pairsOfRows: readonly (readonly number[])[]): Call {
+  let end = 0;
+  const pairs = pairsOfRows.flat();
+  const rows = Float32Array.from({ length: pairsOfRows.length * HIDDEN }, (_, i) => Math.sin(i * 12.9898) * 2);
+  return {
+    layerIndex,
+    placementVersion: 1,
+    numRows: pairsOfRows.length,
+    hiddenSize: HIDDEN,
+    rowDtype: 'ROW_DTYPE_FP32',
+    rowOffsets: [0, ...pairsOfRows.map((row) => (end += row.length / 2))],
+    expertIds: pairs.filter((_, i) => i % 2 === 0),
+    routingWeights: pairs.filter((_, i) => i % 2 === 1),
+    rows: Buffer.from(rows.buffer),
+  };
+}
+
+/** A call of layer 0 that takes some hundred milliseconds: 5,000 rows, each with 64 experts. */
+export const longCall = (): Call =>
+  callOf(0, Array<number[]>(5000).fill(range(0, 64).flatMap((expertId) => [expertId, 1 / 64])));
+
+/** Keeps the worker busy with layer 0 while a call of every other layer waits. */
+export const sendLongAndShort = (stream: DispatchStream): Promise<DispatchResponse>[] => [
+  stream.call(longCall()),
+  ...range(1, NUM_LAYERS).map((layerIndex) => stream.call(callOf(layerIndex, [[1, 1]]))),
+];
+
+export const floatsOf = (bytes: Buffer): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+
+/** start .. end - 1 */
+export const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i);

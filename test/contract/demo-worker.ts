@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
+import { ExpertmeshProcess } from '../kit/process.js';
+import { tempDir } from '../kit/temp-dir.js';
+import { workerArgs } from '../kit/worker-fleet.js';
+import { NUM_LAYERS, range } from './demo-calls.js';
+import { WorkerClient, type AssignRequest } from './worker-client.js';
+
+export const DEMO_MODEL_DIR = fileURLToPath(new URL('../../models/qwen3-moe-demo', import.meta.url));
+
+export interface DemoStore {
+  readonly dir: string;
+  readonly storeId: string;
+}
+
+/** The demo model in 32 bits, in a directory of this test process. */
+export async function packDemoStore(): Promise<DemoStore> {
+  const dir = join(tempDir(), 'store');
+  await packCheckpoint({ hfDir: DEMO_MODEL_DIR, storeDir: dir, bits: 32 });
+  const { storeId } = await openExpertStore(dir);
+  return { dir, storeId };
+}
+
+/** A worker process that holds nothing yet, and a client of it. */
+export async function startWorker(store: DemoStore, ...flags: string[]) {
+  const worker = ExpertmeshProcess.start(workerArgs(store.dir, ['--log-level', 'warn', ...flags]));
+  const { dataPort, controlPort } = await worker.listening('worker');
+  return { worker, dataPort, client: new WorkerClient({ dataPort, controlPort }) };
+}
+
+/** The same experts of every layer. */
+export const assignment = (store: DemoStore, placementVersion: number, expertIds: number[]): AssignRequest => ({
+  placementVersion,
+  storeId: store.storeId,
+  shards: range(0, NUM_LAYERS).map((layerIndex) => ({ layerIndex, expertIds })),
+});

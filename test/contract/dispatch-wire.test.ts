@@ -1,0 +1,215 @@
+import { fileURLToPath } from 'node:url';
+import {
+  type ClientDuplexStream,
+  credentials,
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceClientConstructor,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { RpcClient } from '@expertmesh/shared/rpc/client';
+import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { bindService, startServer } from '@expertmesh/shared/rpc/server';
+import { expertService } from '@expertmesh/shared/rpc/services';
+import { afterEach, describe, expect, it } from 'vitest';
+
+/** DispatchRequest and DispatchResponse as a program sees them that loads proto/ at run time. */
+interface DynamicCall {
+  readonly call_id: number;
+  readonly layer_index: number;
+  readonly placement_version: string;
+  readonly num_rows: number;
+  readonly hidden_size: number;
+  readonly row_dtype: string;
+  readonly row_offsets: readonly number[];
+  readonly expert_ids: readonly number[];
+  readonly routing_weights: readonly number[];
+  readonly rows: Buffer;
+}
+
+interface DynamicAnswer {
+  readonly call_id: number;
+  readonly layer_index: number;
+  readonly placement_version: string;
+  readonly num_rows: number;
+  readonly hidden_size: number;
+  readonly row_dtype: string;
+  readonly num_pairs: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly queue_us: number;
+  readonly compute_us: number;
+  readonly num_calls_together: number;
+  readonly rows: Buffer;
+}
+
+const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
+const ExpertClient = loadExpertClient();
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+const bytesOf = (tensor: Float32Array | Uint16Array): Buffer =>
+  Buffer.from(tensor.buffer, tensor.byteOffset, tensor.byteLength);
+
+const fp32Call: DispatchCall = {
+  callId: 4_000_000_000,
+  layerIndex: 93,
+  placementVersion: 2 ** 52,
+  numRows: 3,
+  hiddenSize: 5,
+  rowDtype: 'fp32',
+  rowOffsets: Uint32Array.of(0, 2, 2, 3),
+  expertIds: Uint32Array.of(127, 0, 300),
+  routingWeights: Float32Array.of(0.5, 0.25, -1.5),
+  rows: Float32Array.from({ length: 15 }, (_, index) => index / 4 - 1),
+};
+const fp16Call: DispatchCall = { ...fp32Call, callId: 1, rowDtype: 'fp16', rows: Uint16Array.from(Array(15).keys()) };
+const calls = [fp32Call, fp16Call];
+
+const dynamicCall = (call: DispatchCall): DynamicCall => ({
+  call_id: call.callId,
+  layer_index: call.layerIndex,
+  placement_version: String(call.placementVersion),
+  num_rows: call.numRows,
+  hidden_size: call.hiddenSize,
+  row_dtype: call.rowDtype === 'fp32' ? 'ROW_DTYPE_FP32' : 'ROW_DTYPE_FP16',
+  row_offsets: [...call.rowOffsets],
+  expert_ids: [...call.expertIds],
+  routing_weights: [...call.routingWeights],
+  rows: bytesOf(call.rows),
+});
+
+const answerTo = (call: DispatchCall): DispatchAnswer => ({
+  callId: call.callId,
+  layerIndex: call.layerIndex,
+  placementVersion: call.placementVersion,
+  numRows: call.numRows,
+  hiddenSize: call.hiddenSize,
+  rowDtype: call.rowDtype,
+  numPairs: call.expertIds.length,
+  error: undefined,
+  queueUs: 12,
+  computeUs: 345_678,
+  numCallsTogether: 2,
+  rows: call.rows,
+});
+
+const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
+  call_id: answer.callId,
+  layer_index: answer.layerIndex,
+  placement_version: String(answer.placementVersion),
+  num_rows: answer.numRows,
+  hidden_size: answer.hiddenSize,
+  row_dtype: answer.rowDtype === 'fp32' ? 'ROW_DTYPE_FP32' : 'ROW_DTYPE_FP16',
+  num_pairs: answer.numPairs,
+  error: answer.error ?? null,
+  queue_us: answer.queueUs,
+  compute_us: answer.computeUs,
+  num_calls_together: answer.numCallsTogether,
+  rows: bytesOf(answer.rows),
+});
+
+const failedAnswer: DispatchAnswer = {
+  ...answerTo(fp32Call),
+  error: { code: 'failed_precondition', message: 'placement 7 is not served here' },
+  rows: new Float32Array(0),
+};
+
+describe('the Dispatch wire', () => {
+  it('lets a client that loads proto/ at run time talk to a server with our codec', async () => {
+    const received: DispatchCall[] = [];
+    const replies = [...calls.map(answerTo), failedAnswer];
+    const service = bindService(expertService, {
+      dispatch: (stream) => {
+        stream.on('data', (call: DispatchCall) => {
+          received.push(call);
+        });
+        stream.on('end', () => {
+          for (const reply of replies) stream.write(reply);
+          stream.end();
+        });
+      },
+    });
+    const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--port', services: [service] });
+    const client = new ExpertClient(`127.0.0.1:${String(server.port)}`, credentials.createInsecure());
+    cleanUps.push(
+      () => server.close(0),
+      () => {
+        client.close();
+      },
+    );
+    const stream = openDynamic(client);
+    for (const call of calls) stream.write(dynamicCall(call));
+    stream.end();
+
+    expect(await collect(stream)).toEqual(replies.map(dynamicAnswer));
+    expect(received).toEqual(calls);
+  });
+
+  it('lets a client with our codec talk to a server that loads proto/ at run time', async () => {
+    const received: DynamicCall[] = [];
+    const replies = [...calls.map(answerTo), failedAnswer];
+    const port = await startDynamicServer((stream) => {
+      stream.on('data', (call: DynamicCall) => {
+        received.push(call);
+      });
+      stream.on('end', () => {
+        for (const reply of replies) stream.write(dynamicAnswer(reply));
+        stream.end();
+      });
+    });
+    const client = new RpcClient(`127.0.0.1:${String(port)}`, 'server');
+    cleanUps.push(() => {
+      client.close();
+    });
+    const stream = client.bidi(expertService.dispatch);
+    for (const call of calls) stream.write(call);
+    stream.end();
+
+    expect(await collect(stream)).toEqual(replies);
+    expect(received).toEqual(calls.map(dynamicCall));
+  });
+});
+
+function loadExpertClient(): ServiceClientConstructor {
+  const options = { includeDirs: [protoDir], keepCase: true, longs: String, enums: String, defaults: true };
+  const root = loadPackageDefinition(loadSync('expertmesh/v1/expert.proto', options));
+  const service = ['expertmesh', 'v1', 'ExpertService'].reduce<unknown>(
+    (scope, name) => (scope as Record<string, unknown>)[name],
+    root,
+  );
+  return service as ServiceClientConstructor;
+}
+
+type DynamicStream = ClientDuplexStream<DynamicCall, DynamicAnswer>;
+
+function openDynamic(client: InstanceType<ServiceClientConstructor>): DynamicStream {
+  const open = client['Dispatch'] as () => DynamicStream;
+  return open.call(client);
+}
+
+async function startDynamicServer(
+  handle: (stream: ServerDuplexStream<DynamicCall, DynamicAnswer>) => void,
+): Promise<number> {
+  const server = new Server();
+  server.addService(ExpertClient.service, { Dispatch: handle });
+  cleanUps.push(() => {
+    server.forceShutdown();
+  });
+  return new Promise((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else reject(error);
+    });
+  });
+}
+
+async function collect(stream: AsyncIterable<unknown>): Promise<unknown[]> {
+  const messages: unknown[] = [];
+  for await (const message of stream) messages.push(message);
+  return messages;
+}

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DenseRunner, type RoutedRows } from '@expertmesh/coordinator/dense/dense-runner';
+import { KvCache } from '@expertmesh/coordinator/dense/kv-cache';
+import { type Chunk, type ForwardPass } from '@expertmesh/coordinator/engine/forward';
+import { argmax } from '@expertmesh/coordinator/engine/sampler';
+import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { startWorkers, type WorkerFleet } from '../kit/worker-fleet.js';
+import { loadModelGolden, modelGoldenNames, type PromptGolden } from './model-golden.js';
+import { loadDense, modelOverWorkers, packedStore } from './model-under-test.js';
+
+const WORKER_COUNTS = [1, 2, 3, 5, 8];
+const MAX_LOGIT_DIFFERENCE = 2e-3;
+const MIN_SAME_EXPERTS = 0.999;
+/** Routing weights are at most 1 and follow from logits that agree far better than the limit above. */
+const MAX_WEIGHT_DIFFERENCE = 1e-4;
+
+/** What a run over a prompt and its greedy steps gave, against transformers. */
+interface Comparison {
+  maxLogitDifference: number;
+  maxWeightDifference: number;
+  numRoutings: number;
+  numSameExperts: number;
+  greedyTokenIds: number[];
+}
+
+describe.each(modelGoldenNames)('%s with 32 bits', (name) => {
+  const golden = loadModelGolden(name);
+  let store: ExpertStore;
+  let dense: DenseRunner;
+  let fleet: WorkerFleet;
+
+  beforeAll(async () => {
+    store = await packedStore(golden.checkpointDir, 32);
+    dense = await loadDense(store);
+    fleet = await startWorkers(store.dir, Math.max(...WORKER_COUNTS));
+  });
+  afterAll(async () => {
+    await fleet.stop();
+    await dense.close();
+  });
+
+  it.each(WORKER_COUNTS)('agrees with transformers over %i worker processes', async (numWorkers) => {
+    const routings: Routing[] = [];
+    const model = await modelOverWorkers(store, dense, fleet, numWorkers, (layerIndex, routed) => {
+      routings.push({ layerIndex, ...copyOf(routed) });
+    });
+    try {
+      for (const prompt of golden.prompts) {
+        const comparison = await compare(model.forward, store, prompt, routings);
+        expect(comparison.maxLogitDifference).toBeLessThanOrEqual(MAX_LOGIT_DIFFERENCE);
+        expect(comparison.maxWeightDifference).toBeLessThanOrEqual(MAX_WEIGHT_DIFFERENCE);
+        expect(comparison.numSameExperts / comparison.numRoutings).toBeGreaterThanOrEqual(MIN_SAME_EXPERTS);
+        expect(comparison.numRoutings).toBe(golden.moeLayers.length * numPositions(prompt));
+        expect(comparison.greedyTokenIds).toEqual(prompt.greedyTokenIds);
+      }
+    } finally {
+      await model.close();
+    }
+  });
+});
+
+interface Routing {
+  readonly layerIndex: number;
+  readonly expertIds: Int32Array;
+  readonly routingWeights: Float32Array;
+}
+
+const copyOf = ({ expertIds, routingWeights }: RoutedRows): Omit<Routing, 'layerIndex'> => ({
+  expertIds: expertIds.slice(),
+  routingWeights: routingWeights.slice(),
+});
+
+const numPositions = (prompt: PromptGolden): number => prompt.promptTokenIds.length + prompt.numDecodeSteps;
+
+/** Prefills in two chunks, so that chunked prefill is judged too, and then decodes. Each step feeds the judge's token. */
+async function compare(
+  forward: ForwardPass,
+  store: ExpertStore,
+  prompt: PromptGolden,
+  routings: Routing[],
+): Promise<Comparison> {
+  const { vocabSize, topK } = store.spec;
+  const cache = new KvCache(store.spec, numPositions(prompt));
+  const comparison: Comparison = {
+    maxLogitDifference: 0,
+    maxWeightDifference: 0,
+    numRoutings: 0,
+    numSameExperts: 0,
+    greedyTokenIds: [],
+  };
+  const runChunk = async (tokenIds: readonly number[]): Promise<Float32Array> => {
+    const first = cache.length;
+    const logits = await logitsOf(forward, { cache, tokenIds, numLogits: tokenIds.length });
+    for (const routing of routings.splice(0)) compareRouting(comparison, prompt, routing, first, topK);
+    return logits;
+  };
+
+  const cut = Math.floor(prompt.promptTokenIds.length / 3);
+  const head = await runChunk(prompt.promptTokenIds.slice(0, cut));
+  const tail = await runChunk(prompt.promptTokenIds.slice(cut));
+  for (const position of prompt.promptTokenIds.keys()) {
+    const rows = position < cut ? head : tail;
+    const row = position < cut ? position : position - cut;
+    compareLogits(comparison, rows.subarray(row * vocabSize, (row + 1) * vocabSize), prompt.prefillLogits(position));
+  }
+  comparison.greedyTokenIds.push(argmax(tail.subarray(-vocabSize)));
+  for (let step = 0; step < prompt.numDecodeSteps; step++) {
+    const logits = await runChunk(prompt.greedyTokenIds.slice(step, step + 1));
+    compareLogits(comparison, logits, prompt.decodeLogits(step));
+    comparison.greedyTokenIds.push(argmax(logits));
+  }
+  return comparison;
+}
+
+async function logitsOf(forward: ForwardPass, chunk: Chunk): Promise<Float32Array> {
+  const result = (await forward.run([chunk])).get(chunk);
+  if (result?.ok !== true) throw result?.error ?? new Error('the forward pass lost its chunk');
+  return result.logits;
+}
+
+function compareLogits(comparison: Comparison, actual: Float32Array, expected: Float32Array | undefined): void {
+  if (expected === undefined) return;
+  for (const [tokenId, logit] of expected.entries()) {
+    const difference = Math.abs(logit - (actual[tokenId] ?? NaN));
+    // A comparison with NaN is false, so a logit that is no number must not slip through here.
+    if (!(difference <= comparison.maxLogitDifference)) comparison.maxLogitDifference = difference;
+  }
+}
+
+function compareRouting(
+  comparison: Comparison,
+  prompt: PromptGolden,
+  { layerIndex, expertIds, routingWeights }: Routing,
+  firstPosition: number,
+  topK: number,
+): void {
+  for (let row = 0; row * topK < expertIds.length; row++) {
+    const expected = prompt.experts(layerIndex, firstPosition + row);
+    const weights = prompt.weights(layerIndex, firstPosition + row);
+    const actual = expertIds.subarray(row * topK, (row + 1) * topK);
+    comparison.numRoutings += 1;
+    if (!actual.every((expertId) => expected.includes(expertId))) continue;
+    comparison.numSameExperts += 1;
+    for (const [k, expertId] of actual.entries()) {
+      const weight = weights[expected.indexOf(expertId)] ?? NaN;
+      const difference = Math.abs(weight - (routingWeights[row * topK + k] ?? NaN));
+      if (!(difference <= comparison.maxWeightDifference)) comparison.maxWeightDifference = difference;
+    }
+  }
+}
