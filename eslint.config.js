@@ -23,6 +23,11 @@ export default defineConfig(
       eqeqeq: 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // A leading underscore says that a position must be named and is not wanted.
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
       // process.env['NAME'] is what noPropertyAccessFromIndexSignature asks for.
       '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
@@ -32,6 +37,11 @@ export default defineConfig(
         { selector: 'TSEnumDeclaration', message: 'Use a union of literals.' },
       ],
     },
+  },
+  {
+    // Programs that print what they measured.
+    files: ['test/bench/*.ts'],
+    rules: { 'no-console': 'off' },
   },
   {
     files: ['vitest.config.ts'],

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 // processes, real files. Those start clusters, so one file runs at a time.
 export default defineConfig({
   test: {
+    globalSetup: 'test/kit/global-setup.ts',
     projects: [
       { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },

@@ -1,8 +1,7 @@
 /**
  * Peak memory and rate of `expertmesh pack` on a large checkpoint, which is made up: the geometry of a real model in sharded BF16 files.
  *
- *   npm run build
- *   node -e "import('vite').then((vite) => vite.runnerImport('./test/bench/pack-memory.ts'))" -- --layers 12
+ *   npm run build && npx tsx test/bench/pack-memory.ts --layers 12
  *
  * --preset P    geometry (qwen3-30b-a3b)
  * --layers N    number of layers (12)
@@ -28,7 +27,6 @@ const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta
 const SHARD_BYTES = 4e9;
 
 const { values: flags } = parseArgs({
-  args: process.argv.slice(1),
   options: {
     preset: { type: 'string', default: 'qwen3-30b-a3b' },
     layers: { type: 'string', default: '12' },

@@ -46,16 +46,15 @@ describe('expertmesh up with the demo model and 3 workers', () => {
   });
 
   it('answers health checks and keeps every heartbeat while long prompts are computed', async () => {
-    const before = await mesh.stats();
     const prompt = 'Sort these numbers: 42, 7, 99, 13. '.repeat(60);
-    let isComputing = true;
+    const state = { isComputing: true };
     const prefills = Promise.all(
       Array.from({ length: 8 }, () =>
         mesh.client.completions.create({ model: DEMO_MODEL, prompt, max_tokens: 1, temperature: 0 }),
       ),
-    ).finally(() => (isComputing = false));
+    ).finally(() => (state.isComputing = false));
     let numAnswered = 0;
-    while (isComputing) {
+    while (state.isComputing) {
       const response = await fetch(`${mesh.url}/health/live`);
       if (response.ok) numAnswered += 1;
       await pause(5);
@@ -65,7 +64,6 @@ describe('expertmesh up with the demo model and 3 workers', () => {
     expect(numAnswered).toBeGreaterThan(10);
     const { workers } = (await mesh.stats()).cluster;
     expect(workers.map(({ heartbeats }) => heartbeats.numMissed)).toEqual([0, 0, 0]);
-    expect(before.cluster.workers.length).toBe(3);
   });
 
   it('ends the sequence of a client that leaves and frees its KV cache', async () => {

@@ -50,7 +50,7 @@ describe('checkAssignment', () => {
   it('says what the experts need: quantised weights stay packed, 16 bits are expanded to fp32', () => {
     const check = (quantisation: Quantisation): unknown =>
       checkAssignment(fourExperts, storeOf(quantisation), undefined, 100_000);
-    expect(check({ bits: 4, blockSize: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 4400 });
+    expect(check({ bits: 4, blockSize: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 5200 });
     expect(check({ bits: 16, dtype: 'BF16' })).toEqual({ packedBytes: 4000, memoryBytes: 8800 });
     expect(check({ bits: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 4400 });
   });
@@ -62,10 +62,10 @@ describe('checkAssignment', () => {
   });
 
   it('refuses what the budget cannot hold, naming need, budget and flag', () => {
-    expect(() => checkAssignment(fourExperts, store, undefined, 4399)).toThrow(
-      refusal('resource_exhausted', /needs about 4\.40 kB .* budget .* is 4\.40 kB: .* --memory-budget-bytes/),
+    expect(() => checkAssignment(fourExperts, store, undefined, 5199)).toThrow(
+      refusal('resource_exhausted', /needs about 5\.20 kB .* budget .* is 5\.20 kB: .* --memory-budget-bytes/),
     );
-    expect(checkAssignment(fourExperts, store, undefined, 4400).memoryBytes).toBe(4400);
+    expect(checkAssignment(fourExperts, store, undefined, 5200).memoryBytes).toBe(5200);
   });
 
   it('counts what must serve until the new experts are loaded, and what stays only once', () => {
@@ -76,14 +76,14 @@ describe('checkAssignment', () => {
       ],
       { placementVersion: 2 },
     );
-    expect(() => checkAssignment(next, store, fourExperts, 6599)).toThrow(
+    expect(() => checkAssignment(next, store, fourExperts, 7799)).toThrow(
       refusal(
         'resource_exhausted',
-        /4\.40 kB of memory beside 2\.20 kB that must serve until it is loaded.*unload first/,
+        /5\.20 kB of memory beside 2\.60 kB that must serve until it is loaded.*unload first/,
       ),
     );
-    expect(checkAssignment(next, store, fourExperts, 6600).memoryBytes).toBe(4400);
-    expect(checkAssignment(fourExperts, store, fourExperts, 4400).memoryBytes).toBe(4400);
+    expect(checkAssignment(next, store, fourExperts, 7800).memoryBytes).toBe(5200);
+    expect(checkAssignment(fourExperts, store, fourExperts, 5200).memoryBytes).toBe(5200);
   });
 
   const wrong: [what: string, assignment: Assignment, message: RegExp][] = [

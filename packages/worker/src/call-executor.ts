@@ -17,14 +17,14 @@ export interface CallExecutorOptions {
   readonly counters: WorkerCounters;
   /** Calls that may wait; the next is refused. */
   readonly maxQueuedCalls: number;
-  /** Calls are computed together up to this many pairs. */
-  readonly maxPairsPerBatch: number;
+  /** Calls are computed together up to this many pairs (or rows, where a call has more of those). */
+  readonly maxBatchRows: number;
 }
 
 interface WaitingCall {
   readonly call: DispatchCall;
   readonly batchKey: LoadedLayer;
-  readonly numPairs: number;
+  readonly batchRows: number;
   readonly arrivedAtMs: number;
   /** The stream that it came on. */
   readonly owner: object;
@@ -94,8 +94,8 @@ export class CallExecutor {
     if (this.#isDraining)
       throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
     const layer = findLayer(call, this.#options.served());
-    const numPairs = call.expertIds.length;
-    if (!this.#queue.push({ call, batchKey: layer, numPairs, arrivedAtMs: performance.now(), owner, send }))
+    const batchRows = Math.max(call.numRows, call.expertIds.length);
+    if (!this.#queue.push({ call, batchKey: layer, batchRows, arrivedAtMs: performance.now(), owner, send }))
       throw new ExpertmeshError(
         'resource_exhausted',
         `${String(this.#options.maxQueuedCalls)} calls wait on this worker, which is the most: send fewer at a time`,
@@ -105,12 +105,12 @@ export class CallExecutor {
     this.#running ??= this.#runAll();
   }
 
-  // ONNX Runtime blocks this thread. The pause before each batch lets the answers out to the sockets, and the calls in that arrived
-  // meanwhile, so that they are computed together.
+  // ONNX Runtime blocks this thread. The pause before each batch lets answers out to the sockets, and lets in the calls
+  // that arrived meanwhile, so that they are computed together.
   async #runAll(): Promise<void> {
     while (this.#queue.size > 0) {
       await setImmediate();
-      const batch = this.#queue.takeBatch(this.#options.maxPairsPerBatch);
+      const batch = this.#queue.takeBatch(this.#options.maxBatchRows);
       this.#options.counters.set('numQueuedCalls', this.#queue.size);
       const layer = batch[0]?.batchKey;
       if (layer !== undefined) await this.#runBatch(layer, batch);
@@ -138,11 +138,11 @@ export class CallExecutor {
     const { counters } = this.#options;
     counters.add('numRuns', 1);
     counters.add('computeUs', computeUs);
-    for (const { numPairs } of batch) counters.add('numPairs', numPairs);
+    for (const { call } of batch) counters.add('numPairs', call.expertIds.length);
   }
 
   #encode(
-    { call, numPairs, arrivedAtMs }: WaitingCall,
+    { call, arrivedAtMs }: WaitingCall,
     sums: Float32Array,
     run: { readonly startMs: number; readonly computeUs: number; readonly numCallsTogether: number },
   ): Buffer {
@@ -153,7 +153,7 @@ export class CallExecutor {
       numRows: call.numRows,
       hiddenSize: call.hiddenSize,
       rowDtype: call.rowDtype,
-      numPairs,
+      numPairs: call.expertIds.length,
       error: undefined,
       queueUs: microseconds(arrivedAtMs, run.startMs),
       computeUs: run.computeUs,

@@ -3,7 +3,7 @@ import { CallQueue } from './call-queue.js';
 
 const layer3 = { name: 'layer 3' };
 const layer4 = { name: 'layer 4' };
-const call = (callId: number, batchKey: object, numPairs = 8) => ({ callId, batchKey, numPairs });
+const call = (callId: number, batchKey: object, batchRows = 8) => ({ callId, batchKey, batchRows });
 const ids = (calls: readonly { callId: number }[]) => calls.map(({ callId }) => callId);
 
 function queueOf(...calls: ReturnType<typeof call>[]) {

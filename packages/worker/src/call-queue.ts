@@ -2,7 +2,8 @@
 export interface QueuedCall {
   /** Calls with the same key can be computed together: the loaded layer that they need. */
   readonly batchKey: object;
-  readonly numPairs: number;
+  /** What it adds to the size of a batch: its pairs, or its rows where it has more of those. */
+  readonly batchRows: number;
 }
 
 /**
@@ -29,18 +30,18 @@ export class CallQueue<Call extends QueuedCall> {
   }
 
   /**
-   * Removes and returns the oldest call and, in their order, all others of its key while their pairs together are at most
-   * `maxPairs`. The oldest comes alone when it has more than that. Empty when nothing waits.
+   * Removes and returns the oldest call and, in their order, all others of its key while they have at most `maxRows`
+   * together. The oldest comes alone when it has more than that. Empty when nothing waits.
    */
-  takeBatch(maxPairs: number): Call[] {
+  takeBatch(maxRows: number): Call[] {
     const oldest = this.#calls[0];
     if (oldest === undefined) return [];
-    let numPairs = 0;
+    let numRows = 0;
     let isFull = false;
     return this.takeWhere((call) => {
       if (isFull || call.batchKey !== oldest.batchKey) return false;
-      isFull = call !== oldest && numPairs + call.numPairs > maxPairs;
-      if (!isFull) numPairs += call.numPairs;
+      isFull = call !== oldest && numRows + call.batchRows > maxRows;
+      if (!isFull) numRows += call.batchRows;
       return !isFull;
     });
   }

@@ -5,6 +5,7 @@ import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { startServer, type RpcServer } from '@expertmesh/shared/rpc/server';
+import { type Assignment } from './assignment.js';
 import { CallExecutor } from './call-executor.js';
 import {
   type ComputeReply,
@@ -38,7 +39,7 @@ const executor = new CallExecutor({
   served: () => shardHost.served,
   counters: new WorkerCounters(counters),
   maxQueuedCalls: MAX_QUEUED_CALLS,
-  maxPairsPerBatch: maxPairsPerRun(store.spec.hiddenSize),
+  maxBatchRows: maxPairsPerRun(store.spec.hiddenSize),
 });
 const expertService = createExpertService(executor);
 const server = await startServer({ host, port, portFlag: '--port', services: [expertService.service] });
@@ -64,9 +65,11 @@ async function answerTask(taskId: number, task: ComputeTask): Promise<void> {
       reply({ type: 'progress', taskId, progress });
     };
     reply({ type: 'done', taskId, numFailedCalls: await runTask(task, onProgress, abort.signal) });
-  } catch (error) {
-    logger.error({ err: error, task: task.type }, 'task failed');
-    reply({ type: 'failed', taskId, error: toErrorData(error) });
+  } catch (thrown) {
+    const error = toErrorData(thrown);
+    if (error.code === 'cancelled') logger.info({ task: task.type }, error.message);
+    else logger.error({ err: thrown, task: task.type }, 'task failed');
+    reply({ type: 'failed', taskId, error });
   } finally {
     aborts.delete(taskId);
   }
@@ -79,7 +82,7 @@ async function runTask(
 ): Promise<number> {
   switch (task.type) {
     case 'load':
-      await shardHost.load(task.assignment, onProgress, signal);
+      await loadShard(task.assignment, onProgress, signal);
       return 0;
     case 'unload':
       await shardHost.unload();
@@ -90,6 +93,20 @@ async function runTask(
       await closeServer(expertService, server);
       return 0;
   }
+}
+
+async function loadShard(
+  assignment: Assignment,
+  onProgress: (progress: LoadProgress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const startMs = performance.now();
+  await shardHost.load(assignment, onProgress, signal);
+  const { placementVersion, shards } = assignment;
+  logger.info(
+    { placementVersion, numLayers: shards.length, loadMs: Math.round(performance.now() - startMs) },
+    'serving',
+  );
 }
 
 async function closeServer(expert: ExpertServiceHost, dataServer: RpcServer): Promise<void> {

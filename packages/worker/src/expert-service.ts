@@ -11,6 +11,7 @@ export interface ExpertServiceHost {
 
 /** What of a stream is used here; the rest of it is grpc-js's. */
 export interface DispatchStream {
+  readonly writableEnded: boolean;
   write(answer: Buffer): boolean;
   end(): void;
   pause(): void;
@@ -43,19 +44,22 @@ export function createExpertService(executor: CallExecutor): ExpertServiceHost {
 }
 
 /** Submits what comes and writes the answers. A peer that does not read its answers is not read from either. */
-export function serveStream(stream: DispatchStream, executor: CallExecutor, onClosed: () => void): void {
+export function serveStream(
+  stream: DispatchStream,
+  executor: Pick<CallExecutor, 'submit' | 'forget'>,
+  onClosed: () => void,
+): void {
   let numUnanswered = 0;
   let hasEnded = false;
   const endIfDone = (): void => {
-    if (!hasEnded || numUnanswered > 0) return;
-    stream.end();
-    onClosed();
+    if (hasEnded && numUnanswered === 0) stream.end();
   };
   stream.on('data', (incoming) => {
     numUnanswered += 1;
     executor.submit(incoming, stream, (answer) => {
       numUnanswered -= 1;
-      if (!stream.write(answer)) stream.pause();
+      // It has ended already when its peer is gone, or when the worker is closing.
+      if (!stream.writableEnded && !stream.write(answer)) stream.pause();
       endIfDone();
     });
   });
@@ -66,6 +70,7 @@ export function serveStream(stream: DispatchStream, executor: CallExecutor, onCl
     hasEnded = true;
     endIfDone();
   });
+  // Comes at the end of every stream, whatever ended it.
   stream.on('cancelled', () => {
     executor.forget(stream);
     onClosed();

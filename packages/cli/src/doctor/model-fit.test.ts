@@ -13,8 +13,8 @@ describe('modelFits', () => {
     const memory = modelFits(GB)
       .filter(({ bits }) => bits === 4)
       .map(({ memoryBytes }) => memoryBytes / GB);
-    expect(memory[0]).toBeCloseTo(((30.5 * 5) / 8) * 1.1, -1);
-    expect(memory[1]).toBeCloseTo(((235 * 5) / 8) * 1.1, -1);
+    expect(memory[0]).toBeCloseTo(((30.5 * 5) / 8) * 1.3, -1);
+    expect(memory[1]).toBeCloseTo(((235 * 5) / 8) * 1.3, -1);
   });
 
   it('needs fewer boxes the larger they are', () => {

@@ -3,6 +3,7 @@ import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { expertService } from '@expertmesh/shared/rpc/services';
+import { streamEndReason } from '@expertmesh/shared/rpc/status';
 
 /** A channel can hang while it connects; only another one helps then. */
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -34,7 +35,7 @@ export class DispatchConnection {
       if (!this.#hasEnded) events.onAnswer(answer);
     });
     this.#stream.on('error', (error) => {
-      lose(error.message);
+      lose(streamEndReason(error));
     });
     this.#stream.on('end', () => {
       lose('the worker has closed the stream');

@@ -8,7 +8,7 @@ import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
-import { type OutgoingCall, WorkerStream } from './worker-stream.js';
+import { type ConnectionListener, type OutgoingCall, WorkerStream } from './worker-stream.js';
 
 export interface GrpcExpertDispatcherOptions {
   readonly hiddenSize: number;
@@ -20,6 +20,7 @@ export interface GrpcExpertDispatcherOptions {
    */
   readonly callTimeoutMs: number;
   readonly maxMessageBytes?: number;
+  readonly onConnection?: ConnectionListener;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -47,8 +48,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const current = this.#streams.get(workerId);
     if (current?.isUsableAt(dataAddress)) return;
     current?.close('the worker has come back as another process');
-    const { clock = systemClock, random = Math.random } = this.#options;
-    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random }));
+    const { clock = systemClock, random = Math.random, onConnection } = this.#options;
+    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection }));
   }
 
   /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */

@@ -17,7 +17,12 @@ export interface WorkerStreamOptions {
   readonly clock: Clock;
   /** In [0, 1); spreads reconnections. */
   readonly random: () => number;
+  /** Told whenever the connection is there, or is lost; before the calls that a loss fails. */
+  readonly onConnection?: ConnectionListener | undefined;
 }
+
+/** `lostBecause` is undefined when the connection is there. */
+export type ConnectionListener = (workerId: string, lostBecause: string | undefined) => void;
 
 const MAX_CALL_ID = 0xffffffff;
 
@@ -107,6 +112,7 @@ export class WorkerStream {
     const connection = new DispatchConnection(address, this.peer, clock, {
       onReady: () => {
         this.#numFailuresInARow = 0;
+        this.#options.onConnection?.(this.#options.workerId, undefined);
       },
       onAnswer: (answer) => {
         this.#settle(answer);
@@ -127,6 +133,7 @@ export class WorkerStream {
     });
     const reason = `the connection is lost and is being made again: ${lostBecause}`;
     this.#state = { kind: 'waiting', reason, cancelTimer };
+    this.#options.onConnection?.(this.#options.workerId, lostBecause);
     this.#failAll(reason);
   }
 

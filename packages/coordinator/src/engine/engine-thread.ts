@@ -31,6 +31,9 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     hiddenSize: store.spec.hiddenSize,
     wireDtype: options.wireDtype,
     callTimeoutMs: options.dispatchTimeoutMs,
+    onConnection: (workerId, lostBecause) => {
+      report({ type: 'connection', workerId, lostBecause });
+    },
   });
   const forward = new ForwardPass(store.spec, dense, dispatcher);
   const engine = new Engine({

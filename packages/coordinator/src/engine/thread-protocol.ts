@@ -34,5 +34,7 @@ export type EngineReport =
   | { readonly type: 'loaded' }
   | { readonly type: 'load-failed'; readonly error: ErrorData }
   | { readonly type: 'events'; readonly events: readonly EngineEvent[] }
+  /** The data-plane connection to a worker is there, or lost. */
+  | { readonly type: 'connection'; readonly workerId: string; readonly lostBecause: string | undefined }
   | { readonly type: 'stats'; readonly engine: EngineStats; readonly dispatch: DispatchStats }
   | { readonly type: 'canary'; readonly id: number; readonly error?: ErrorData };

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { ExpertmeshError, fromErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
+import { type ConnectionListener } from '../dispatch/worker-stream.js';
 import {
   type EngineClient,
   type EngineLimits,
@@ -17,6 +18,7 @@ export interface ThreadedEngineOptions {
   readonly thread: EngineThreadOptions;
   readonly vocabSize: number;
   readonly onLoading: (loaded: number, total: number) => void;
+  readonly onConnection: ConnectionListener;
   /** The thread has ended without being asked to: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }
@@ -154,6 +156,9 @@ export class ThreadedEngine implements EngineClient {
         return;
       case 'events':
         for (const event of report.events) this.#deliver(event);
+        return;
+      case 'connection':
+        this.#options.onConnection(report.workerId, report.lostBecause);
         return;
       case 'stats':
         this.#stats = { engine: report.engine, dispatch: report.dispatch };

@@ -121,7 +121,7 @@ describe('WorkerPool', () => {
     expect(workers.map(({ assignments }) => assignments)).toEqual([
       [
         {
-          placementVersion: 1,
+          placementVersion: pool.placement.version,
           storeId: 'store-1',
           shards: [
             { layerIndex: 1, expertIds: [0, 1] },
@@ -131,7 +131,7 @@ describe('WorkerPool', () => {
       ],
       [
         {
-          placementVersion: 1,
+          placementVersion: pool.placement.version,
           storeId: 'store-1',
           shards: [
             { layerIndex: 1, expertIds: [2, 3, 4] },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/config/network-address';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
@@ -19,9 +20,6 @@ export interface WorkerPoolOptions {
   readonly random?: () => number;
 }
 
-/** With static workers there is one placement, which never changes. */
-const PLACEMENT_VERSION = 1;
-
 /** The workers of a coordinator: each is given its share of the experts, watched, and given it again when it comes back. */
 export class WorkerPool {
   /** A worker's id is its control address. */
@@ -37,7 +35,7 @@ export class WorkerPool {
     const { controlAddresses, moeLayerIndices, numExperts, clock = systemClock, random = Math.random } = options;
     const workerIds = controlAddresses.map(formatNetworkAddress);
     refuseDuplicates(workerIds);
-    const placement = contiguousPlacement(PLACEMENT_VERSION, moeLayerIndices, numExperts, workerIds);
+    const placement = contiguousPlacement(staticVersion(workerIds), moeLayerIndices, numExperts, workerIds);
     this.placement = placement;
     this.#sessions = controlAddresses.map(
       (controlAddress, workerIndex) =>
@@ -61,6 +59,12 @@ export class WorkerPool {
   close(): void {
     for (const session of this.#sessions) session.close();
   }
+}
+
+// With static workers there is one placement, and it follows from their list: coordinators that are given the same list
+// agree on the version, and those with another list cannot take each other's placement for their own.
+function staticVersion(workerIds: readonly string[]): number {
+  return createHash('sha256').update(workerIds.join()).digest().readUIntBE(0, 6);
 }
 
 function shardsOf(placement: Placement, workerIndex: number): LayerShard[] {

@@ -31,6 +31,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   #engine: ThreadedEngine | undefined;
   #pool: WorkerPool | undefined;
+  #monitor: ServingMonitor | undefined;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -56,7 +57,8 @@ export class Cluster {
       },
     });
     this.#pool = pool;
-    const monitor = new ServingMonitor({ workerIds: pool.placement.workerIds, gate, runCanary, logger, signal });
+    const monitor = new ServingMonitor({ workerIds: pool.placement.workerIds, gate, runCanary, logger });
+    this.#monitor = monitor;
     const engine = await ThreadedEngine.start(
       {
         thread: {
@@ -72,6 +74,9 @@ export class Cluster {
         vocabSize: store.spec.vocabSize,
         onLoading: (loaded, total) => {
           monitor.engineLoading(loaded, total);
+        },
+        onConnection: (workerId, lostBecause) => {
+          monitor.connectionEvent(workerId, lostBecause);
         },
         onDeath,
       },
@@ -91,6 +96,7 @@ export class Cluster {
   /** Sequences that run end with an error; workers are left as they are. */
   async close(deadline: AbortSignal): Promise<void> {
     this.#pool?.close();
+    this.#monitor?.close();
     await this.#engine?.close(deadline);
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WorkerEvent } from '../membership/worker-event.js';
 import { isCanaryDue, notReadyBecause, type ReadinessState } from './readiness.js';
 import { type ReadinessGate } from './readiness-gate.js';
@@ -11,7 +11,7 @@ export interface ServingMonitorOptions {
   /** Sends a canary token through every layer and worker. */
   readonly runCanary: () => Promise<void>;
   readonly logger: Logger;
-  readonly signal: AbortSignal;
+  readonly clock?: Clock;
 }
 
 const CANARY_RETRY_MS = 1_000;
@@ -21,12 +21,15 @@ export class ServingMonitor {
   readonly #options: ServingMonitorOptions;
   #state: ReadinessState;
   #isCanaryUnderWay = false;
+  #isClosed = false;
+  #cancelRetry: () => void = () => undefined;
 
   constructor(options: ServingMonitorOptions) {
     this.#options = options;
     this.#state = {
       engine: { loaded: 0, total: 0 },
       workers: new Map(options.workerIds.map((workerId) => [workerId, { because: 'has not answered yet' }])),
+      lostConnections: new Map(),
       canary: 'due',
     };
     this.#change({});
@@ -58,6 +61,20 @@ export class ServingMonitor {
     }
   }
 
+  /** @param lostBecause undefined when the data-plane connection to the worker is there. */
+  connectionEvent(workerId: string, lostBecause: string | undefined): void {
+    const lostConnections = new Map(this.#state.lostConnections);
+    lostConnections.delete(workerId);
+    if (lostBecause !== undefined) lostConnections.set(workerId, lostBecause);
+    else if (!this.#state.lostConnections.has(workerId)) return;
+    this.#change({ lostConnections, canary: 'due' });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry();
+  }
+
   #worker(workerId: string, state: 'up' | { readonly because: string }): void {
     this.#change({ workers: new Map(this.#state.workers).set(workerId, state), canary: 'due' });
   }
@@ -71,21 +88,26 @@ export class ServingMonitor {
     else gate.shut(reason);
     if (reason === undefined && !wasReady) logger.info('ready: the canary token went through every layer and worker');
     if (reason !== undefined && wasReady) logger.warn({ reason }, 'not ready');
-    if (isCanaryDue(this.#state) && !this.#isCanaryUnderWay) void this.#sendCanaries();
+    if (isCanaryDue(this.#state) && !this.#isCanaryUnderWay) void this.#sendCanary();
   }
 
-  // Never rejects. A change during the canary makes its result worthless, so another one is sent.
-  async #sendCanaries(): Promise<void> {
+  // Never rejects. What changes during the canary makes its result worthless, so another one is sent then.
+  async #sendCanary(): Promise<void> {
+    const { workers, lostConnections } = this.#state;
     this.#isCanaryUnderWay = true;
-    while (isCanaryDue(this.#state) && !this.#options.signal.aborted) {
-      const { workers } = this.#state;
-      const canary = await this.#canary();
-      if (this.#state.workers !== workers) continue;
-      this.#change({ canary });
-      if (canary === 'passed') break;
-      await delay(CANARY_RETRY_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
-    }
+    const canary = await this.#canary();
     this.#isCanaryUnderWay = false;
+    if (this.#isClosed) return;
+    const isStale = this.#state.workers !== workers || this.#state.lostConnections !== lostConnections;
+    if (!isStale && canary !== 'passed') this.#retryLater();
+    this.#change({ canary: isStale ? 'due' : canary });
+  }
+
+  #retryLater(): void {
+    const { clock = systemClock } = this.#options;
+    this.#cancelRetry = clock.after(CANARY_RETRY_MS, () => {
+      this.#change({ canary: 'due' });
+    });
   }
 
   async #canary(): Promise<Exclude<ReadinessState['canary'], 'due'>> {

@@ -31,7 +31,9 @@ describe('parseModelSpec', () => {
 
   it('reads rope_theta from either form of the config', () => {
     const { rope_theta: _, ...rest } = demo;
-    expect(parseModelSpec({ ...rest, rope_parameters: { rope_type: 'default', rope_theta: 5000 } }).ropeTheta).toBe(5000);
+    expect(parseModelSpec({ ...rest, rope_parameters: { rope_type: 'default', rope_theta: 5000 } }).ropeTheta).toBe(
+      5000,
+    );
   });
 
   it.each([

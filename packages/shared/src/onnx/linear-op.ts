@@ -1,7 +1,7 @@
 import { quantisedName, scalesName, type BlobLayout, type StoredTensor } from '../expert-store/blob-layout.js';
 import { type Quantisation } from '../expert-store/quantisation.js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
-import { GraphBuilder, MICROSOFT_DOMAIN, type Value } from './graph-builder.js';
+import { MICROSOFT_DOMAIN, type GraphBuilder, type Value } from './graph-builder.js';
 
 /** One blob of the store, as graph builders need it. */
 export interface Blob {

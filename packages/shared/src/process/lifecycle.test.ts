@@ -109,8 +109,21 @@ describe('runUntilShutdown', () => {
       lifecycle.onShutdown('stuck', () => { say('closing'); return new Promise(() => {}); });`);
     running.kill('SIGTERM');
     while (!output().includes('closing')) await once(stdout(running), 'data');
-    running.kill('SIGTERM');
+    running.kill('SIGINT');
     expect(await ended).toBe(1);
+  });
+
+  it('takes the same signal twice at once for one', async () => {
+    const {
+      process: running,
+      output,
+      ended,
+    } = await startProcess(`
+      lifecycle.onShutdown('slow', async () => { await new Promise((resolve) => setTimeout(resolve, 50)); say('closed'); });`);
+    running.kill('SIGINT');
+    running.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(output()).toBe('up\nclosed\nclean\n');
   });
 
   it('ends when the parent goes away', async () => {

@@ -22,6 +22,11 @@ export interface LifecycleOptions {
 
 /** A child whose parent is gone has nobody to drain for. */
 const ORPHAN_DRAIN_TIMEOUT_MS = 500;
+/**
+ * The same signal within this time is the same wish: Ctrl-C reaches every process of a terminal, and a wrapper such as npm passes
+ * on what it got too.
+ */
+const SAME_SIGNAL_WITHIN_MS = 300;
 /** From the deadline to the forced exit. */
 const FORCE_EXIT_AFTER_MS = 2_000;
 
@@ -61,9 +66,7 @@ interface Part {
 }
 
 type ShutdownReason =
-  | { readonly kind: 'signal'; readonly signalName: NodeJS.Signals }
-  | { readonly kind: 'orphaned' }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  { readonly kind: 'signal' } | { readonly kind: 'orphaned' } | { readonly kind: 'failed'; readonly error: unknown };
 
 /** Listens for whatever may end this process; only the first reason counts. */
 class ShutdownTrigger {
@@ -71,6 +74,7 @@ class ShutdownTrigger {
   readonly #abort = new AbortController();
   readonly #logger: Logger;
   #resolve: (reason: ShutdownReason) => void = () => undefined;
+  #last: { readonly signalName: NodeJS.Signals; readonly atMs: number } | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -102,11 +106,15 @@ class ShutdownTrigger {
   }
 
   readonly #onSignal = (signalName: NodeJS.Signals): void => {
+    const isRepeated =
+      this.#last?.signalName === signalName && performance.now() - this.#last.atMs < SAME_SIGNAL_WITHIN_MS;
+    if (isRepeated) return;
     if (this.signal.aborted) {
-      this.#logger.warn(`${signalName} for the second time: exiting at once`);
+      this.#logger.warn(`${signalName} while shutting down: exiting at once`);
       process.exit(EXIT_FAILED);
     }
-    this.trigger({ kind: 'signal', signalName });
+    this.#last = { signalName, atMs: performance.now() };
+    this.trigger({ kind: 'signal' });
   };
 
   readonly #onDisconnect = (): void => {

@@ -39,5 +39,15 @@ export function fromServiceError(thrown: unknown, peer: string): ExpertmeshError
   if (thrown instanceof ExpertmeshError) return thrown;
   const { code, details } = (thrown ?? {}) as Partial<StatusObject>;
   if (typeof code !== 'number' || typeof details !== 'string') return ExpertmeshError.from(thrown);
-  return new ExpertmeshError(CODE_OF_STATUS.get(code) ?? 'internal', `${peer}: ${details}`, { cause: thrown });
+  return new ExpertmeshError(CODE_OF_STATUS.get(code) ?? 'internal', `${peer}: ${readable(details)}`, {
+    cause: thrown,
+  });
 }
+
+/** Why a stream ended, without gRPC's number and decoration. */
+export const streamEndReason = ({ details, message }: { details?: string; message: string }): string =>
+  readable(details ?? message);
+
+// grpc-js wraps the system's reason: "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.7:9101. Resolution note: ".
+const readable = (details: string): string =>
+  /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details)?.[1] ?? details;

