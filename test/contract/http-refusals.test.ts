@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
@@ -178,16 +179,30 @@ describe('what is no request', () => {
   });
 
   it('is refused when it is no object', async () => {
-    expect(await refusalOf('/v1/chat/completions', '[1]')).toMatchObject({ status: 400, code: 'invalid_value' });
+    expect(await refusalOf('/v1/chat/completions', '[1]')).toMatchObject({
+      status: 400,
+      code: 'invalid_value',
+      message: expect.stringContaining('The request body') as string,
+    });
   });
 
-  it('is refused when it is of another content type', async () => {
+  it.each(['application/xml', 'text/plain'])('is refused, with the remedy, when it is %s', async (contentType) => {
     const response = await fetch(`${api.url}/v1/completions`, {
       method: 'POST',
-      headers: { 'content-type': 'application/xml' },
-      body: '<a/>',
+      headers: { 'content-type': contentType },
+      body: '{"prompt": "x"}',
     });
     expect(response.status).toBe(415);
+    expect(((await response.json()) as ErrorBody).error).toMatchObject({
+      type: 'invalid_request_error',
+      code: 'unsupported_media_type',
+      message: expect.stringContaining('content-type: application/json') as string,
+    });
+  });
+
+  it('is refused when the URL cannot be decoded', async () => {
+    const response = await fetch(`${api.url}/v1/models/%zz`);
+    expect(response.status).toBe(400);
     expect(((await response.json()) as ErrorBody).error.type).toBe('invalid_request_error');
   });
 
@@ -206,6 +221,19 @@ describe('what is no request', () => {
     const response = await fetch(`${api.url}/v1/chat/completions`);
     expect(response.status).toBe(405);
     expect(((await response.json()) as ErrorBody).error.message).toContain('takes POST');
+  });
+});
+
+describe('what the cluster cannot do for the moment', () => {
+  it('is to be sent again later, and is no fault of the request', async () => {
+    const refusing = await startScriptedApi();
+    const reason = 'worker w1: placement version 3 is not served, version 4 is';
+    refusing.engine.script = { tokenIds: [], end: new ExpertmeshError('failed_precondition', reason) };
+    const response = await refusing.post('/v1/completions', { prompt: 'x' });
+    await refusing.close();
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(await response.json()).toMatchObject({ error: { type: 'server_error', message: reason } });
   });
 });
 

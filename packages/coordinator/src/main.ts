@@ -1,3 +1,4 @@
+import '@expertmesh/shared/onnx/no-telemetry';
 import { basename } from 'node:path';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
@@ -56,15 +57,20 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
 }
 
 async function openPorts(config: CoordinatorConfig, lifecycle: Lifecycle, options: HttpServerOptions): Promise<void> {
+  // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
+  const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
+  lifecycle.onShutdown('HTTP and gRPC ports', async (deadline) => {
+    await Promise.all(ports.map((port) => port.close(deadline)));
+  });
   const grpc = await startServer({
     host: config.host,
     port: config.grpcPort,
     portFlag: '--grpc-port',
     services: [bindService(inferenceService, inferenceHandlers(options.model))],
   });
-  lifecycle.onShutdown('gRPC port', () => grpc.close(config.drainTimeoutMs));
+  ports.push({ close: () => grpc.close(config.drainTimeoutMs) });
   const http = await startHttpServer(options);
-  lifecycle.onShutdown('HTTP port', (deadline) => http.close(deadline));
+  ports.push(http);
   reportListening({ type: 'listening', role: 'coordinator', httpPort: http.port, grpcPort: grpc.port });
 }
 

@@ -1,3 +1,4 @@
+import '@expertmesh/shared/onnx/no-telemetry';
 import { setTimeout } from 'node:timers/promises';
 import { parseWorkerConfig, type WorkerConfig } from '@expertmesh/shared/config/worker-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';

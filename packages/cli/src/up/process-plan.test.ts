@@ -5,7 +5,7 @@ import { addOptions } from '@expertmesh/shared/config/parse-config';
 import { readUpConfig, type UpConfig } from '@expertmesh/shared/config/up-config';
 import { UP_OPTIONS } from '@expertmesh/shared/config/up-options';
 import { parseWorkerConfig } from '@expertmesh/shared/config/worker-config';
-import { coordinatorArgv, planProcesses, workerArgv } from './process-plan.js';
+import { coordinatorArgv, planProcesses, requireWorkForAll, workerArgv } from './process-plan.js';
 
 const GIB = 2 ** 30;
 const machine = { numCores: 8, totalMemoryBytes: 40 * GIB, availableMemoryBytes: 30 * GIB };
@@ -22,6 +22,13 @@ describe('planProcesses', () => {
 
   it('gives every worker a thread where there are more workers than cores', () => {
     expect(planProcesses(upConfig('--workers', '16', '--num-threads', '2'), machine).threadsPerWorker).toBe(1);
+  });
+
+  it('refuses more workers than experts', () => {
+    expect(() => {
+      requireWorkForAll(129, 128);
+    }).toThrow('--workers 129 are more than the model has experts: take at most 128');
+    requireWorkForAll(128, 128);
   });
 
   it('refuses a KV cache that leaves no memory for experts', () => {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
 const POLL_INTERVAL_MS = 100;
 const POLL_TIMEOUT_MS = 2_000;
@@ -25,6 +26,20 @@ export async function untilReady(
     }
     await delay(POLL_INTERVAL_MS, undefined, { signal });
   }
+}
+
+/** Rejects as soon as `signal` aborts: the shutdown waits for the start, which must not wait for a process that hangs. */
+export async function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(new ExpertmeshError('cancelled', 'the start was interrupted'));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    value.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort);
+    });
+  });
 }
 
 async function notReadyBecause(baseUrl: string, signal: AbortSignal): Promise<string | undefined> {

@@ -9,6 +9,7 @@ import { packCheckpoint, type PackOptions } from '@expertmesh/shared/expert-stor
 import { type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
 import { type WriteProgress } from '@expertmesh/shared/expert-store/writing/write-store';
 import { checkpointKey, type CheckpointKey } from './checkpoint-key.js';
+import { requireWorkForAll } from './process-plan.js';
 
 /** What is served. */
 export interface ServedStore {
@@ -30,7 +31,7 @@ const SMALL_CHECKPOINT_BYTES = 1e9;
 /**
  * The store to serve: the given one, or what the given checkpoint is packed into, in the cache and only the first time.
  *
- * @throws ExpertmeshError as packCheckpoint and openExpertStore do.
+ * @throws ExpertmeshError as packCheckpoint and openExpertStore do, and `invalid_argument` for more workers than experts.
  */
 export async function servedStore(config: UpConfig, hooks: PackingHooks): Promise<ServedStore> {
   const modelDir = config.model ?? DEMO_MODEL_DIR;
@@ -38,7 +39,8 @@ export async function servedStore(config: UpConfig, hooks: PackingHooks): Promis
   const storeDir = existsSync(join(modelDir, MANIFEST_FILE_NAME))
     ? refusePacking(modelDir, config)
     : await packIntoCache(modelDir, config, hooks);
-  await openExpertStore(storeDir);
+  const { spec } = await openExpertStore(storeDir);
+  requireWorkForAll(config.workers, spec.numExperts);
   return { storeDir, modelName };
 }
 

@@ -18,7 +18,8 @@ export interface HttpError {
 const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 400,
   not_found: 404,
-  failed_precondition: 400,
+  // Of the cluster, not of the request: a worker that serves another placement, for example.
+  failed_precondition: 503,
   unimplemented: 400,
   resource_exhausted: 503,
   unavailable: 503,
@@ -34,9 +35,9 @@ const RETRY_AFTER_SEC = 1;
 
 export const toHttpError = (thrown: unknown): HttpError => {
   if (thrown instanceof ExpertmeshError) {
-    const code = thrown instanceof RequestError ? thrown.requestCode : thrown.code;
-    return httpError(STATUS_OF_CODE[thrown.code], thrown.message, code, thrown.param);
+    return httpError(STATUS_OF_CODE[thrown.code], thrown.message, bodyCode(thrown), thrown.param);
   }
+  if (isUnsupportedMediaType(thrown)) return httpError(415, JSON_ONLY, 'unsupported_media_type');
   if (isClientError(thrown)) return httpError(thrown.statusCode, thrown.message, null);
   return httpError(500, 'Internal error; the server log has the details under this request id', 'internal');
 };
@@ -59,6 +60,17 @@ export const logError = (request: FastifyRequest, thrown: unknown): void => {
   if (status < 500) request.log.debug({ err: thrown }, 'request refused');
   else request.log[status === 500 ? 'error' : 'warn']({ err: thrown }, 'request failed');
 };
+
+/** Below the API there is one code for what can never succeed; clients know it by OpenAI's names. */
+const bodyCode = (error: ExpertmeshError): string => {
+  if (error instanceof RequestError) return error.requestCode;
+  return error.code === 'invalid_argument' ? 'invalid_value' : error.code;
+};
+
+const JSON_ONLY = 'The request body must be JSON: send it with the header content-type: application/json';
+
+const isUnsupportedMediaType = (thrown: unknown): boolean =>
+  isClientError(thrown) && thrown.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE';
 
 /** What Fastify itself refuses: malformed JSON, a body too large, an unknown content type. */
 const isClientError = (thrown: unknown): thrown is FastifyError & { readonly statusCode: number } =>

@@ -69,7 +69,12 @@ const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): Fasti
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes(maxModelLen),
     genReqId: requestId,
+    // A URL that cannot be decoded is refused before there is a route, and past the error handler.
+    frameworkErrors: (thrown, _request, reply) => {
+      sendHttpError(reply, toHttpError(thrown));
+    },
   });
+  app.removeContentTypeParser('text/plain');
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });

@@ -40,7 +40,7 @@ const toRequestError = (issue: z.core.$ZodIssue): RequestError => {
   if (issue.code === 'custom' && issue.params?.['requestCode'] === 'unsupported_parameter') {
     return new RequestError('unsupported_parameter', unsupportedMessage(issue, param), param);
   }
-  return new RequestError('invalid_value', param === '' ? issue.message : `${param}: ${issue.message}`, param);
+  return new RequestError('invalid_value', `${param === '' ? 'The request body' : param}: ${issue.message}`, param);
 };
 
 const unsupportedMessage = (issue: z.core.$ZodIssueCustom, param: string): string => {

@@ -1,6 +1,6 @@
 /**
- * Cosine and sine of the rotary embedding by position, computed as transformers does: inverse frequencies and angles are
- * rounded to fp32 before the cosine, which is visible at long positions.
+ * Cosine and sine of the rotary embedding by position, computed as transformers does: every step up to the angle is rounded
+ * to fp32, which is visible at long positions.
  */
 export class RotaryTable {
   readonly halfDim: number;
@@ -8,7 +8,10 @@ export class RotaryTable {
 
   constructor(headDim: number, theta: number) {
     this.halfDim = headDim / 2;
-    this.#inverseFrequencies = Float32Array.from({ length: this.halfDim }, (_, i) => 1 / theta ** ((2 * i) / headDim));
+    this.#inverseFrequencies = Float32Array.from(
+      { length: this.halfDim },
+      (_, i) => 1 / Math.fround(theta ** Math.fround((2 * i) / headDim)),
+    );
   }
 
   /**

@@ -122,6 +122,18 @@ describe('WorkerStream', () => {
     expect(clock.numTimers).toBe(0);
   });
 
+  it('takes a call that the worker finds invalid for a bug, not for a fault of the request', async () => {
+    const { server, stream } = await start();
+    server.behaviour = answering((answer) => ({
+      ...answer,
+      error: { code: 'invalid_argument', message: 'expert 3 is not on this worker' },
+    }));
+    await expect(valueOf(stream, 1)).rejects.toMatchObject({
+      code: 'internal',
+      message: `worker w (${server.address}): expert 3 is not on this worker`,
+    });
+  });
+
   it('connects again with growing delays, and serves once the worker is back on its port', async () => {
     const { server, stream, clock } = await start();
     const { port } = server;

@@ -1,4 +1,4 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
@@ -150,7 +150,7 @@ export class WorkerStream {
     this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
     this.#counts.receivedBytes += answer.rows.byteLength;
     if (answer.error === undefined) call.resolve(answer);
-    else call.reject(this.#failed(answer.error.code, answer.error.message));
+    else call.reject(this.#failed(ourCode(answer.error.code), answer.error.message));
   }
 
   #failAll(reason: string): void {
@@ -186,6 +186,9 @@ interface InFlightCall {
   /** Stops the deadline. */
   readonly answered: () => void;
 }
+
+// A call that the worker finds invalid was made wrongly here; whoever asked for tokens is not at fault.
+const ourCode = (code: ErrorCode): ErrorCode => (code === 'invalid_argument' ? 'internal' : code);
 
 const tensorBytes = ({ rowOffsets, expertIds, routingWeights, rows }: OutgoingCall): number =>
   rowOffsets.byteLength + expertIds.byteLength + routingWeights.byteLength + rows.byteLength;

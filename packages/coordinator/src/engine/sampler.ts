@@ -74,7 +74,7 @@ function candidates(logits: Float32Array, params: SamplingParams, best: number):
   }
   const topK = params.topK === 0 ? logits.length : Math.min(params.topK, logits.length);
   if (topK === logits.length && params.topP === 1 && params.minP === 0) return { tokenIds: identity(weights), weights };
-  const sorted = topK === logits.length ? topByMass(weights, total * params.topP) : largest(weights, topK);
+  const sorted = topK === logits.length ? topByMass(weights, total * params.topP, params.minP) : largest(weights, topK);
   const massOf = topK === logits.length ? total : sum(sorted, weights);
   const kept = cut(sorted, weights, massOf * params.topP, params.minP);
   return { tokenIds: kept, weights: Float64Array.from(kept, (tokenId) => weights[tokenId] ?? 0) };
@@ -101,12 +101,14 @@ function cut(sorted: Int32Array, weights: Float64Array, mass: number, minP: numb
 
 const FIRST_GUESS = 128;
 
-// The most likely tokens, at least as many as reach `mass`, by widening a guess: sorting a whole vocabulary costs far
-// more than a few passes over it.
-function topByMass(weights: Float64Array, mass: number): Int32Array {
+// The most likely tokens, at least as many as reach `mass` or as have a weight of `minP`, by widening a guess: sorting a
+// whole vocabulary costs far more than a few passes over it.
+function topByMass(weights: Float64Array, mass: number, minP: number): Int32Array {
+  const isEnough = (sorted: Int32Array): boolean =>
+    sorted.length === weights.length || (weights[sorted.at(-1) ?? 0] ?? 0) < minP || sum(sorted, weights) >= mass;
   let numTokens = FIRST_GUESS;
   let sorted = largest(weights, numTokens);
-  while (sorted.length < weights.length && sum(sorted, weights) < mass) {
+  while (!isEnough(sorted)) {
     numTokens *= 8;
     sorted = largest(weights, numTokens);
   }

@@ -110,6 +110,13 @@ describe('a worker session', () => {
     ]);
   });
 
+  it('tells the reason again when loading has been told since', () => {
+    const loadUntilFailure: SessionEvent[] = [stats(), { type: 'assigned' }, progress, failed('a blob is damaged')];
+    expect(lastOf([{ type: 'start' }, ...loadUntilFailure, { type: 'retry-due' }, ...loadUntilFailure])).toBe(
+      'failed -> disconnect, tell-down: a blob is damaged, await-retry 2, waiting',
+    );
+  });
+
   it.each<[string, SessionEvent[]]>([
     ['assigning', [{ type: 'start' }, stats()]],
     ['loading', [{ type: 'start' }, stats(), { type: 'assigned' }]],

@@ -120,9 +120,11 @@ const serves = (stats: WorkerStats, { placementVersion }: SessionTerms): boolean
   stats.state === WorkerState.WORKER_STATE_LOADING ||
   (stats.state === WorkerState.WORKER_STATE_SERVING && stats.placementVersion === placementVersion);
 
-// A worker that was up is down now; of one that was not, each new reason is told once.
-const downAction = (state: SessionState, reason: string): readonly SessionAction[] =>
-  state.phase === 'up' || state.lastError !== reason ? [{ type: 'tell-down', reason }] : [];
+// A worker that was up, or that was said to be loading, is down now; of any other, each new reason is told once.
+function downAction(state: SessionState, reason: string): readonly SessionAction[] {
+  const wasToldOtherwise = state.phase === 'up' || ('progress' in state && state.progress !== undefined);
+  return wasToldOtherwise || state.lastError !== reason ? [{ type: 'tell-down', reason }] : [];
+}
 
 function fail(state: SessionState, reason: string): Transition {
   const numFailures = state.numFailures + 1;

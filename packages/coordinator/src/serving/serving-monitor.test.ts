@@ -106,6 +106,23 @@ describe('ServingMonitor', () => {
     expect(gate.notReadyBecause).toBeUndefined();
   });
 
+  it('stays open when a worker that came back made the retry needless', async () => {
+    const { gate, monitor, canaries, settle, clock } = setUp();
+    monitor.engineLoaded();
+    monitor.workerEvent(up('a'));
+    monitor.workerEvent(up('b'));
+    await settle(({ fail }) => {
+      fail(new ExpertmeshError('unavailable', 'worker b is gone'));
+    });
+    monitor.workerEvent(up('b'));
+    await settle(({ pass }) => {
+      pass();
+    });
+    clock.advance(1_000);
+    expect(gate.notReadyBecause).toBeUndefined();
+    expect(canaries).toHaveLength(0);
+  });
+
   it('does not trust a canary that a worker left behind', async () => {
     const { gate, monitor, canaries, settle } = setUp();
     monitor.engineLoaded();

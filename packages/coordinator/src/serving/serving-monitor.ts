@@ -95,6 +95,8 @@ export class ServingMonitor {
   async #sendCanary(): Promise<void> {
     const { workers, lostConnections } = this.#state;
     this.#isCanaryUnderWay = true;
+    // This canary is the retry: a timer left over would shut the gate again after it has passed.
+    this.#cancelRetry();
     const canary = await this.#canary();
     this.#isCanaryUnderWay = false;
     if (this.#isClosed) return;

@@ -1,3 +1,4 @@
+import './no-telemetry.js';
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 
