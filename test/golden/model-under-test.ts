@@ -42,7 +42,7 @@ export async function modelOverWorkers(
   dispatcher.setPlacement(pool.placement);
   return {
     store,
-    forward: new ForwardPass(store.spec, dense, dispatcher, observe),
+    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
     close: async () => {
       pool.close();
       await dispatcher.close();

@@ -13,6 +13,8 @@ export interface AdminStats {
     readonly numSteps: number;
     readonly maxBatchSize: number;
     readonly numGenerationTokens: number;
+    readonly numDraftedTokens: number;
+    readonly numAcceptedTokens: number;
   };
   readonly cluster: {
     readonly workers: readonly {

@@ -49,6 +49,8 @@ export class ScriptedEngine implements EngineClient {
       numPromptTokens: 0,
       numGenerationTokens: 0,
       numFailedSequences: 0,
+      numDraftedTokens: 0,
+      numAcceptedTokens: 0,
     };
   }
 

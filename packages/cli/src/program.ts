@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { benchCommand } from './commands/bench.js';
 import { chatCommand } from './commands/chat.js';
 import { coordinatorCommand } from './commands/coordinator.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -18,7 +19,7 @@ export function program(version: string): Command {
   root.commandsGroup('One machine:').addCommand(upCommand()).addCommand(doctorCommand());
   root.commandsGroup('A cluster:').addCommand(coordinatorCommand()).addCommand(workerCommand());
   root.commandsGroup('Models:').addCommand(packCommand()).addCommand(synthCommand());
-  root.commandsGroup('Clients:').addCommand(chatCommand());
+  root.commandsGroup('Clients:').addCommand(chatCommand()).addCommand(benchCommand());
   for (const command of [root, ...root.commands]) command.exitOverride();
   return root;
 }

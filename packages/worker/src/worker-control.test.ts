@@ -178,6 +178,21 @@ describe('WorkerControl', () => {
     expect(control.loadedShard().placementVersion).toBe(2);
   });
 
+  it('starts one load for all who wait for a cancelled one to end', async () => {
+    const { control, compute } = openControl();
+    control.assign(assign(1, 2));
+    const abort = new AbortController();
+    const cancelled = expect(control.load(1, noProgress, abort.signal)).rejects.toMatchObject({ code: 'cancelled' });
+    abort.abort();
+    control.assign(assign(2, 3));
+    const loads = [control.load(2, noProgress, NEVER), control.load(2, () => undefined, NEVER)];
+    await cancelled;
+    await expect.poll(() => compute.events).toEqual(['load 1', 'load 2']);
+    compute.finishLoad();
+    await Promise.all(loads);
+    expect(compute.events).toEqual(['load 1', 'load 2']);
+  });
+
   it('refuses another assignment while one is being loaded', async () => {
     const { control, compute } = openControl();
     control.assign(assign(1, 2));
@@ -200,6 +215,22 @@ describe('WorkerControl', () => {
     expect(control.loadedShard()).toMatchObject({ state: WORKER_STATE_IDLE, placementVersion: 0 });
     expect(serving).toEqual([true, false]);
     await expect(control.load(2, noProgress, NEVER)).rejects.toThrow(/nothing is: assign it first/);
+  });
+
+  it('never unloads while another load is under way', async () => {
+    const { control, compute } = openControl();
+    control.assign(assign(1, 2));
+    const abort = new AbortController();
+    const loads = [control.load(1, noProgress, abort.signal)];
+    abort.abort();
+    control.assign(assign(2, 3));
+    loads.push(control.load(2, noProgress, NEVER));
+    const unloaded = control.unload();
+    control.assign(assign(2, 3));
+    for (const load of loads) await expect(load).rejects.toMatchObject({ code: 'cancelled' });
+    await unloaded;
+    expect(compute.events).toEqual(['load 1', 'load 2', 'unload']);
+    expect(control.loadedShard().state).toBe(WORKER_STATE_IDLE);
   });
 
   it('takes no experts once it drains', async () => {

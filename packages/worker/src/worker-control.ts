@@ -62,7 +62,7 @@ export class WorkerControl {
    * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as LayerLoader.
    */
   async load(placementVersion: number, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
-    if (this.#load?.abort.signal.aborted === true) await this.#endLoad();
+    while (this.#load?.abort.signal.aborted === true) await isOver(this.#load);
     this.#refuseWhenDraining();
     const assigned = this.#requireAssigned(placementVersion);
     const load = (this.#load ??= this.#startLoad(assigned));
@@ -137,11 +137,11 @@ export class WorkerControl {
   }
 
   async #endLoad(): Promise<void> {
-    const load = this.#load;
-    if (load === undefined) return;
-    load.abort.abort();
-    // Whether it was cancelled or ended just before is for its own callers; here it only has to be over.
-    await load.done.catch(() => undefined);
+    // Another load may have begun by the time that the first one is over.
+    for (let load = this.#load; load !== undefined; load = this.#load) {
+      load.abort.abort();
+      await isOver(load);
+    }
   }
 
   #requireAssigned(placementVersion: number): Assignment {
@@ -159,3 +159,6 @@ export class WorkerControl {
       throw new ExpertmeshError('unavailable', 'this worker is draining: it takes experts again after a restart');
   }
 }
+
+// Whether it was cancelled, failed or has loaded is for its own callers.
+const isOver = (load: RunningLoad): Promise<void> => load.done.catch(() => undefined);

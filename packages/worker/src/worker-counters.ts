@@ -1,4 +1,4 @@
-/** Counters since the start of the process, and two gauges. */
+/** Counters since the start of the process, and a gauge. */
 const NAMES = [
   'numCalls',
   'numFailedCalls',

@@ -6,6 +6,9 @@ import { toServiceError } from '@expertmesh/shared/rpc/status';
 import { type WorkerControl } from './worker-control.js';
 import { type WorkerCounters } from './worker-counters.js';
 
+/** Timers of Node end at once when they are given more; this is 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export interface WorkerIdentity {
   readonly storeId: string;
   readonly dataPort: number;
@@ -47,7 +50,7 @@ export function createWorkerService(
     },
     drain: ({ request }, callback) => {
       respond(callback, async () => ({
-        numFailedCalls: await control.drain(AbortSignal.timeout(request.timeoutMs)),
+        numFailedCalls: await control.drain(AbortSignal.timeout(Math.min(request.timeoutMs, MAX_TIMER_MS))),
       }));
     },
   });

@@ -4,6 +4,7 @@ import { ChatClient } from '../chat/chat-client.js';
 import { Conversation } from '../chat/conversation.js';
 import { runInteractiveChat } from '../chat/interactive-chat.js';
 import { printSingleAnswer } from '../chat/single-answer.js';
+import { parseUrl } from './parse-url.js';
 
 interface ChatFlags {
   readonly url: string;
@@ -36,11 +37,6 @@ const chat = async (flags: ChatFlags): Promise<void> => {
   const terminal = { input: process.stdin, output: process.stdout };
   if (process.stdin.isTTY) await runInteractiveChat(conversation, terminal);
   else await printSingleAnswer(conversation, terminal);
-};
-
-const parseUrl = (text: string): string => {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
-  throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:8000.');
 };
 
 const parseNumber = (text: string): number => {

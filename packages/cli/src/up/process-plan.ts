@@ -82,6 +82,8 @@ export function coordinatorArgv(
     kvCacheBytes: config.kvCacheBytes,
     numThreads: config.numThreads,
     wireDtype: config.wireDtype,
+    speculative: config.speculative,
+    microBatches: config.microBatches,
     drainTimeoutMs: config.drainTimeoutMs,
     logLevel: config.logLevel,
   });

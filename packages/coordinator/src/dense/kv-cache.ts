@@ -87,6 +87,11 @@ export class KvCache {
     this.#length += numTokens;
   }
 
+  /** Forgets all tokens behind the first `length`: drafted tokens that were refused. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
   #moved(old: Float32Array, capacity: number): Float32Array {
     const { numKvHeads, headDim } = this.#spec;
     const moved = new Float32Array(numKvHeads * capacity * headDim);

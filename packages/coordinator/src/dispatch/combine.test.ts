@@ -44,7 +44,7 @@ const partOf = (...rowIndices: number[]): DispatchPart => ({
 const answered = (rowIndices: number[], rows: Float32Array | Uint16Array): PartOutcome => ({
   kind: 'answered',
   part: partOf(...rowIndices),
-  rows,
+  answer: { ...answer, rows },
 });
 
 describe('checkAnswer', () => {

@@ -7,7 +7,7 @@ import { type OutgoingCall } from './worker-stream.js';
 
 /** How one part ended. A failed part is a value, which whoever decides about it can send again or count as lost. */
 export type PartOutcome =
-  | { readonly kind: 'answered'; readonly part: DispatchPart; readonly rows: Float32Array | Uint16Array }
+  | { readonly kind: 'answered'; readonly part: DispatchPart; readonly answer: DispatchAnswer }
   | { readonly kind: 'failed'; readonly part: DispatchPart; readonly error: ExpertmeshError };
 
 /**
@@ -35,11 +35,15 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
  * Adds the parts' rows up in the order given, whatever the order in which they came, so that the same parts give the same
  * bits. Rows of a failed part are in `failures`, with the first part's error where several failed.
  */
-export function combineParts(numRows: number, hiddenSize: number, outcomes: readonly PartOutcome[]): LayerResult {
+export function combineParts(
+  numRows: number,
+  hiddenSize: number,
+  outcomes: readonly PartOutcome[],
+): Omit<LayerResult, 'times'> {
   const sums = new Float32Array(numRows * hiddenSize);
   const failures = new Map<number, ExpertmeshError>();
   for (const outcome of outcomes)
-    if (outcome.kind === 'answered') addRows(sums, outcome.part.rowIndices, asFp32(outcome.rows), hiddenSize);
+    if (outcome.kind === 'answered') addRows(sums, outcome.part.rowIndices, asFp32(outcome.answer.rows), hiddenSize);
     else
       for (const rowIndex of outcome.part.rowIndices)
         if (!failures.has(rowIndex)) failures.set(rowIndex, outcome.error);

@@ -18,6 +18,16 @@ export interface LayerResult {
   readonly sums: Float32Array;
   /** Row index to the reason; empty when all went well. An expert that did not answer is an error, never a zero. */
   readonly failures: ReadonlyMap<number, ExpertmeshError>;
+  readonly times: DispatchTimes;
+}
+
+/** Where the time of one dispatch went; see LayerTimeSums. */
+export interface DispatchTimes {
+  readonly serialiseUs: number;
+  readonly wireUs: number;
+  readonly waitUs: number;
+  readonly computeUs: number;
+  readonly combineUs: number;
 }
 
 /** Computes the experts of one layer, wherever they are. */

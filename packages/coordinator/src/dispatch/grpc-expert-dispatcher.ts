@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
-import { type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
 import { type ConnectionListener, type OutgoingCall, WorkerStream } from './worker-stream.js';
 
@@ -62,10 +62,16 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const placement = this.#requirePlacement();
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
+    const startMs = performance.now();
     const parts = planDispatch(call, placement, maxRows);
-    // A failed part is a value here: sending it again to another replica belongs between these two lines.
-    const outcomes = await Promise.all(parts.map((part) => this.#computePart(call, part, placement)));
-    return combineParts(call.numRows, hiddenSize, outcomes);
+    const answers = parts.map((part) => this.#computePart(call, part, placement));
+    const sentMs = performance.now();
+    // A failed part is a value here: sending it again to another replica belongs behind this line.
+    const outcomes = await Promise.all(answers);
+    const answeredMs = performance.now();
+    const combined = combineParts(call.numRows, hiddenSize, outcomes);
+    const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
+    return { ...combined, times };
   }
 
   /**
@@ -121,7 +127,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       return failed(ExpertmeshError.from(thrown));
     }
     const wrong = checkAnswer(message, answer, stream.peer);
-    if (wrong === undefined) return { kind: 'answered', part, rows: answer.rows };
+    if (wrong === undefined) return { kind: 'answered', part, answer };
     stream.countWrongAnswer();
     return failed(wrong);
   }
@@ -146,6 +152,33 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     if (this.#placement !== undefined) return this.#placement;
     throw new ExpertmeshError('failed_precondition', 'no placement yet: no worker has been given experts');
   }
+}
+
+// The slowest worker is the one that waited and computed longest; the others' time lies within its.
+function dispatchTimes(
+  startMs: number,
+  sentMs: number,
+  answeredMs: number,
+  endMs: number,
+  outcomes: readonly PartOutcome[],
+): DispatchTimes {
+  let waitUs = 0;
+  let computeUs = 0;
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'failed') continue;
+    const { queueUs, computeUs: ownUs } = outcome.answer;
+    if (queueUs + ownUs <= waitUs + computeUs) continue;
+    waitUs = queueUs;
+    computeUs = ownUs;
+  }
+  const roundTripUs = (answeredMs - sentMs) * 1000;
+  return {
+    serialiseUs: (sentMs - startMs) * 1000,
+    wireUs: Math.max(0, roundTripUs - waitUs - computeUs),
+    waitUs,
+    computeUs,
+    combineUs: (endMs - answeredMs) * 1000,
+  };
 }
 
 // Row indices ascend and are distinct, so as many as the call has are all of them, in order.

@@ -1,3 +1,5 @@
+import { type LayerTimeSums } from './layer-times.js';
+
 /**
  * The engine as the rest of the coordinator sees it: tokens in, tokens out. Text (tokenising, chat templates, stop
  * strings) is not its business. The engine itself runs in a thread of its own; see engine-thread.ts.
@@ -71,4 +73,9 @@ export interface EngineStats {
   readonly numPromptTokens: number;
   readonly numGenerationTokens: number;
   readonly numFailedSequences: number;
+  /** Speculative tokens computed, and those of them that became tokens of an answer. */
+  readonly numDraftedTokens: number;
+  readonly numAcceptedTokens: number;
+  /** Absent until the engine has loaded. */
+  readonly layerTimes?: LayerTimeSums;
 }

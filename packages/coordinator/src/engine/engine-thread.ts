@@ -7,6 +7,7 @@ import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
 import { runCanary } from './canary.js';
 import { Engine } from './engine.js';
 import { ForwardPass } from './forward.js';
+import { LayerTimes } from './layer-times.js';
 import { type EngineCommand, type EngineReport, type EngineThreadOptions } from './thread-protocol.js';
 
 /**
@@ -35,7 +36,14 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
       report({ type: 'connection', workerId, lostBecause });
     },
   });
-  const forward = new ForwardPass(store.spec, dense, dispatcher);
+  const times = new LayerTimes();
+  const forward = new ForwardPass({
+    spec: store.spec,
+    dense,
+    experts: dispatcher,
+    microBatches: options.microBatches,
+    times,
+  });
   const engine = new Engine({
     ...options,
     spec: store.spec,
@@ -46,7 +54,7 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     randomSeed: () => randomInt(MAX_SEED),
   });
   const reportStats = (): void => {
-    report({ type: 'stats', engine: engine.stats(), dispatch: dispatcher.stats() });
+    report({ type: 'stats', engine: { ...engine.stats(), layerTimes: times.read() }, dispatch: dispatcher.stats() });
   };
   const statsTimer = setInterval(reportStats, STATS_INTERVAL_MS);
 

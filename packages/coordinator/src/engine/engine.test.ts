@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Engine, type EngineEvent, type EngineOptions } from './engine.js';
 import { type SequenceRequest } from './engine-client.js';
 import { type Chunk, type ChunkResult } from './forward.js';
-import { kvCacheBytes } from '../dense/kv-cache.js';
+import { kvCacheBytes, type KvCache } from '../dense/kv-cache.js';
 
 const VOCAB = 16;
 const spec = parseModelSpec({
@@ -27,6 +27,9 @@ class CountingForward {
   readonly passes: { chunks: readonly Chunk[]; finish: () => void }[] = [];
   failing = new Set<number>();
   broken = false;
+  /** Whether no pass began behind what earlier passes had stored. */
+  positionsWereInOrder = true;
+  readonly #stored = new Map<KvCache, number>();
 
   run = async (chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> => {
     await new Promise<void>((finish) => this.passes.push({ chunks, finish }));
@@ -37,10 +40,15 @@ class CountingForward {
   #result(chunk: Chunk): ChunkResult {
     const last = chunk.tokenIds.at(-1) ?? 0;
     if (this.failing.has(last)) return { ok: false, error: new ExpertmeshError('unavailable', 'worker w1 is away') };
+    const stored = this.#stored.get(chunk.cache) ?? 0;
+    this.positionsWereInOrder &&= chunk.cache.length <= stored;
+    this.#stored.set(chunk.cache, chunk.cache.length + chunk.tokenIds.length);
     chunk.cache.reserve(chunk.tokenIds.length);
     chunk.cache.advance(chunk.tokenIds.length);
     const logits = new Float32Array(chunk.numLogits * VOCAB);
-    if (logits.length > 0) logits[(last + 1) % VOCAB] = 1;
+    const first = chunk.tokenIds.length - chunk.numLogits;
+    for (let row = 0; row < chunk.numLogits; row++)
+      logits[row * VOCAB + (((chunk.tokenIds[first + row] ?? 0) + 1) % VOCAB)] = 1;
     return { ok: true, logits };
   }
 }
@@ -79,6 +87,7 @@ function setUp(options: Partial<EngineOptions> = {}): {
     maxBatchTokens: 8,
     maxNumSeqs: 4,
     maxModelLen: 256,
+    speculation: 'off',
     kvCacheBudgetBytes: 1 << 20,
     emit: (batch) => events.push(...batch),
     randomSeed: () => 1,
@@ -215,6 +224,30 @@ describe('engine', () => {
     engine.submit(2, request([1], { maxTokens: 1 }));
     await step();
     expect(endOf(2)).toBe('length');
+  });
+
+  it('verifies drafted tokens in one step and keeps those that the model would have chosen', async () => {
+    const { engine, forward, step, tokensOf, endOf } = setUp({ speculation: 'prompt-lookup', maxBatchTokens: 64 });
+    // The model counts upwards. The context repeats 3 4 5 6 and then, where it once had 9, the model says 7.
+    engine.submit(1, request([3, 4, 5, 6, 9, 9, 2, 3], { maxTokens: 6 }));
+    await step();
+    expect(tokensOf(1)).toEqual([4]);
+    const drafted = (await step())[0]?.tokenIds ?? [];
+    expect(drafted.slice(0, 4)).toEqual([4, 5, 6, 9]);
+    expect(tokensOf(1)).toEqual([4, 5, 6, 7]);
+    while (endOf(1) === undefined) await step();
+    expect(tokensOf(1)).toEqual([4, 5, 6, 7, 8, 9]);
+    expect(forward.positionsWereInOrder).toBe(true);
+    expect(engine.stats().numAcceptedTokens).toBeGreaterThanOrEqual(2);
+    expect(engine.stats().kvCacheUsedBytes).toBe(0);
+  });
+
+  it('ends at a stop token inside a draft', async () => {
+    const { engine, step, tokensOf, endOf } = setUp({ speculation: 'prompt-lookup', maxBatchTokens: 64 });
+    engine.submit(1, request([3, 4, 5, 6, 7, 0, 2, 3], { maxTokens: 6, stopTokenIds: [6] }));
+    while (endOf(1) === undefined) await step();
+    expect(tokensOf(1)).toEqual([4, 5, 6]);
+    expect(endOf(1)).toBe('stop');
   });
 
   it('runs a job between steps', async () => {

@@ -5,6 +5,7 @@ import { type EngineStats, type SequenceOutput, type SequenceRequest } from './e
 import { type Chunk, type ChunkResult, type ForwardPass } from './forward.js';
 import { requiredKvBytes } from './request-check.js';
 import { numAdmitted, planStep, type StepShare } from './scheduler.js';
+import { Drafter, type SpeculationMode } from '../speculation/drafter.js';
 import { Sequence } from './sequence.js';
 
 /** What the engine reports; plain data, so that it can cross a thread border. */
@@ -20,6 +21,7 @@ export interface EngineOptions {
   /** Most sequences that run together. */
   readonly maxNumSeqs: number;
   readonly maxModelLen: number;
+  readonly speculation: SpeculationMode;
   readonly kvCacheBudgetBytes: number;
   readonly emit: (events: readonly EngineEvent[]) => void;
   /** Seed of a sequence that names none. */
@@ -45,6 +47,7 @@ export class Engine {
   #closed = false;
   #wake: () => void = () => undefined;
   readonly #loop: Promise<void>;
+  readonly #drafter: Drafter;
   #counters = {
     numSteps: 0,
     maxBatchSize: 0,
@@ -56,6 +59,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#drafter = new Drafter(options.speculation);
     this.#loop = this.#run();
   }
 
@@ -98,6 +102,7 @@ export class Engine {
       kvCacheUsedBytes: this.#usedBytes,
       kvCacheBudgetBytes: this.#options.kvCacheBudgetBytes,
       ...this.#counters,
+      ...this.#drafter.counters(),
     };
   }
 
@@ -143,13 +148,20 @@ export class Engine {
   }
 
   async #step(): Promise<void> {
-    const shares = planStep(this.#running, this.#options.maxBatchTokens);
-    const chunks = new Map(shares.map((share) => [toChunk(share), share] as const));
+    const { maxBatchTokens, forward } = this.#options;
+    const shares = planStep(this.#running, maxBatchTokens);
+    const drafts = this.#drafter.draft(shares, maxBatchTokens);
+    const chunks = new Map(
+      shares.map((share) => [toChunk(share, drafts.get(share.sequence) ?? []), share.sequence] as const),
+    );
     this.#count(shares);
     const events: EngineEvent[] = [];
+    const startMs = performance.now();
     try {
-      const results = await this.#options.forward.run([...chunks.keys()]);
-      for (const [chunk, share] of chunks) events.push(...this.#outcome(share.sequence, results.get(chunk)));
+      const results = await forward.run([...chunks.keys()]);
+      this.#drafter.observeStep([...chunks.keys()], performance.now() - startMs);
+      for (const [chunk, sequence] of chunks)
+        events.push(...this.#outcome(sequence, drafts.get(sequence) ?? [], results.get(chunk)));
     } catch (thrown) {
       for (const { sequence } of shares) events.push(...this.#fail(sequence, thrown));
     }
@@ -165,24 +177,28 @@ export class Engine {
   }
 
   // A sequence that was cancelled during the step is no longer running: nobody waits for its token.
-  #outcome(sequence: Sequence, result: ChunkResult | undefined): EngineEvent[] {
+  #outcome(sequence: Sequence, draft: readonly number[], result: ChunkResult | undefined): EngineEvent[] {
     if (!this.#running.includes(sequence)) return [];
     if (result === undefined) return this.#fail(sequence, new Error('the forward pass lost a sequence'));
     if (!result.ok) return this.#fail(sequence, result.error);
     if (result.logits.length === 0) return [];
     try {
-      return [this.#sampled(sequence, result.logits)];
+      return this.#accepted(sequence, draft, result.logits);
     } catch (thrown) {
       return this.#fail(sequence, thrown);
     }
   }
 
-  #sampled(sequence: Sequence, logits: Float32Array): EngineEvent {
-    const { tokenId, finishReason } = sequence.sample(logits);
-    this.#counters.numGenerationTokens += 1;
-    if (finishReason === undefined) return { type: 'output', id: sequence.id, output: { tokenIds: [tokenId] } };
-    this.#release(sequence);
-    return { type: 'output', id: sequence.id, output: { tokenIds: [tokenId], finishReason } };
+  #accepted(sequence: Sequence, draft: readonly number[], logits: Float32Array): EngineEvent[] {
+    const sampled = sequence.accept(logits, draft);
+    this.#drafter.observeDraft(sequence, draft.length, sampled.length - 1);
+    this.#counters.numGenerationTokens += sampled.length;
+    if (sampled.at(-1)?.finishReason !== undefined) this.#release(sequence);
+    return sampled.map(({ tokenId, finishReason }) => ({
+      type: 'output',
+      id: sequence.id,
+      output: finishReason === undefined ? { tokenIds: [tokenId] } : { tokenIds: [tokenId], finishReason },
+    }));
   }
 
   #fail(sequence: Sequence, thrown: unknown): EngineEvent[] {
@@ -198,7 +214,11 @@ export class Engine {
   }
 }
 
-function toChunk({ sequence, numTokens }: StepShare<Sequence>): Chunk {
+function toChunk({ sequence, numTokens }: StepShare<Sequence>, draft: readonly number[]): Chunk {
   const completes = sequence.numComputed + numTokens === sequence.numTokens;
-  return { cache: sequence.cache, tokenIds: sequence.uncomputed(numTokens), numLogits: completes ? 1 : 0 };
+  return {
+    cache: sequence.cache,
+    tokenIds: [...sequence.uncomputed(numTokens), ...draft],
+    numLogits: completes ? 1 + draft.length : 0,
+  };
 }

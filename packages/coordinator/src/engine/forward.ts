@@ -4,6 +4,8 @@ import { type DenseRunner, type Qkv, type RotaryRows, type RoutedRows } from '..
 import { type KvCache } from '../dense/kv-cache.js';
 import { RotaryTable } from '../dense/rotary-table.js';
 import { type ExpertDispatcher } from '../dispatch/expert-dispatcher.js';
+import { MAX_ATTENTION_SCORES } from '@expertmesh/shared/limits/limits';
+import { LayerTimes } from './layer-times.js';
 
 /** One sequence's tokens in a forward pass: they follow those that its cache holds. */
 export interface Chunk {
@@ -21,25 +23,50 @@ export type ChunkResult =
 /** Sees each layer's routing as it happens. Arrays are as in LayerCall and only valid during the call. */
 export type RoutingObserver = (layerIndex: number, routed: RoutedRows, chunks: readonly Chunk[]) => void;
 
+export interface ForwardPassOptions {
+  readonly spec: ModelSpec;
+  readonly dense: DenseRunner;
+  readonly experts: ExpertDispatcher;
+  /** Into how many parts the chunks of a step are split; 1 if absent. */
+  readonly microBatches?: number;
+  readonly times?: LayerTimes;
+  readonly observe?: RoutingObserver;
+}
+
 /** Runs tokens through the whole model: dense parts here, experts through the dispatcher. */
 export class ForwardPass {
   readonly #spec: ModelSpec;
   readonly #dense: DenseRunner;
   readonly #experts: ExpertDispatcher;
   readonly #rotary: RotaryTable;
+  readonly #microBatches: number;
+  readonly #times: LayerTimes;
   readonly #observe: RoutingObserver | undefined;
 
-  constructor(spec: ModelSpec, dense: DenseRunner, experts: ExpertDispatcher, observe?: RoutingObserver) {
-    this.#spec = spec;
-    this.#dense = dense;
-    this.#experts = experts;
-    this.#rotary = new RotaryTable(spec.headDim, spec.ropeTheta);
-    this.#observe = observe;
+  constructor(options: ForwardPassOptions) {
+    this.#spec = options.spec;
+    this.#dense = options.dense;
+    this.#experts = options.experts;
+    this.#rotary = new RotaryTable(options.spec.headDim, options.spec.ropeTheta);
+    this.#microBatches = options.microBatches ?? 1;
+    this.#times = options.times ?? new LayerTimes();
+    this.#observe = options.observe;
   }
 
-  /** Computes all chunks together. Chunks whose experts failed drop out on the way; the others go on. */
+  /**
+   * Computes all chunks. Chunks whose experts failed drop out on the way; the others go on. Micro-batches go through the model
+   * side by side: while the experts of one are away, this thread computes the dense part of another.
+   */
   async run(chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> {
     const results = new Map<Chunk, ChunkResult>();
+    const batches = splitEvenly(chunks, this.#microBatches);
+    // None may still be under way when this ends, also not beside one that threw.
+    const ends = await Promise.allSettled(batches.map((batch) => this.#runBatch(batch, results)));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    return results;
+  }
+
+  async #runBatch(chunks: readonly Chunk[], results: Map<Chunk, ChunkResult>): Promise<void> {
     for (const chunk of chunks) chunk.cache.reserve(chunk.tokenIds.length);
     let batch = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
     for (let layerIndex = 0; layerIndex < this.#spec.numLayers && batch.chunks.length > 0; layerIndex++) {
@@ -52,16 +79,17 @@ export class ForwardPass {
     }
     for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
     await this.#logits(batch, results);
-    return results;
   }
 
   async #layer(layerIndex: number, batch: Batch): Promise<LayerOutcome> {
+    const startMs = performance.now();
     const qkv = await this.#dense.qkv(layerIndex, batch.hidden, batch.rotary);
     const context = await this.#attention(layerIndex, batch, qkv);
     const { residual, routed } = await this.#dense.postAttention(layerIndex, batch.hidden, context);
+    const denseMs = performance.now() - startMs;
     if (routed === undefined) return { hidden: residual, failures: new Map() };
     this.#observe?.(layerIndex, routed, batch.chunks);
-    const { sums, failures } = await this.#experts.dispatch({
+    const { sums, failures, times } = await this.#experts.dispatch({
       layerIndex,
       numRows: batch.numRows,
       topK: this.#spec.topK,
@@ -69,6 +97,7 @@ export class ForwardPass {
       expertIds: routed.expertIds,
       routingWeights: routed.routingWeights,
     });
+    this.#times.add(denseMs * 1000, times);
     addInPlace(residual, sums);
     return { hidden: residual, failures: byChunk(batch, failures) };
   }
@@ -80,9 +109,15 @@ export class ForwardPass {
       const numRows = chunk.tokenIds.length;
       const rowIndex = batch.rowIndices[index] ?? 0;
       chunk.cache.write(layerIndex, qkv.k, qkv.v, rowIndex, numRows);
-      const q = qkv.q.subarray(rowIndex * qSize, (rowIndex + numRows) * qSize);
+      const { capacity } = chunk.cache;
       const mask = batch.masks[index] ?? new Float32Array();
-      context.set(await this.#dense.attention(layerIndex, q, chunk.cache, mask), rowIndex * qSize);
+      const maxRows = Math.max(1, Math.floor(MAX_ATTENTION_SCORES / (this.#spec.numHeads * capacity)));
+      for (let row = 0; row < numRows; row += maxRows) {
+        const endRow = Math.min(row + maxRows, numRows);
+        const q = qkv.q.subarray((rowIndex + row) * qSize, (rowIndex + endRow) * qSize);
+        const maskRows = mask.subarray(row * capacity, endRow * capacity);
+        context.set(await this.#dense.attention(layerIndex, q, chunk.cache, maskRows), (rowIndex + row) * qSize);
+      }
     }
     return context;
   }
@@ -127,6 +162,24 @@ export class ForwardPass {
     });
     return this.#batch(kept, gatherRows(hidden, rows, this.#spec.hiddenSize));
   }
+}
+
+/** Splits chunks into at most `numParts` parts with about as many tokens each; none is empty. */
+export function splitEvenly(chunks: readonly Chunk[], numParts: number): Chunk[][] {
+  const parts: { numTokens: number; readonly chunks: Chunk[] }[] = [];
+  for (const chunk of [...chunks].sort((a, b) => b.tokenIds.length - a.tokenIds.length)) {
+    const lightest = parts.reduce<(typeof parts)[number] | undefined>(
+      (best, part) => (best === undefined || part.numTokens < best.numTokens ? part : best),
+      undefined,
+    );
+    if (lightest === undefined || parts.length < numParts)
+      parts.push({ numTokens: chunk.tokenIds.length, chunks: [chunk] });
+    else {
+      lightest.chunks.push(chunk);
+      lightest.numTokens += chunk.tokenIds.length;
+    }
+  }
+  return parts.map((part) => part.chunks);
 }
 
 /** The rows of all live chunks, chunk after chunk. */

@@ -1,4 +1,6 @@
 import { KvCache } from '../dense/kv-cache.js';
+import { Acceptance } from '../speculation/acceptance.js';
+import { lookUpDraft } from '../speculation/prompt-lookup.js';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type FinishReason, type SequenceRequest } from './engine-client.js';
 import { uniform } from './random.js';
@@ -6,10 +8,18 @@ import { sampleToken } from './sampler.js';
 import { type SchedulableSequence } from './scheduler.js';
 import { TokenCounts } from './token-counts.js';
 
+/** A token that was sampled and appended. */
+export interface Sampled {
+  readonly tokenId: number;
+  readonly finishReason: FinishReason | undefined;
+}
+
 /** A sequence that has its place: tokens so far, its KV cache, and the state of its sampling. */
 export class Sequence implements SchedulableSequence {
   readonly id: number;
   readonly cache: KvCache;
+  /** How well its drafts do. */
+  readonly acceptance = new Acceptance();
   /** KV-cache bytes set aside for it until it ends. */
   readonly reservedBytes: number;
   readonly #request: SequenceRequest;
@@ -47,12 +57,30 @@ export class Sequence implements SchedulableSequence {
     return this.#tokenIds.slice(this.numComputed, this.numComputed + count);
   }
 
+  /** At most `maxTokens` tokens that may come next, by looking up the present end in prompt and answer. */
+  lookUpDraft(maxTokens: number): number[] {
+    return lookUpDraft(this.#tokenIds, Math.min(maxTokens, this.#request.maxTokens - this.numGenerated - 1));
+  }
+
   /**
-   * Samples the next token and appends it.
+   * Samples the tokens that follow, as long as they are those that were drafted, and one more. Every token is sampled from the
+   * model's own distribution with its own random number, so a draft changes how fast tokens come and not which.
    *
-   * @param logits fp32 [vocab]; changed in place.
+   * @param logits fp32 [draft's length + 1, vocab]; changed in place.
    */
-  sample(logits: Float32Array): { readonly tokenId: number; readonly finishReason: FinishReason | undefined } {
+  accept(logits: Float32Array, draft: readonly number[]): Sampled[] {
+    const vocabSize = logits.length / (draft.length + 1);
+    const sampled: Sampled[] = [];
+    for (let row = 0; row <= draft.length; row++) {
+      const next = this.#sample(logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+      sampled.push(next);
+      if (next.finishReason !== undefined || next.tokenId !== draft[row]) break;
+    }
+    this.cache.truncate(this.numTokens - 1);
+    return sampled;
+  }
+
+  #sample(logits: Float32Array): Sampled {
     const draw = (): number => uniform(this.#seed, this.numGenerated);
     const tokenId = sampleToken(logits, this.#request.sampling, this.#counts, draw);
     this.#tokenIds.push(tokenId);

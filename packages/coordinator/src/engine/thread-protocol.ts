@@ -2,6 +2,7 @@ import { type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
+import { type SpeculationMode } from '../speculation/drafter.js';
 import { type EngineStats, type SequenceRequest } from './engine-client.js';
 import { type EngineEvent } from './engine.js';
 
@@ -14,6 +15,8 @@ export interface EngineThreadOptions {
   /** Longest sequence in tokens. */
   readonly maxModelLen: number;
   readonly kvCacheBudgetBytes: number;
+  readonly speculation: SpeculationMode;
+  readonly microBatches: number;
   readonly wireDtype: WireDtype;
   readonly dispatchTimeoutMs: number;
 }

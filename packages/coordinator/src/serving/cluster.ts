@@ -68,6 +68,8 @@ export class Cluster {
           maxNumSeqs: config.maxNumSeqs,
           maxModelLen: gate.limits.maxModelLen,
           kvCacheBudgetBytes: config.kvCacheBytes,
+          speculation: config.speculative,
+          microBatches: config.microBatches,
           wireDtype: config.wireDtype,
           dispatchTimeoutMs: config.dispatchTimeoutMs,
         },

@@ -63,4 +63,6 @@ const emptyStats = (kvCacheBudgetBytes: number): EngineStats => ({
   numPromptTokens: 0,
   numGenerationTokens: 0,
   numFailedSequences: 0,
+  numDraftedTokens: 0,
+  numAcceptedTokens: 0,
 });

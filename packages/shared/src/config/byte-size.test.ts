@@ -14,7 +14,7 @@ describe('parseByteSize', () => {
     expect(parseByteSize(text)).toBe(sizeBytes);
   });
 
-  it.each(['', '-1', 'GiB', '1 2', '8Gi', '1e9', 'Infinity'])('does not read %j', (text) => {
+  it.each(['', '-1', 'GiB', '1 2', '8Gi', '1e9', 'Infinity', '9999TB'])('does not read %j', (text) => {
     expect(parseByteSize(text)).toBeUndefined();
   });
 });

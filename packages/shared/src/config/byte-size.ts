@@ -10,10 +10,11 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
   TIB: 2 ** 40,
 };
 
-/** Reads "8GiB", "512 MiB", "1.5GB" or a plain number of bytes; undefined for anything else. */
+/** Reads "8GiB", "512 MiB", "1.5GB" or a plain number of bytes; undefined for anything else, and for more than a number counts exactly. */
 export function parseByteSize(text: string): number | undefined {
   const [, amount, unit] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text.trim()) ?? [];
   const unitBytes = UNIT_BYTES[unit === '' ? 'B' : (unit?.toUpperCase() ?? '')];
   if (amount === undefined || unitBytes === undefined) return undefined;
-  return Math.floor(Number(amount) * unitBytes);
+  const sizeBytes = Math.floor(Number(amount) * unitBytes);
+  return Number.isSafeInteger(sizeBytes) ? sizeBytes : undefined;
 }

@@ -69,6 +69,18 @@ export const COORDINATOR_OPTIONS = {
     value: choice(['fp32', 'fp16']),
     default: constant('fp32'),
   }),
+  speculative: option({
+    description:
+      'Draft tokens by looking up the end of the context in the context and verify them in one step: fewer round trips, the same tokens. It stops by itself while it does not pay.',
+    value: choice(['off', 'prompt-lookup']),
+    default: constant('off'),
+  }),
+  microBatches: option({
+    description:
+      'Into how many parts a step of several sequences is split, so that the coordinator computes one while the network and the workers have another. More than 1 pays where the network is slow.',
+    value: integer('<n>', 1, 4),
+    default: constant(1),
+  }),
   dispatchTimeoutMs: option({
     description: 'How long a worker may take for one call, in milliseconds, before the requests in it fail.',
     value: durationMs(10, 600_000),

@@ -6,7 +6,18 @@ import { DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.
 import { absent, computed, constant, option } from './option.js';
 import { choice, integer, path, text } from './option-value.js';
 
-const { host, port, grpcPort, maxModelLen, maxNumSeqs, maxBatchTokens, kvCacheBytes, wireDtype } = COORDINATOR_OPTIONS;
+const {
+  host,
+  port,
+  grpcPort,
+  maxModelLen,
+  maxNumSeqs,
+  maxBatchTokens,
+  kvCacheBytes,
+  wireDtype,
+  speculative,
+  microBatches,
+} = COORDINATOR_OPTIONS;
 
 export const UP_OPTIONS = {
   model: option({
@@ -49,6 +60,8 @@ export const UP_OPTIONS = {
   maxBatchTokens,
   kvCacheBytes,
   wireDtype,
+  speculative,
+  microBatches,
   numThreads: option({
     description:
       'Cores to use: the coordinator computes with all of them, and the workers, who compute after it, share them.',

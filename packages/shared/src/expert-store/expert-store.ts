@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { parseModelSpec, type ModelSpec } from '../model/model-spec.js';
 import { MANIFEST_FILE_NAME, parseManifest, type Manifest, type StoreFile } from './manifest.js';
@@ -24,7 +24,8 @@ export interface ExpertStore {
   /**
    * The absolute path of a blob's file, after a look that it is there with the right size. Its hash is verifyBlob's business.
    *
-   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for one of another size.
+   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for one of another size, `failed_precondition` for one that lies
+   * outside of the store, behind a link.
    */
   requireBlobFile(path: string): Promise<string>;
 }
@@ -95,10 +96,23 @@ function requireExpectedBlobs(
 async function requireFile(dir: string, blob: StoreFile): Promise<string> {
   const path = join(dir, blob.path);
   const sizeBytes = await fileSizeBytes(path);
-  if (sizeBytes === blob.sizeBytes) return path;
+  if (sizeBytes === blob.sizeBytes) {
+    await requireWithin(dir, path);
+    return path;
+  }
   throw new ExpertmeshError(
     'data_loss',
     `${path} has ${String(sizeBytes)} bytes, the manifest says ${String(blob.sizeBytes)}: copy this file from the store again`,
+  );
+}
+
+// ONNX Runtime reads weights only from below the store's directory, wherever links lead.
+async function requireWithin(dir: string, path: string): Promise<void> {
+  const [realDir, realFile] = await Promise.all([realpath(dir), realpath(path)]);
+  if (realFile.startsWith(realDir + sep)) return;
+  throw new ExpertmeshError(
+    'failed_precondition',
+    `${path} is a link to ${realFile}, outside of the store: copy the file, or mount its folder there, in place of the link`,
   );
 }
 

@@ -14,3 +14,6 @@ export const MAX_WAITING_SEQUENCES = 1024;
  * 1.17 with blocks of 128, 1.26 with blocks of 32.
  */
 export const QUANTISED_MEMORY_FACTOR = 1.3;
+
+/** Attention scores (heads x rows x context) that are in memory at a time, 4 bytes each; longer prompts are computed in slices. */
+export const MAX_ATTENTION_SCORES = 2 ** 25;

@@ -187,6 +187,14 @@ describe('dispatch codec', () => {
     expect(decodeDispatchCall(Buffer.concat([Buffer.from(unknown), encodeDispatchCall(call)]))).toEqual(call);
   });
 
+  it('skips numbers of 64 bits in fields that it does not know', () => {
+    const minusOne = [...new Array<number>(9).fill(0xff), 1];
+    for (const tag of [[0x60], [0x80, 0x01]]) {
+      const message = Buffer.concat([encodeDispatchCall(call), Buffer.from([...tag, ...minusOne])]);
+      expect(decodeDispatchCall(message)).toEqual(call);
+    }
+  });
+
   it('takes the last of several numbers and numbers with leading zero groups, as protobuf has it', () => {
     const callIdNine = [0x08, 0x89, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
     expect(decodeDispatchCall(Buffer.concat([encodeDispatchCall(call), Buffer.from(callIdNine)])).callId).toBe(9);
@@ -232,6 +240,7 @@ describe('dispatch codec', () => {
     ['a group', [0x53]],
     ['field number 0', [0x02, 0]],
     ['a number of more than 10 bytes', [0x08, ...new Array<number>(10).fill(0x80), 1]],
+    ['an unknown number of more than 10 bytes', [0x60, ...new Array<number>(10).fill(0x80), 1]],
     ['a call id of more than 32 bits', [0x08, 0xff, 0xff, 0xff, 0xff, 0x7f]],
     ['a placement version above 2^53', [0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],
     ['a length beyond the end', [0x72, 0xff, 0xff, 0xff, 0xff, 0x0f]],

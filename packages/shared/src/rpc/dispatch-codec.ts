@@ -33,7 +33,7 @@ export function encodeDispatchCall(call: DispatchCall): Buffer {
  * @throws ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for fields that contradict each other.
  */
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
-  const fields = readFields(message, CALL_TENSOR_FIELDS);
+  const fields = readFields(message, CALL_FIELDS);
   const call: DispatchCall = {
     ...header(fields, 'invalid_argument'),
     rowOffsets: asUint32Array(fields.tensor(7)),
@@ -65,7 +65,7 @@ export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
  * @throws ExpertmeshError `data_loss` for bytes that are no such message or whose fields contradict each other.
  */
 export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
-  const fields = readFields(message, ANSWER_TENSOR_FIELDS);
+  const fields = readFields(message, ANSWER_FIELDS);
   const error = fields.has(8) ? asError(fields.tensor(8)) : undefined;
   const rest = {
     numPairs: fields.uint(7),
@@ -92,10 +92,15 @@ function writeHeader(writer: WireWriter, header: Header): void {
   writer.uint(6, DTYPE_NUMBER[header.rowDtype]);
 }
 
-const CALL_TENSOR_FIELDS: readonly number[] = [7, 8, 9, 15];
-const ANSWER_TENSOR_FIELDS: readonly number[] = [8, 15];
+/** Field numbers by how they are read; all others are skipped. */
+interface KnownFields {
+  readonly uints: readonly number[];
+  readonly tensors: readonly number[];
+}
+
+const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 15] };
+const ANSWER_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11], tensors: [8, 15] };
 const PLACEMENT_VERSION_FIELD = 3;
-const MAX_KNOWN_FIELD = 15;
 
 /** The fields of one message by number, before they are given a meaning. */
 class Fields {
@@ -118,17 +123,17 @@ class Fields {
   }
 }
 
-function readFields(message: Uint8Array, tensorFields: readonly number[]): Fields {
+function readFields(message: Uint8Array, known: KnownFields): Fields {
   const fields = new Fields();
   const reader = new WireReader(message);
   while (reader.next()) {
     const { fieldNumber, wireType } = reader;
-    if (tensorFields.includes(fieldNumber)) {
+    if (known.tensors.includes(fieldNumber)) {
       if (wireType === WIRE_BYTES) fields.setTensor(fieldNumber, reader.view());
       else if (wireType === WIRE_FIXED32)
         throw refused('data_loss', `field ${String(fieldNumber)} is not packed; send it as one packed field`);
       else reader.skip();
-    } else if (wireType === WIRE_VARINT && fieldNumber < MAX_KNOWN_FIELD)
+    } else if (wireType === WIRE_VARINT && known.uints.includes(fieldNumber))
       fields.setUint(fieldNumber, fieldNumber === PLACEMENT_VERSION_FIELD ? reader.uint() : reader.uint32());
     else reader.skip();
   }

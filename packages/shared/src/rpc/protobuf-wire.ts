@@ -17,7 +17,8 @@ const PADDING_FIELD = 14;
 const TENSOR_ALIGNMENT_BYTES = 4;
 /** Tag and length of a field (at most 1 + 5 bytes), and the longest padding field in front of it. */
 const MAX_TENSOR_OVERHEAD_BYTES = 6 + TENSOR_ALIGNMENT_BYTES + 1;
-const MAX_VARINT_FIELD_BYTES = 1 + 10;
+const MAX_VARINT_BYTES = 10;
+const MAX_VARINT_FIELD_BYTES = 1 + MAX_VARINT_BYTES;
 
 /** Upper bound of the encoded size of fields with numbers below 16. */
 export const maxEncodedBytes = (numVarints: number, tensors: readonly ArrayBufferView[]): number =>
@@ -116,17 +117,17 @@ export class WireReader {
     return true;
   }
 
-  /** A varint of at most 10 bytes, as every parser accepts, whose value a number holds exactly. */
+  /** A varint, as long as every parser accepts, whose value a number holds exactly. */
   uint(): number {
     let value = 0;
-    for (let index = 0, scale = 1; index < 10; index++, scale *= 0x80) {
+    for (let index = 0, scale = 1; index < MAX_VARINT_BYTES; index++, scale *= 0x80) {
       const byte = this.#bytes[this.#position++];
       if (byte === undefined) throw malformed('it ends inside a number');
       value += (byte & 0x7f) * scale;
       if (value > Number.MAX_SAFE_INTEGER) throw malformed('a number is larger than 2^53 - 1');
       if (byte < 0x80) return value;
     }
-    throw malformed('a number has more than 10 bytes');
+    throw tooLongNumber();
   }
 
   uint32(): number {
@@ -142,11 +143,21 @@ export class WireReader {
   }
 
   skip(): void {
-    if (this.wireType === WIRE_VARINT) this.uint();
+    if (this.wireType === WIRE_VARINT) this.#skipVarint();
     else if (this.wireType === WIRE_FIXED64) this.#advance(8);
     else if (this.wireType === WIRE_BYTES) this.view();
     else if (this.wireType === WIRE_FIXED32) this.#advance(4);
     else throw malformed(`field ${String(this.fieldNumber)} has wire type ${String(this.wireType)}`);
+  }
+
+  // Any 64 bits, also those that no number of ours holds.
+  #skipVarint(): void {
+    for (let index = 0; index < MAX_VARINT_BYTES; index++) {
+      const byte = this.#bytes[this.#position++];
+      if (byte === undefined) throw malformed('it ends inside a number');
+      if (byte < 0x80) return;
+    }
+    throw tooLongNumber();
   }
 
   #advance(sizeBytes: number): Uint8Array {
@@ -160,6 +171,8 @@ export class WireReader {
     return view;
   }
 }
+
+const tooLongNumber = (): ExpertmeshError => malformed(`a number has more than ${String(MAX_VARINT_BYTES)} bytes`);
 
 const malformed = (what: string): ExpertmeshError =>
   new ExpertmeshError(

@@ -21,7 +21,7 @@ export class SourceReader {
   /**
    * Yields the tensor's rows in order, some whole rows at a time (a vector is one row). The array is reused for the next chunk.
    *
-   * @throws ExpertmeshError `data_loss` when the file ends early or cannot be read.
+   * @throws ExpertmeshError `data_loss` when the file ends early, `failed_precondition` when it cannot be read.
    */
   *rows(tensor: SourceTensor): Generator<Float32Array> {
     const rowLength = tensor.shape.at(-1) ?? 1;
@@ -46,13 +46,21 @@ export class SourceReader {
   }
 
   #fill(tensor: SourceTensor, bytes: Uint8Array, offsetBytes: number): void {
-    const fd = this.#open(tensor.file);
     let doneBytes = 0;
     while (doneBytes < bytes.byteLength) {
-      const numBytes = readSync(fd, bytes, doneBytes, bytes.byteLength - doneBytes, offsetBytes + doneBytes);
+      const numBytes = this.#readSome(tensor, bytes.subarray(doneBytes), offsetBytes + doneBytes);
       if (numBytes === 0)
         throw new ExpertmeshError('data_loss', `${tensor.file} ends within ${tensor.name}: download this file again`);
       doneBytes += numBytes;
+    }
+  }
+
+  #readSome({ file }: SourceTensor, bytes: Uint8Array, offsetBytes: number): number {
+    try {
+      return readSync(this.#open(file), bytes, 0, bytes.byteLength, offsetBytes);
+    } catch (cause) {
+      const { message } = ExpertmeshError.from(cause);
+      throw new ExpertmeshError('failed_precondition', `cannot read ${file}: ${message}`, { cause });
     }
   }
 
