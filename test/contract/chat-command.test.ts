@@ -123,6 +123,30 @@ describe('expertmesh chat in a pipe', () => {
     expect(api.engine.requests.at(-1)).toMatchObject({ maxTokens: 50, sampling: { temperature: 0 } });
   });
 
+  it('says that thinking used up the limit, when it did', async () => {
+    api.engine.script = { tokenIds: await api.model.tokenizer.encode('<think>\nhm, 47 + 85'), end: 'length' };
+    const { stdout, stderr, exitCode } = await pipe('What is 47 + 85?', ['--url', api.url, '--max-tokens', '5']);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^expertmesh: --max-tokens 5 was used up by thinking.*--no-think/);
+    expect(exitCode).toBe(1);
+  });
+
+  it.each([
+    ['that knows no such path', [], 404, 'text/html', '<html>'],
+    ['that answers everything', [], 200, 'application/json', '{"hello": "world"}'],
+    ['that streams nothing', ['--model', 'm'], 200, 'text/html', '<html>'],
+  ])('says that it has come to a foreign server %s', async (_, flags, status, contentType, body) => {
+    const foreign = createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': contentType }).end(body);
+    });
+    await once(foreign.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${String((foreign.address() as AddressInfo).port)}`;
+    const { stderr, exitCode } = await pipe('hi', ['--url', url, ...flags]);
+    foreign.close();
+    expect(stderr).toContain(`What answers at ${url} is not an Expertmesh server`);
+    expect(exitCode).toBe(1);
+  });
+
   it('names the address and the remedy when no server is there', async () => {
     const { stderr, exitCode } = await pipe('hi', ['--url', 'http://127.0.0.1:9']);
     expect(stderr).toContain('No server answers at http://127.0.0.1:9');

@@ -43,7 +43,7 @@ describe('an answer at once', () => {
     expect(completion.choices[0]?.finish_reason).toBe('stop');
     const numTokens = api.engine.script.tokenIds.length;
     const promptTokens = lastRequest().promptTokenIds.length;
-    const thinkingTokens = await api.model.tokenizer.encode('\n47 + 85\n');
+    const thinkingTokens = await api.model.tokenizer.encode('47 + 85');
     expect(completion.usage).toEqual({
       prompt_tokens: promptTokens,
       completion_tokens: numTokens,

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
@@ -151,6 +153,33 @@ describe('the end of the server', () => {
     expect(await response.text()).toContain('"code":"unavailable"');
     await closed;
     await expect(fetch(`${ending.url}/health/live`)).rejects.toThrow();
+  });
+
+  it('refuses what comes over a kept connection meanwhile, in the form of every error', async () => {
+    const ending = await startScriptedApi();
+    ending.engine.script = { tokenIds: [5], end: 'hang until aborted' };
+    const { hanging } = ending.engine;
+    const socket = connect(ending.server.port, '127.0.0.1');
+    const received = textOf(socket);
+    const body = '{"prompt": "x"}';
+    const head = `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${String(body.length)}\r\n\r\n`;
+    socket.write(head + body);
+    await hanging;
+    const deadline = new AbortController();
+    const closed = ending.server.close(deadline.signal);
+    socket.write('GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n');
+    await sleep(50);
+    deadline.abort();
+    const [, , second = ''] = (await received).split('HTTP/1.1 ');
+    await closed;
+    expect(second).toMatch(/^503 .*\r\nconnection: close\r\n.*\r\nretry-after: 1\r\n/s);
+    expect(JSON.parse(second.slice(second.indexOf('{')))).toMatchObject({
+      error: {
+        type: 'server_error',
+        code: 'unavailable',
+        message: 'The server is shutting down; send the request again',
+      },
+    });
   });
 
   it('lets an answer that ends by itself end', async () => {

@@ -57,7 +57,11 @@ describe('a chat request is refused, by name,', () => {
     ],
     [
       { messages, tool_choice: 'required' },
-      { code: 'unsupported_parameter', param: 'tool_choice' },
+      {
+        code: 'unsupported_parameter',
+        param: 'tool_choice',
+        message: 'tool_choice is not supported: leave it out or set it to "auto" or "none"',
+      },
     ],
     [
       { messages, guided_json: {} },
@@ -111,8 +115,17 @@ describe('a chat request is refused, by name,', () => {
       { messages, stop_token_ids: [2048] },
       { code: 'invalid_value', param: 'stop_token_ids' },
     ],
-    [{ messages: [] }, { code: 'invalid_value', param: 'messages' }],
-    [{}, { code: 'invalid_value', param: 'messages' }],
+    [
+      { messages, max_completion_tokens: 0 },
+      { code: 'invalid_value', param: 'max_completion_tokens' },
+    ],
+    [
+      { messages, stream_options: { include_usage: true } },
+      { code: 'invalid_value', param: 'stream_options' },
+    ],
+    [{ messages: [] }, { code: 'invalid_value', param: 'messages', message: 'messages must not be empty' }],
+    [{}, { code: 'invalid_value', param: 'messages', message: 'messages is required' }],
+    [{ messages: 'hi' }, { param: 'messages', message: 'messages must be a list, is a string' }],
     [{ messages: [{ role: 'king', content: 'x' }] }, { code: 'invalid_value', param: 'messages[0].role' }],
     [{ messages: [{ role: 'user' }] }, { code: 'invalid_value', param: 'messages[0].content' }],
     [{ messages: [{ role: 'user', content: null }] }, { code: 'invalid_value', param: 'messages[0].content' }],
@@ -147,7 +160,7 @@ describe('a chat request is refused, by name,', () => {
   it('when its prompt is longer than the model', async () => {
     const content = '1 '.repeat(1500);
     const refusal = await refusalOf('/v1/chat/completions', { messages: [{ role: 'user', content }] });
-    expect(refusal).toMatchObject({ status: 400, code: 'context_length_exceeded', param: 'prompt' });
+    expect(refusal).toMatchObject({ status: 400, code: 'context_length_exceeded', param: 'messages' });
   });
 
   it('when it names another model', async () => {
@@ -175,6 +188,7 @@ describe('what is no request', () => {
     expect(await refusalOf('/v1/chat/completions', '{"messages": ')).toMatchObject({
       status: 400,
       type: 'invalid_request_error',
+      code: 'invalid_json',
     });
   });
 

@@ -88,6 +88,20 @@ describe('a worker process', () => {
     expect(await worker.stop()).toBe(0);
   });
 
+  it('waits for the calls that wait when it may drain as long as can be said', async () => {
+    const { worker, client } = await startWorker(store);
+    await client.assign(assignment(store, 1, range(0, 64)));
+    await client.load(1);
+    const stream = client.dispatch();
+    const calls = sendLongAndShort(stream);
+    await expect.poll(async () => (await client.stats()).numQueuedCalls, { interval: 5 }).toBe(NUM_LAYERS - 1);
+    expect(await client.drain(2 ** 32 - 1)).toEqual({ numFailedCalls: 0 });
+    for (const { error } of await Promise.all(calls)) expect(error).toBeNull();
+    stream.cancel();
+    client.close();
+    expect(await worker.stop()).toBe(0);
+  });
+
   it('ends with code 1 and says why when its compute thread cannot listen', async () => {
     const { client, dataPort } = await startWorker(store);
     const second = ExpertmeshProcess.start(workerArgs(store.dir, ['--port', String(dataPort)]));

@@ -96,6 +96,16 @@ describe('expertmesh up', () => {
     }
   });
 
+  it('ends in good time although a worker hangs', async () => {
+    const mesh = await startMesh();
+    const victim = pidOf(mesh, 'worker');
+    process.kill(victim, 'SIGSTOP');
+    const stoppedAtMs = performance.now();
+    expect(await mesh.up.stop('SIGTERM')).toBe(0);
+    expect(performance.now() - stoppedAtMs).toBeLessThan(8_000);
+    expect(isAlive(victim)).toBe(false);
+  });
+
   it('starts a killed coordinator again at the same address', async () => {
     const mesh = await startMesh();
     const victim = pidOf(mesh, 'coordinator');

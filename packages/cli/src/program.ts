@@ -1,3 +1,4 @@
+import { HELP_LAYOUT, HELP_OPTION } from '@expertmesh/shared/config/help-layout';
 import { Command } from 'commander';
 import { benchCommand } from './commands/bench.js';
 import { chatCommand } from './commands/chat.js';
@@ -12,27 +13,46 @@ import { workerCommand } from './commands/worker.js';
 export function program(version: string): Command {
   const root = new Command('expertmesh')
     .description('Serves Qwen3 mixture-of-experts models with their experts spread over several boxes.')
-    .version(version)
+    .version(version, '-V, --version', 'Show the version.')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', OVERVIEW);
   root.commandsGroup('One machine:').addCommand(upCommand()).addCommand(doctorCommand());
-  root.commandsGroup('A cluster:').addCommand(coordinatorCommand()).addCommand(workerCommand());
+  const roles = [coordinatorCommand(), workerCommand()];
+  root.commandsGroup('A cluster:');
+  for (const role of roles) root.addCommand(role);
   root.commandsGroup('Models:').addCommand(packCommand()).addCommand(synthCommand());
   root.commandsGroup('Clients:').addCommand(chatCommand()).addCommand(benchCommand());
-  for (const command of [root, ...root.commands]) command.exitOverride();
+  root.addCommand(helpCommand(root), { hidden: true });
+  for (const command of [root, ...root.commands]) {
+    command.configureHelp(HELP_LAYOUT).exitOverride();
+    // A role reads its --help itself.
+    if (!roles.includes(command)) command.helpOption(...HELP_OPTION);
+  }
   return root;
+}
+
+/** `help up` is `up --help`. */
+function helpCommand(root: Command): Command {
+  return new Command('help').argument('[command]').action(async (name?: string) => {
+    const isKnown = name === undefined || root.commands.some((command) => command.name() === name);
+    // An unknown one alone is refused as elsewhere; its --help would be the help of all.
+    await root.parseAsync([...(name === undefined ? [] : [name]), ...(isKnown ? ['--help'] : [])], { from: 'user' });
+  });
 }
 
 const OVERVIEW = `
 Start here:
-  expertmesh up                                  serve the bundled demo model at http://127.0.0.1:8000/v1
-  expertmesh chat                                talk to it, in another terminal
+  expertmesh up               serves the demo model at http://127.0.0.1:8000/v1
+  expertmesh chat             talks to it, in another terminal
+  expertmesh help up          explains the flags of a command
 
 On several boxes:
-  expertmesh pack Qwen3-30B-A3B store            quantise a checkpoint once; copy the store to every box
-  expertmesh worker --store store                on every box that computes experts
+  expertmesh pack Qwen3-30B-A3B store
+      quantises a checkpoint once; copy the store to every box
+  expertmesh worker --store store
+      on every box that computes experts
   expertmesh coordinator --store store --workers box-1,box-2
 
-Every flag of up, coordinator, worker and doctor has an environment variable: --kv-cache-bytes is EXPERTMESH_KV_CACHE_BYTES.
+Every flag of up, coordinator, worker and doctor has an environment variable:
+--kv-cache-bytes is EXPERTMESH_KV_CACHE_BYTES.
 Exit codes: 0 done, 1 failed, 2 wrong usage.`;

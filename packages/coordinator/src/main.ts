@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { verifyFiles } from '@expertmesh/shared/expert-store/verify-blob';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
@@ -30,6 +31,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 // from the start. It is registered after the cluster and so closed before it: running requests can still finish.
 async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
   const store = await openExpertStore(config.store);
+  await verifyFiles(store);
   const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
   const gate = new ReadinessGate(limits, config.kvCacheBytes);
   const { signal, fail: onDeath } = lifecycle;

@@ -44,7 +44,12 @@ function openExecutor({ maxQueuedCalls = 10, gate = Promise.resolve() } = {}) {
   });
   const served = { placementVersion: 1, hiddenSize: 2, layers: new Map(layers) };
   const counters = new WorkerCounters();
-  const executor = new CallExecutor({ served: () => served, counters, maxQueuedCalls, maxBatchRows: 100 });
+  const executor = new CallExecutor({
+    served: () => served,
+    counters,
+    queueBounds: { maxCalls: maxQueuedCalls, maxBytes: 1e6 },
+    maxBatchRows: 100,
+  });
   const answers: DispatchAnswer[] = [];
   const submit = (call: DispatchCall, owner: object = executor): void => {
     executor.submit({ kind: 'call', call }, owner, (answer) => answers.push(decodeDispatchAnswer(answer)));

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { encodeDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { CallQueue } from './call-queue.js';
+import { CallQueue, type QueueBounds } from './call-queue.js';
 import { findLayer, type ServedShard } from './call-validation.js';
 import { type CallIdentity, type IncomingCall } from './incoming-call.js';
 import { type LoadedLayer } from './loaded-layer.js';
@@ -15,8 +16,8 @@ export type SendAnswer = (answer: Buffer) => void;
 export interface CallExecutorOptions {
   readonly served: () => ServedShard<LoadedLayer> | undefined;
   readonly counters: WorkerCounters;
-  /** Calls that may wait; the next is refused. */
-  readonly maxQueuedCalls: number;
+  /** What may wait; the call after that is refused. */
+  readonly queueBounds: QueueBounds;
   /** Calls are computed together up to this many pairs (or rows, where a call has more of those). */
   readonly maxBatchRows: number;
 }
@@ -25,6 +26,7 @@ interface WaitingCall {
   readonly call: DispatchCall;
   readonly batchKey: LoadedLayer;
   readonly batchRows: number;
+  readonly sizeBytes: number;
   readonly arrivedAtMs: number;
   /** The stream that it came on. */
   readonly owner: object;
@@ -41,7 +43,7 @@ export class CallExecutor {
 
   constructor(options: CallExecutorOptions) {
     this.#options = options;
-    this.#queue = new CallQueue(options.maxQueuedCalls);
+    this.#queue = new CallQueue(options.queueBounds);
   }
 
   /** Calls `send` exactly once, at once for a call that is refused, unless `forget(owner)` comes before. */
@@ -95,11 +97,9 @@ export class CallExecutor {
       throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
     const layer = findLayer(call, this.#options.served());
     const batchRows = Math.max(call.numRows, call.expertIds.length);
-    if (!this.#queue.push({ call, batchKey: layer, batchRows, arrivedAtMs: performance.now(), owner, send }))
-      throw new ExpertmeshError(
-        'resource_exhausted',
-        `${String(this.#options.maxQueuedCalls)} calls wait on this worker, which is the most: send fewer at a time`,
-      );
+    const sizeBytes = call.rows.byteLength;
+    if (!this.#queue.push({ call, batchKey: layer, batchRows, sizeBytes, arrivedAtMs: performance.now(), owner, send }))
+      throw queueIsFull(this.#queue.size, this.#options.queueBounds);
     layer.acquire();
     this.#options.counters.set('numQueuedCalls', this.#queue.size);
     this.#running ??= this.#runAll();
@@ -182,6 +182,12 @@ export class CallExecutor {
 }
 
 const NO_ROWS = new Float32Array(0);
+
+const queueIsFull = (numCalls: number, { maxCalls, maxBytes }: QueueBounds): ExpertmeshError =>
+  new ExpertmeshError(
+    'resource_exhausted',
+    `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls or ${formatBytes(maxBytes)} of rows may: send fewer at a time`,
+  );
 
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
 

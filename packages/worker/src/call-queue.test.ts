@@ -3,11 +3,16 @@ import { CallQueue } from './call-queue.js';
 
 const layer3 = { name: 'layer 3' };
 const layer4 = { name: 'layer 4' };
-const call = (callId: number, batchKey: object, batchRows = 8) => ({ callId, batchKey, batchRows });
+const call = (callId: number, batchKey: object, batchRows = 8, sizeBytes = 100) => ({
+  callId,
+  batchKey,
+  batchRows,
+  sizeBytes,
+});
 const ids = (calls: readonly { callId: number }[]) => calls.map(({ callId }) => callId);
 
 function queueOf(...calls: ReturnType<typeof call>[]) {
-  const queue = new CallQueue<ReturnType<typeof call>>(16);
+  const queue = new CallQueue<ReturnType<typeof call>>({ maxCalls: 16, maxBytes: 10_000 });
   for (const each of calls) queue.push(each);
   return queue;
 }
@@ -44,7 +49,7 @@ describe('CallQueue', () => {
   });
 
   it('refuses a call when it is full, and takes one again after a batch was taken', () => {
-    const queue = new CallQueue<ReturnType<typeof call>>(2);
+    const queue = new CallQueue<ReturnType<typeof call>>({ maxCalls: 2, maxBytes: 10_000 });
     expect([queue.push(call(1, layer3)), queue.push(call(2, layer3)), queue.push(call(3, layer3))]).toEqual([
       true,
       true,
@@ -52,6 +57,15 @@ describe('CallQueue', () => {
     ]);
     queue.takeBatch(100);
     expect(queue.push(call(4, layer3))).toBe(true);
+  });
+
+  it('is full at its bytes too, but always takes one call', () => {
+    const queue = new CallQueue<ReturnType<typeof call>>({ maxCalls: 16, maxBytes: 1_000 });
+    expect(queue.push(call(1, layer3, 8, 5_000))).toBe(true);
+    expect(queue.push(call(2, layer3, 8, 1))).toBe(false);
+    queue.takeBatch(100);
+    expect([queue.push(call(3, layer3, 8, 600)), queue.push(call(4, layer3, 8, 600))]).toEqual([true, false]);
+    expect(queue.push(call(5, layer3, 8, 400))).toBe(true);
   });
 
   it('gives up the calls of a stream that has ended', () => {

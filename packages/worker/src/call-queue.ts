@@ -4,6 +4,13 @@ export interface QueuedCall {
   readonly batchKey: object;
   /** What it adds to the size of a batch: its pairs, or its rows where it has more of those. */
   readonly batchRows: number;
+  /** Memory that it holds while it waits. */
+  readonly sizeBytes: number;
+}
+
+export interface QueueBounds {
+  readonly maxCalls: number;
+  readonly maxBytes: number;
 }
 
 /**
@@ -11,21 +18,25 @@ export interface QueuedCall {
  * waits longer for it than the computation of a batch takes, and the oldest is always in the next batch.
  */
 export class CallQueue<Call extends QueuedCall> {
-  readonly #maxCalls: number;
+  readonly #bounds: QueueBounds;
   #calls: Call[] = [];
+  #sizeBytes = 0;
 
-  constructor(maxCalls: number) {
-    this.#maxCalls = maxCalls;
+  constructor(bounds: QueueBounds) {
+    this.#bounds = bounds;
   }
 
   get size(): number {
     return this.#calls.length;
   }
 
-  /** Whether the call was taken; false when the queue is full. */
+  /** Whether the call was taken; false when the queue is full. One call is always taken, whatever its size. */
   push(call: Call): boolean {
-    if (this.#calls.length >= this.#maxCalls) return false;
+    const { maxCalls, maxBytes } = this.#bounds;
+    const isFull = this.#calls.length >= maxCalls || this.#sizeBytes + call.sizeBytes > maxBytes;
+    if (isFull && this.#calls.length > 0) return false;
     this.#calls.push(call);
+    this.#sizeBytes += call.sizeBytes;
     return true;
   }
 
@@ -51,7 +62,10 @@ export class CallQueue<Call extends QueuedCall> {
     const taken: Call[] = [];
     this.#calls = this.#calls.filter((call) => {
       const wanted = isWanted(call);
-      if (wanted) taken.push(call);
+      if (wanted) {
+        taken.push(call);
+        this.#sizeBytes -= call.sizeBytes;
+      }
       return !wanted;
     });
     return taken;

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
+import { MAX_QUEUED_BYTES, MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { startServer, type RpcServer } from '@expertmesh/shared/rpc/server';
 import { type Assignment } from './assignment.js';
@@ -38,7 +38,7 @@ const shardHost = new ShardHost({
 const executor = new CallExecutor({
   served: () => shardHost.served,
   counters: new WorkerCounters(counters),
-  maxQueuedCalls: MAX_QUEUED_CALLS,
+  queueBounds: { maxCalls: MAX_QUEUED_CALLS, maxBytes: MAX_QUEUED_BYTES },
   maxBatchRows: maxPairsPerRun(store.spec.hiddenSize),
 });
 const expertService = createExpertService(executor);

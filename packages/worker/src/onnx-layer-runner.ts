@@ -4,9 +4,12 @@ import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
 import { PairOrder } from './pair-order.js';
 
-/** Pairs of one session run: bounds the gathered rows, and their outputs, to 32 MiB each. */
+/**
+ * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of its largest
+ * run, and there is one per layer.
+ */
 export const maxPairsPerRun = (hiddenSize: number): number =>
-  Math.max(1, Math.floor((32 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
+  Math.max(1, Math.floor((8 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
 
 /** Arrays that all layers of a worker use in turn; they grow to what the largest batch needs. */
 export class RunnerScratch {

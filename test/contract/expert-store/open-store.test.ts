@@ -1,11 +1,11 @@
-import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { parseManifest, serialiseManifest, type Manifest } from '@expertmesh/shared/expert-store/manifest';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { verifyBlob } from '@expertmesh/shared/expert-store/verify-blob';
+import { verifyBlob, verifyFiles } from '@expertmesh/shared/expert-store/verify-blob';
 import { tempDir } from '../../kit/temp-dir.js';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
 
@@ -62,12 +62,33 @@ it('one changed bit in a blob is found, and named with the remedy', async () => 
   await expect(check).rejects.toThrow('copy this file from the store again');
 });
 
+it('a changed file beside the blobs is found, and named with the remedy', async () => {
+  await verifyFiles(await openExpertStore(dir));
+  const file = join(dir, 'config.json');
+  writeFileSync(file, `${readFileSync(file, 'utf8')} `);
+  const check = verifyFiles(await openExpertStore(dir));
+  await expect(check).rejects.toMatchObject({ code: 'data_loss' });
+  await expect(check).rejects.toThrow(`${file} has sha256 `);
+});
+
 it('a truncated blob is found without reading it', async () => {
   truncateSync(join(dir, EXPERT), 100);
   truncateSync(join(dir, 'dense/embedding.bin'), 100);
   const store = await openExpertStore(dir);
   await expect(store.requireBlobFile(EXPERT)).rejects.toThrow('has 100 bytes, the manifest says');
   expect(() => new EmbeddingReader(store)).toThrow('has 100 bytes instead of 12288');
+});
+
+it('a link that leads out of the store is refused, a link to the store is not', async () => {
+  const link = join(tempDir(), 'link');
+  symlinkSync(dir, link);
+  await verifyBlob(await openExpertStore(link), EXPERT);
+  const elsewhere = join(tempDir(), 'experts');
+  renameSync(join(dir, 'experts'), elsewhere);
+  symlinkSync(elsewhere, join(dir, 'experts'));
+  const check = verifyBlob(await openExpertStore(dir), EXPERT);
+  await expect(check).rejects.toMatchObject({ code: 'failed_precondition' });
+  await expect(check).rejects.toThrow(`${join(dir, EXPERT)} is a link to ${elsewhere}`);
 });
 
 it('checking a blob can be cancelled', async () => {

@@ -24,6 +24,8 @@ export class AnswerPrinter {
       case 'content':
         this.#write(this.#lastKind === 'reasoning' ? `\n\n${event.text}` : event.text);
         break;
+      case 'finish':
+        return;
       case 'usage':
         this.#write(this.#dim(`\n${this.#speed(event.completionTokens, this.#firstMs)}`));
     }

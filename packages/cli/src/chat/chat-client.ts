@@ -19,16 +19,24 @@ export interface ChatRequest {
 
 export type ChatEvent =
   | { readonly kind: 'reasoning' | 'content'; readonly text: string }
+  | { readonly kind: 'finish'; readonly reason: string }
   | { readonly kind: 'usage'; readonly completionTokens: number };
 
 const MODELS_TIMEOUT_MS = 10_000;
+/** What a proxy answers with while the server behind it is away. */
+const PROXY_STATUSES: readonly number[] = [502, 503, 504];
 
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 const modelsSchema = z.object({ data: z.tuple([z.object({ id: z.string() })]).rest(z.unknown()) });
 const chunkSchema = z.union([
   errorSchema,
   z.object({
-    choices: z.array(z.object({ delta: z.object({ content: z.string().nullish(), reasoning: z.string().nullish() }) })),
+    choices: z.array(
+      z.object({
+        delta: z.object({ content: z.string().nullish(), reasoning: z.string().nullish() }),
+        finish_reason: z.string().nullish(),
+      }),
+    ),
     usage: z.object({ completion_tokens: z.number() }).nullish(),
   }),
 ]);
@@ -60,6 +68,8 @@ export class ChatClient {
         body: JSON.stringify(toBody(request)),
         signal,
       });
+      if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
+        throw this.#foreign('no event stream');
       for await (const data of readEventStream(response.body ?? Readable.from([]))) yield* this.#toEvents(data);
     } catch (thrown) {
       throw this.#translate(thrown);
@@ -70,15 +80,19 @@ export class ChatClient {
     const response = await fetch(this.#url + path, init);
     if (response.ok) return response;
     const text = await response.text();
-    throw this.#unavailable(errorMessage(text) ?? `HTTP ${String(response.status)}`);
+    const message = errorMessage(text);
+    if (message !== undefined) throw this.#unavailable(message);
+    const status = `HTTP ${String(response.status)}`;
+    throw PROXY_STATUSES.includes(response.status) ? this.#unavailable(status) : this.#foreign(status);
   }
 
   *#toEvents(data: string): Generator<ChatEvent, void, void> {
     const chunk = chunkSchema.parse(JSON.parse(data));
     if ('error' in chunk) throw this.#unavailable(chunk.error.message);
-    for (const { delta } of chunk.choices) {
+    for (const { delta, finish_reason: finishReason } of chunk.choices) {
       if (delta.reasoning) yield { kind: 'reasoning', text: delta.reasoning };
       if (delta.content) yield { kind: 'content', text: delta.content };
+      if (finishReason) yield { kind: 'finish', reason: finishReason };
     }
     if (chunk.usage) yield { kind: 'usage', completionTokens: chunk.usage.completion_tokens };
   }
@@ -86,13 +100,18 @@ export class ChatClient {
   #translate(thrown: unknown): ExpertmeshError {
     if (thrown instanceof ExpertmeshError) return thrown;
     if (thrown instanceof z.ZodError || thrown instanceof SyntaxError) {
-      return this.#unavailable('this is no OpenAI-style server; name one with --url', thrown);
+      return this.#foreign('an answer of another form', thrown);
     }
     // fetch says "fetch failed" before a connection stands, and "terminated" when it breaks off.
     const broke = thrown instanceof TypeError && thrown.message === 'terminated';
     if (broke) return this.#unavailable('the connection broke off in the middle of the answer', thrown);
     const message = `No server answers at ${this.#url}. Start one with "expertmesh up", or name another with --url`;
     return new ExpertmeshError('unavailable', message, { cause: thrown });
+  }
+
+  #foreign(found: string, cause?: unknown): ExpertmeshError {
+    const message = `What answers at ${this.#url} is not an Expertmesh server (${found}): name one with --url`;
+    return new ExpertmeshError('unavailable', message, { cause });
   }
 
   #unavailable(message: string, cause?: unknown): ExpertmeshError {

@@ -17,17 +17,17 @@ interface ChatFlags {
 
 export const chatCommand = (): Command =>
   new Command('chat')
-    .description('talk to a served model; input from a pipe is one question, and only the answer is printed')
-    .option('--url <url>', 'the server', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
-    .option('--model <id>', 'the model (default: the one that the server serves)')
-    .option('--system <text>', 'instructions that stand before the conversation')
+    .description('Talk to a served model. Input from a pipe is one question, and only the answer is printed.')
+    .option('--url <url>', 'The server.', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
+    .option('--model <id>', 'The model. (default: the one that the server serves)')
+    .option('--system <text>', 'Instructions that stand before the conversation.')
     .option(
       '--temperature <number>',
-      '0 always takes the likeliest token (default: as the model recommends)',
+      '0 always takes the likeliest token. (default: as the model recommends)',
       parseNumber,
     )
-    .option('--max-tokens <n>', 'longest answer, thinking included (default: what fits)', parseNumber)
-    .option('--no-think', 'answer without thinking first')
+    .option('--max-tokens <n>', 'Longest answer in tokens, thinking included. (default: what fits)', parseNumber)
+    .option('--no-think', 'Answer without thinking first.')
     .action(chat);
 
 const chat = async (flags: ChatFlags): Promise<void> => {

@@ -2,4 +2,4 @@ import { type Command } from 'commander';
 import { roleCommand } from './role-command.js';
 
 export const coordinatorCommand = (): Command =>
-  roleCommand('coordinator', 'serve a model over HTTP, with its experts on workers at given addresses');
+  roleCommand('coordinator', 'Serve a model over HTTP, with its experts on workers at given addresses.');

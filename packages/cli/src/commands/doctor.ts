@@ -12,8 +12,8 @@ import { isHealthy, reportText, type DoctorReport } from '../doctor/report.js';
 export const doctorCommand = (): Command =>
   addOptions(
     new Command('doctor')
-      .description('show what this machine can run: cores, memory, execution providers, ports, NATS, models')
-      .option('--json', 'print JSON'),
+      .description('Show what this machine can run: cores, memory, execution providers, ports, NATS, models.')
+      .option('--json', 'Print JSON.'),
     DOCTOR_OPTIONS,
   ).action(async (_flags, command: Command) => {
     const { natsUrl, cacheDir } = readConfig(command, DOCTOR_OPTIONS, process.env);

@@ -4,12 +4,12 @@ import { addStoreFlags, runStoreCommand, type StoreFlags } from './store-options
 
 export function packCommand(): Command {
   const command = new Command('pack')
-    .description('quantise a Hugging Face checkpoint into an expert store')
-    .argument('<hf-dir>', 'folder with config.json, *.safetensors and the tokenizer files')
-    .argument('<store-dir>', 'where the store is to be; until it is complete it grows in <store-dir>.partial')
+    .description('Quantise a Hugging Face checkpoint into an expert store.')
+    .argument('<hf-dir>', 'Folder with config.json, *.safetensors and the tokenizer files.')
+    .argument('<store-dir>', 'Where the store is to be. Until it is complete it grows in <store-dir>.partial.')
     .addHelpText('after', '\nAn interrupted run is taken up by the same command.')
     .action((hfDir: string, storeDir: string, flags: StoreFlags) =>
       runStoreCommand('Packing', (options) => packCheckpoint({ hfDir, storeDir, ...flags, ...options })),
     );
-  return addStoreFlags(command);
+  return addStoreFlags(command, 'Bits per weight. 16 keeps the half type of the checkpoint.');
 }

@@ -18,18 +18,19 @@ export interface StoreFlags {
   readonly force?: true;
 }
 
-export const addStoreFlags = (command: Command): Command =>
+/** @param bitsMeaning what --bits means for where the weights come from. */
+export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
   command
+    .addOption(checkedOption('--bits', bitsMeaning, choice(WEIGHT_BITS)).default(4))
     .addOption(
-      checkedOption('--bits', 'bits per weight; 16 keeps the half type of the checkpoint', choice(WEIGHT_BITS)).default(
-        4,
+      checkedOption(
+        '--block-size',
+        'Weights that share a scale, with 4 and 8 bits. (default: 32)',
+        choice(BLOCK_SIZES),
       ),
     )
-    .addOption(
-      checkedOption('--block-size', 'weights that share a scale, with 4 and 8 bits (default: 32)', choice(BLOCK_SIZES)),
-    )
-    .addOption(checkedOption('--num-threads', 'threads (default: the number of cores)', integer('<n>', 1, 1024)))
-    .option('--force', 'replace a store that exists, and work that was begun with other options');
+    .addOption(checkedOption('--num-threads', 'Threads. (default: the number of cores)', integer('<n>', 1, 1024)))
+    .option('--force', 'Replace a store that exists, and work that was begun with other options.');
 
 /** An option whose text is checked; what is wrong is said as for every other flag. */
 export function checkedOption<T>(flag: string, description: string, value: OptionValue<T>): Option {

@@ -8,14 +8,14 @@ type SynthFlags = StoreFlags & { readonly preset: SynthPreset; readonly layers?:
 
 export function synthCommand(): Command {
   const command = new Command('synth')
-    .description('write an expert store of a known geometry with dummy weights, to measure with')
-    .argument('<store-dir>', 'where the store is to be; until it is complete it grows in <store-dir>.partial')
-    .addOption(checkedOption('--preset', 'the geometry', choice(SYNTH_PRESETS)).makeOptionMandatory())
-    .addOption(checkedOption('--layers', "number of layers (default: the preset's)", integer('<n>', 1, MAX_LAYERS)))
+    .description('Write an expert store of a known geometry with dummy weights, to measure with.')
+    .argument('<store-dir>', 'Where the store is to be. Until it is complete it grows in <store-dir>.partial.')
+    .addOption(checkedOption('--preset', 'The geometry. (required)', choice(SYNTH_PRESETS)).makeOptionMandatory())
+    .addOption(checkedOption('--layers', "Number of layers. (default: the preset's)", integer('<n>', 1, MAX_LAYERS)))
     .action((storeDir: string, { preset, layers, ...flags }: SynthFlags) =>
       runStoreCommand('Writing', (options) =>
         synthStore({ preset, numLayers: layers, storeDir, ...flags, ...options }),
       ),
     );
-  return addStoreFlags(command);
+  return addStoreFlags(command, 'Bits per weight.');
 }

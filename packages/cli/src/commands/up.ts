@@ -6,6 +6,6 @@ import { runUp } from '../up/run-up.js';
 
 export const upCommand = (): Command =>
   addOptions(
-    new Command('up').description('serve a model on this machine, with a coordinator and worker processes'),
+    new Command('up').description('Serve a model on this machine, with a coordinator and worker processes.'),
     UP_OPTIONS,
   ).action((_flags, command: Command) => runUp(readUpConfig(command, process.env)));

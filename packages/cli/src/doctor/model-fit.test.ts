@@ -17,6 +17,10 @@ describe('modelFits', () => {
     expect(memory[1]).toBeCloseTo(((235 * 5) / 8) * 1.3, -1);
   });
 
+  it('counts in whole bytes', () => {
+    expect(modelFits(GB).every(({ memoryBytes }) => Number.isInteger(memoryBytes))).toBe(true);
+  });
+
   it('needs fewer boxes the larger they are', () => {
     expect(boxes(64 * GB)).toMatchObject({ 'qwen3-30b-a3b 4': 1, 'qwen3-30b-a3b 8': 1, 'qwen3-235b-a22b 4': 4 });
     expect(boxes(512 * GB)).toMatchObject({ 'qwen3-235b-a22b 4': 1, 'qwen3-235b-a22b 8': 1 });

@@ -16,7 +16,7 @@ export interface ModelFit {
 
 const MODELS = ['qwen3-30b-a3b', 'qwen3-235b-a22b'] as const;
 /** The part of a box's memory that weights may take; the rest is for the KV cache, rows in flight and the system. */
-const USABLE_MEMORY = 0.8;
+export const USABLE_MEMORY = 0.8;
 
 export function modelFits(totalMemoryBytes: number): ModelFit[] {
   return MODELS.flatMap((model) => ([4, 8] as const).map((bits) => modelFit(model, bits, totalMemoryBytes)));
@@ -26,8 +26,10 @@ export function modelFits(totalMemoryBytes: number): ModelFit[] {
 function modelFit(model: (typeof MODELS)[number], bits: 4 | 8, totalMemoryBytes: number): ModelFit {
   const blobs = storeBlobs(parseModelSpec(PRESET_CONFIGS[model]), { bits, blockSize: DEFAULT_BLOCK_SIZE });
   const sumBytes = (isCounted: (kind: string) => boolean): number =>
-    blobs.reduce((sum, { content, layout }) => (isCounted(content.kind) ? sum + layout.sizeBytes : sum), 0) *
-    QUANTISED_MEMORY_FACTOR;
+    Math.ceil(
+      blobs.reduce((sum, { content, layout }) => (isCounted(content.kind) ? sum + layout.sizeBytes : sum), 0) *
+        QUANTISED_MEMORY_FACTOR,
+    );
   const memoryBytes = sumBytes(() => true);
   const boxBytes = totalMemoryBytes * USABLE_MEMORY;
   const isDenseTooLarge = sumBytes((kind) => kind !== 'expert') > boxBytes;

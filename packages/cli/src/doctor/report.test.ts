@@ -16,7 +16,9 @@ describe('the doctor report', () => {
 
   it('says how many boxes a model takes', () => {
     const models = [{ model: 'm', bits: 4, memoryBytes: 150e9, numBoxes: 8 } as const];
-    expect(reportText({ checks: [], models })).toContain('needs 150 GB for weights: takes 8 boxes like this one');
+    expect(reportText({ checks: [], models })).toContain(
+      'needs 150 GB for weights: takes 8 boxes like this one, with 80 % of the memory for weights',
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { type Check } from './check.js';
-import { type ModelFit } from './model-fit.js';
+import { USABLE_MEMORY, type ModelFit } from './model-fit.js';
 
 /** What `doctor --json` prints. */
 export interface DoctorReport {
@@ -25,6 +25,9 @@ export function reportText(report: DoctorReport): string {
 
 function fitText({ memoryBytes, numBoxes }: ModelFit): string {
   const need = `needs ${formatBytes(memoryBytes)} for weights`;
-  if (numBoxes === undefined) return `${need}: not even the coordinator's part fits on such a box`;
-  return numBoxes === 1 ? `${need}: fits on this box` : `${need}: takes ${String(numBoxes)} boxes like this one`;
+  const margin = `with ${String(USABLE_MEMORY * 100)} % of the memory for weights`;
+  if (numBoxes === undefined) return `${need}: not even the coordinator's part fits on such a box, ${margin}`;
+  return numBoxes === 1
+    ? `${need}: fits on this box, ${margin}`
+    : `${need}: takes ${String(numBoxes)} boxes like this one, ${margin}`;
 }

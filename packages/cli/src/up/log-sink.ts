@@ -8,5 +8,11 @@ export interface LogSink {
 /** Readable and coloured on a terminal; JSON lines elsewhere, for programs. Both go to stderr. */
 export function logSink(): LogSink {
   if (!process.stderr.isTTY) return process.stderr;
-  return PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' });
+  return PinoPretty({
+    destination: 2,
+    sync: true,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname',
+  });
 }

@@ -5,7 +5,8 @@ import { addOptions } from '@expertmesh/shared/config/parse-config';
 import { readUpConfig, type UpConfig } from '@expertmesh/shared/config/up-config';
 import { UP_OPTIONS } from '@expertmesh/shared/config/up-options';
 import { parseWorkerConfig } from '@expertmesh/shared/config/worker-config';
-import { coordinatorArgv, planProcesses, requireWorkForAll, workerArgv } from './process-plan.js';
+import { coordinatorArgv, planProcesses, workerArgv } from './process-plan.js';
+import { requireWorkForAll } from './worker-count.js';
 
 const GIB = 2 ** 30;
 const machine = { numCores: 8, totalMemoryBytes: 40 * GIB, availableMemoryBytes: 30 * GIB };

@@ -35,15 +35,6 @@ export function planProcesses(config: UpConfig, machine: MachineResources): Proc
   };
 }
 
-/** @throws ExpertmeshError `invalid_argument` for more workers than experts: asked before any process is started. */
-export function requireWorkForAll(numWorkers: number, numExperts: number): void {
-  if (numWorkers <= numExperts) return;
-  throw new ExpertmeshError(
-    'invalid_argument',
-    `--workers ${String(numWorkers)} are more than the model has experts: take at most ${String(numExperts)}`,
-  );
-}
-
 /** `ports` are those to take again after a restart. */
 export function workerArgv(
   config: UpConfig,

@@ -43,15 +43,23 @@ export async function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): 
 }
 
 async function notReadyBecause(baseUrl: string, signal: AbortSignal): Promise<string | undefined> {
+  // Not AbortSignal.any with AbortSignal.timeout: Node 20 may collect such a signal before its time.
+  const abort = new AbortController();
+  const stop = (): void => {
+    abort.abort();
+  };
+  const timer = setTimeout(stop, POLL_TIMEOUT_MS);
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    const response = await fetch(`${baseUrl}/health/ready`, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(POLL_TIMEOUT_MS)]),
-    });
+    const response = await fetch(`${baseUrl}/health/ready`, { signal: abort.signal });
     const body = (await response.json()) as { readonly error?: { readonly message?: string } };
     return response.ok ? undefined : (body.error?.message ?? `HTTP status ${String(response.status)}`);
   } catch {
     signal.throwIfAborted();
     // A coordinator that is being started again does not answer; the next poll asks anew.
     return 'the coordinator does not answer yet';
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -1,17 +1,16 @@
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
 import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { machineResources } from '@expertmesh/shared/process/machine';
 import { type ListeningPorts } from '@expertmesh/shared/process/parent-link';
-import { portState } from '../network/port-state.js';
+import { requireFreePorts } from '../network/free-ports.js';
 import { ProgressBar } from '../progress/progress-bar.js';
 import { logSink, type LogSink } from './log-sink.js';
 import { coordinatorArgv, planProcesses, workerArgv, type ProcessPlan } from './process-plan.js';
 import { unlessAborted, untilReady } from './ready.js';
 import { forkRole } from './role-process.js';
-import { servedStore, type ServedStore } from './served-store.js';
+import { findModel, servedStore, type FoundModel, type ServedStore } from './served-store.js';
 import { summaryText } from './summary.js';
 import { SupervisedProcess } from './supervised-process.js';
 
@@ -27,40 +26,28 @@ interface Mesh {
 
 /** Time for the processes to end after their own time to drain. */
 const END_TIMEOUT_MS = 5_000;
+/** Once the coordinator has ended, workers have nothing to drain: one that takes longer than this hangs. */
+const WORKER_END_TIMEOUT_MS = 2_000;
 
 /** Serves a model with a coordinator and workers on this machine, until it is told to end. */
 export async function runUp(config: UpConfig): Promise<void> {
   const sink = logSink();
   const logger = createLogger({ name: 'up', level: config.logLevel, destination: sink });
+  const plan = planProcesses(config, machineResources());
+  const found = await findModel(config);
   await requireFreePorts(config);
-  // Coordinator and workers drain one after the other.
-  const drainTimeoutMs = 2 * config.drainTimeoutMs + END_TIMEOUT_MS;
+  const drainTimeoutMs = config.drainTimeoutMs + WORKER_END_TIMEOUT_MS + END_TIMEOUT_MS;
   await runUntilShutdown({ logger, drainTimeoutMs }, async (lifecycle) => {
+    const served = await packWithProgress(found, lifecycle.signal);
     lifecycle.signal.addEventListener('abort', () => process.stdout.write('Stopping.\n'));
-    const plan = planProcesses(config, machineResources());
-    const served = await packWithProgress(config, lifecycle.signal);
     await startMesh({ config, plan, served, sink, logger, lifecycle });
   });
 }
 
-async function requireFreePorts({ host, port, grpcPort }: UpConfig): Promise<void> {
-  for (const [flag, wanted] of [['--port', port] as const, ['--grpc-port', grpcPort] as const]) {
-    const state = await portState(host, wanted);
-    if (state.kind === 'free') continue;
-    const address = formatNetworkAddress({ host, port: wanted });
-    throw new ExpertmeshError(
-      'failed_precondition',
-      state.kind === 'taken'
-        ? `${address} is taken by another process: stop it, or choose another port with ${flag}`
-        : `cannot listen on ${address} (${state.reason}): choose another address with --host and ${flag}`,
-    );
-  }
-}
-
-async function packWithProgress(config: UpConfig, signal: AbortSignal): Promise<ServedStore> {
+async function packWithProgress(found: FoundModel, signal: AbortSignal): Promise<ServedStore> {
   const bar = new ProgressBar();
   try {
-    return await servedStore(config, {
+    return await servedStore(found, {
       onStart: (message) => process.stdout.write(`${message}\n`),
       onProgress: (progress) => {
         bar.update(progress);
@@ -96,7 +83,15 @@ function startWorkers({ config, plan, served, sink, logger, lifecycle }: Mesh): 
       }),
   );
   lifecycle.onShutdown('workers', async (deadline) => {
-    await Promise.all(workers.map((worker) => worker.stop(deadline)));
+    const end = new AbortController();
+    const abort = (): void => {
+      end.abort();
+    };
+    // Not AbortSignal.any with AbortSignal.timeout: Node 20 may collect such a signal before its time.
+    const timer = setTimeout(abort, WORKER_END_TIMEOUT_MS);
+    deadline.addEventListener('abort', abort, { once: true });
+    await Promise.all(workers.map((worker) => worker.stop(end.signal)));
+    clearTimeout(timer);
   });
   return workers;
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { type GenerationRequest } from '../generation/generation-request.js';
+import { RequestError } from '../generation/request-error.js';
+import { mustBe } from './field-errors.js';
 import { optional, unsupported } from './parse-request.js';
 
 /** Fields that chat and text completions share. Ranges are checked where they are put over the defaults. */
@@ -14,7 +16,7 @@ export const generationFields = {
   repetition_penalty: optional(z.number()),
   presence_penalty: optional(z.number()),
   frequency_penalty: optional(z.number()),
-  stop: optional(z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' })),
+  stop: optional(z.union([z.string(), z.array(z.string())], { error: mustBe('a string or a list of strings') })),
   stop_token_ids: optional(z.array(z.number())),
   ignore_eos: optional(z.boolean()),
   include_stop_str_in_output: optional(z.boolean()),
@@ -56,11 +58,20 @@ export const generationFields = {
 
 type GenerationFields = z.infer<z.ZodObject<typeof generationFields>>;
 
+/** @throws RequestError for `stream_options` without `stream`, which OpenAI refuses too: they would be without effect. */
+export const checkStreamOptions = ({ stream, stream_options: streamOptions }: GenerationFields): void => {
+  if (streamOptions === undefined || stream === true) return;
+  const message = 'stream_options has a meaning only with "stream": true; set that, or leave stream_options out';
+  throw new RequestError('invalid_value', message, 'stream_options');
+};
+
 export const toGenerationRequest = (
   fields: GenerationFields,
   promptTokenIds: readonly number[],
+  fieldNames?: GenerationRequest['fieldNames'],
 ): GenerationRequest => ({
   promptTokenIds,
+  fieldNames,
   maxTokens: fields.max_tokens,
   sampling: {
     temperature: fields.temperature,

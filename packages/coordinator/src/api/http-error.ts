@@ -37,7 +37,9 @@ export const toHttpError = (thrown: unknown): HttpError => {
   if (thrown instanceof ExpertmeshError) {
     return httpError(STATUS_OF_CODE[thrown.code], thrown.message, bodyCode(thrown), thrown.param);
   }
-  if (isUnsupportedMediaType(thrown)) return httpError(415, JSON_ONLY, 'unsupported_media_type');
+  if (isClientErrorOf(thrown, 'FST_ERR_CTP_INVALID_JSON_BODY')) return httpError(400, thrown.message, 'invalid_json');
+  if (isClientErrorOf(thrown, 'FST_ERR_CTP_INVALID_MEDIA_TYPE'))
+    return httpError(415, JSON_ONLY, 'unsupported_media_type');
   if (isClientError(thrown)) return httpError(thrown.statusCode, thrown.message, null);
   return httpError(500, 'Internal error; the server log has the details under this request id', 'internal');
 };
@@ -54,12 +56,21 @@ export const sendHttpError = (reply: FastifyReply, { status, body }: HttpError):
   return reply.code(status).send(body);
 };
 
-/** Logs what the operator should know of: bugs with their stack, refusals only for who looks for them. */
-export const logError = (request: FastifyRequest, thrown: unknown): void => {
+/** Logs what the operator should know of: bugs with their stack, failures in one line, refusals only for who looks for them. */
+export const logError = ({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown): void => {
   const { status } = toHttpError(thrown);
-  if (status < 500) request.log.debug({ err: thrown }, 'request refused');
-  else request.log[status === 500 ? 'error' : 'warn']({ err: thrown }, 'request failed');
+  if (!isExpected(thrown)) {
+    log.error({ err: thrown }, 'request failed');
+    return;
+  }
+  const { code, message } = thrown;
+  if (status < 500) log.debug({ code, status }, `request refused: ${message}`);
+  else log[status === 500 ? 'error' : 'warn']({ code, status }, `request failed: ${message}`);
 };
+
+/** Whether the message says all: a stack would only name the code that noticed. */
+const isExpected = (thrown: unknown): thrown is ExpertmeshError | FastifyError =>
+  thrown instanceof ExpertmeshError ? thrown.code !== 'internal' : isClientError(thrown);
 
 /** Below the API there is one code for what can never succeed; clients know it by OpenAI's names. */
 const bodyCode = (error: ExpertmeshError): string => {
@@ -69,8 +80,8 @@ const bodyCode = (error: ExpertmeshError): string => {
 
 const JSON_ONLY = 'The request body must be JSON: send it with the header content-type: application/json';
 
-const isUnsupportedMediaType = (thrown: unknown): boolean =>
-  isClientError(thrown) && thrown.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE';
+const isClientErrorOf = (thrown: unknown, code: string): thrown is FastifyError =>
+  isClientError(thrown) && thrown.code === code;
 
 /** What Fastify itself refuses: malformed JSON, a body too large, an unknown content type. */
 const isClientError = (thrown: unknown): thrown is FastifyError & { readonly statusCode: number } =>

@@ -13,7 +13,7 @@ import { type ServedModel } from '../generation/served-model.js';
 import { registerChatRoute } from './chat/chat-route.js';
 import { registerCompletionRoute } from './completions/completion-route.js';
 import { type HttpError, httpError, logError, sendHttpError, toHttpError } from './http-error.js';
-import { InFlightRequests } from './in-flight-requests.js';
+import { InFlightRequests, shuttingDown } from './in-flight-requests.js';
 import { registerModelsRoute } from './models-route.js';
 import { type OperationsOptions, registerOperationsRoutes } from './operations-routes.js';
 import { registerTokenizeRoute } from './tokenize-route.js';
@@ -68,6 +68,8 @@ const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): Fasti
     // One line a request, when it has ended, instead of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes(maxModelLen),
+    // What comes over a kept connection while the server closes is answered below, in the form of every other error.
+    return503OnClosing: false,
     genReqId: requestId,
     // A URL that cannot be decoded is refused before there is a route, and past the error handler.
     frameworkErrors: (thrown, _request, reply) => {
@@ -77,6 +79,8 @@ const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): Fasti
   app.removeContentTypeParser('text/plain');
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    if (inFlight.isClosed) return sendHttpError(reply.header('connection', 'close'), toHttpError(shuttingDown()));
+    return undefined;
   });
   app.addHook('onResponse', async (request, reply) => {
     logAccess(request, reply.statusCode, reply.elapsedTime);
@@ -116,6 +120,7 @@ const noSuchRoute = (app: FastifyInstance, { method, url }: FastifyRequest): Htt
 
 const closeApp = async (app: FastifyInstance, inFlight: InFlightRequests, deadline: AbortSignal): Promise<void> => {
   let force: NodeJS.Timeout | undefined;
+  inFlight.close();
   const endAll = (): void => {
     inFlight.abortAll();
     force = setTimeout(() => {

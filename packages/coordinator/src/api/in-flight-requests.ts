@@ -4,6 +4,16 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 /** The requests that are being answered, so that each ends with its client or, at the latest, with the server. */
 export class InFlightRequests {
   readonly #controllers = new Set<AbortController>();
+  #isClosed = false;
+
+  /** No further request is taken. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
 
   /** Aborts when the client has gone before its answer was complete, or when the server ends. */
   signalOf(reply: FastifyReply): AbortSignal {
@@ -21,7 +31,10 @@ export class InFlightRequests {
 
   abortAll(): void {
     for (const controller of this.#controllers) {
-      controller.abort(new ExpertmeshError('unavailable', 'The server is shutting down; send the request again'));
+      controller.abort(shuttingDown());
     }
   }
 }
+
+export const shuttingDown = (): ExpertmeshError =>
+  new ExpertmeshError('unavailable', 'The server is shutting down; send the request again');

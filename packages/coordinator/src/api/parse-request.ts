@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { RequestError } from '../generation/request-error.js';
+import { fieldErrors } from './field-errors.js';
 
 /** @throws RequestError naming the first field at fault. */
 export const parseRequest = <T>(schema: z.ZodType<T>, body: unknown): T => {
-  const result = schema.safeParse(body);
+  const result = schema.safeParse(body, { error: fieldErrors });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw issue === undefined ? new RequestError('invalid_value', result.error.message) : toRequestError(issue);
@@ -40,14 +41,14 @@ const toRequestError = (issue: z.core.$ZodIssue): RequestError => {
   if (issue.code === 'custom' && issue.params?.['requestCode'] === 'unsupported_parameter') {
     return new RequestError('unsupported_parameter', unsupportedMessage(issue, param), param);
   }
-  return new RequestError('invalid_value', `${param === '' ? 'The request body' : param}: ${issue.message}`, param);
+  return new RequestError('invalid_value', `${param === '' ? 'The request body' : param} ${issue.message}`, param);
 };
 
 const unsupportedMessage = (issue: z.core.$ZodIssueCustom, param: string): string => {
   const neutralValues = issue.params?.['neutralValues'] as readonly unknown[] | undefined;
-  if (neutralValues === undefined) return `${param}: ${issue.message}`;
-  const neutral = neutralValues.map((value) => `set it to ${JSON.stringify(value)}`);
-  return `${param} is not supported: ${['leave it out', ...neutral].join(' or ')}`;
+  if (neutralValues === undefined) return `${param} ${issue.message}`;
+  const neutral = neutralValues.map((value) => JSON.stringify(value)).join(' or ');
+  return `${param} is not supported: leave it out${neutral === '' ? '' : ` or set it to ${neutral}`}`;
 };
 
 /** ['messages', 0, 'role'] -> messages[0].role */

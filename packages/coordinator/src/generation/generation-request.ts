@@ -14,8 +14,16 @@ export interface GenerationRequest {
   readonly ignoreEos: boolean;
   readonly includeStop: boolean;
   readonly skipSpecialTokens: boolean;
+  /** What the client calls these fields, for errors; without them they are "prompt" and "max_tokens". */
+  readonly fieldNames?: FieldNames | undefined;
 }
 
+interface FieldNames {
+  readonly prompt: string;
+  readonly maxTokens: string;
+}
+
+const DEFAULT_FIELD_NAMES: FieldNames = { prompt: 'prompt', maxTokens: 'max_tokens' };
 const MAX_STOP_STRINGS = 16;
 const MAX_STOP_CHARS = 1024;
 const MAX_STOP_TOKEN_IDS = 1024;
@@ -26,26 +34,33 @@ const MAX_STOP_TOKEN_IDS = 1024;
  * @throws RequestError naming the field, the value and the limit.
  */
 export const toSequenceRequest = (model: ServedModel, request: GenerationRequest): SequenceRequest => {
-  const { promptTokenIds, stopStrings, stopTokenIds } = request;
+  const { promptTokenIds, stopStrings, stopTokenIds, fieldNames = DEFAULT_FIELD_NAMES } = request;
   const { maxModelLen, vocabSize } = model.engine.limits;
-  checkTokenIds(promptTokenIds, 'prompt', vocabSize);
+  checkTokenIds(promptTokenIds, fieldNames.prompt, vocabSize);
   checkTokenIds(stopTokenIds, 'stop_token_ids', vocabSize);
   checkStops(stopStrings, stopTokenIds);
   return {
     promptTokenIds,
-    maxTokens: resolveMaxTokens(promptTokenIds.length, request.maxTokens, maxModelLen),
+    maxTokens: resolveMaxTokens(promptTokenIds.length, request.maxTokens, maxModelLen, fieldNames),
     sampling: resolveSampling(request.sampling, model.defaults.sampling),
     stopTokenIds: request.ignoreEos ? stopTokenIds : [...new Set([...model.defaults.eosTokenIds, ...stopTokenIds])],
   };
 };
 
-const resolveMaxTokens = (numPromptTokens: number, maxTokens: number | undefined, maxModelLen: number): number => {
-  if (numPromptTokens === 0) throw new RequestError('invalid_value', 'The prompt is empty: it has no token', 'prompt');
+const resolveMaxTokens = (
+  numPromptTokens: number,
+  maxTokens: number | undefined,
+  maxModelLen: number,
+  fieldNames: FieldNames,
+): number => {
+  const { prompt: promptParam, maxTokens: maxTokensParam } = fieldNames;
+  if (numPromptTokens === 0)
+    throw new RequestError('invalid_value', 'The prompt is empty: it has no token', promptParam);
   if (maxTokens !== undefined && (maxTokens < 1 || !Number.isInteger(maxTokens))) {
     throw new RequestError(
       'invalid_value',
-      `max_tokens must be an integer of at least 1; it is ${String(maxTokens)}`,
-      'max_tokens',
+      `${maxTokensParam} must be an integer of at least 1; it is ${String(maxTokens)}`,
+      maxTokensParam,
     );
   }
   const room = maxModelLen - numPromptTokens;
@@ -54,15 +69,15 @@ const resolveMaxTokens = (numPromptTokens: number, maxTokens: number | undefined
     throw new RequestError(
       'context_length_exceeded',
       `${limit}; the prompt has ${String(numPromptTokens)} and leaves no room for an answer. Shorten the prompt`,
-      'prompt',
+      promptParam,
     );
   }
   if (maxTokens !== undefined && maxTokens > room) {
     throw new RequestError(
       'context_length_exceeded',
-      `${limit}; the prompt has ${String(numPromptTokens)} and max_tokens asks for ${String(maxTokens)} more. ` +
+      `${limit}; the prompt has ${String(numPromptTokens)} and ${maxTokensParam} asks for ${String(maxTokens)} more. ` +
         `Ask for at most ${String(room)}, or shorten the prompt`,
-      'max_tokens',
+      maxTokensParam,
     );
   }
   return maxTokens ?? room;

@@ -9,7 +9,7 @@ import {
   transition,
 } from './session-state.js';
 
-const terms: SessionTerms = { workerName: 'worker w', storeId: 'store-1', placementVersion: 1 };
+const terms: SessionTerms = { storeId: 'store-1', placementVersion: 1 };
 
 const stats = (changed: Partial<WorkerStats> = {}): SessionEvent => ({
   type: 'stats',
@@ -76,7 +76,7 @@ describe('a worker session', () => {
   it('refuses a worker with another store, and tries again', () => {
     expect(transcript([{ type: 'start' }, stats({ storeId: 'store-2' })])).toEqual([
       'start -> connect, get-stats, connecting',
-      'stats -> disconnect, tell-down: worker w reads store store-2, the coordinator reads store store-1: start both with the same store, await-retry 1, waiting',
+      'stats -> disconnect, tell-down: it reads store store-2, the coordinator reads store store-1: start both with the same store, await-retry 1, waiting',
     ]);
   });
 
@@ -127,7 +127,7 @@ describe('a worker session', () => {
 
   it('goes down and assigns again at once when another process answers', () => {
     expect(transcript([...untilUp, stats({ bootId: 'boot-2' }), stats({ bootId: 'boot-2' })]).slice(-2)).toEqual([
-      'stats -> disconnect, tell-down: worker w has been restarted, connect, get-stats, connecting',
+      'stats -> disconnect, tell-down: it has been restarted, connect, get-stats, connecting',
       'stats -> await-heartbeat, assign, assigning',
     ]);
   });
@@ -137,13 +137,13 @@ describe('a worker session', () => {
     ['serves another placement', { state: WorkerState.WORKER_STATE_SERVING, placementVersion: 2 }],
   ])('goes down when the worker %s', (_, changed) => {
     expect(lastOf([...untilUp, stats(changed)])).toBe(
-      'stats -> disconnect, tell-down: worker w no longer serves placement version 1, await-retry 1, waiting',
+      'stats -> disconnect, tell-down: it no longer serves placement version 1, await-retry 1, waiting',
     );
   });
 
   it('goes down when the worker drains', () => {
     expect(lastOf([...untilUp, stats({ ...serving, state: WorkerState.WORKER_STATE_DRAINING })])).toContain(
-      'tell-down: worker w is draining',
+      'tell-down: it is draining',
     );
   });
 

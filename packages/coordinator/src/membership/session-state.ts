@@ -22,9 +22,8 @@ export interface WorkerProcess {
   readonly dataPort: number;
 }
 
-/** What the session expects of the worker. */
+/** What the session expects of the worker, which reasons call "it": who tells a reason names the worker. */
 export interface SessionTerms {
-  readonly workerName: string;
   readonly storeId: string;
   readonly placementVersion: number;
 }
@@ -101,17 +100,17 @@ function receiveStats(state: SessionState, stats: WorkerStats, terms: SessionTer
     case 'assigning':
     case 'loading':
     case 'up':
-      if (stats.bootId !== state.worker.bootId) return reconnect(state, `${terms.workerName} has been restarted`);
+      if (stats.bootId !== state.worker.bootId) return reconnect(state, 'it has been restarted');
       if (state.phase === 'up' && !serves(stats, terms))
-        return fail(state, `${terms.workerName} no longer serves placement version ${String(terms.placementVersion)}`);
+        return fail(state, `it no longer serves placement version ${String(terms.placementVersion)}`);
       return [state, [{ type: 'await-heartbeat' }]];
   }
 }
 
-function refusalOf(stats: WorkerStats, { workerName, storeId }: SessionTerms): string | undefined {
+function refusalOf(stats: WorkerStats, { storeId }: SessionTerms): string | undefined {
   if (stats.storeId !== storeId)
-    return `${workerName} reads store ${stats.storeId}, the coordinator reads store ${storeId}: start both with the same store`;
-  if (stats.state === WorkerState.WORKER_STATE_DRAINING) return `${workerName} is draining`;
+    return `it reads store ${stats.storeId}, the coordinator reads store ${storeId}: start both with the same store`;
+  if (stats.state === WorkerState.WORKER_STATE_DRAINING) return 'it is draining';
   return undefined;
 }
 

@@ -168,11 +168,10 @@ describe('WorkerPool', () => {
     expect(isUp()).toBe(true);
     clock.advance(1);
     await until(() => !isUp());
-    const { workerId } = events[0] ?? { workerId: '' };
     expect(events.at(-1)).toEqual({
       type: 'down',
-      workerId,
-      reason: `worker ${workerId} did not answer /expertmesh.v1.WorkerService/GetStats within 1000 ms`,
+      workerId: events[0]?.workerId,
+      reason: 'it did not answer /expertmesh.v1.WorkerService/GetStats within 1000 ms',
     });
     expect(pool.status()).toMatchObject([{ phase: 'waiting', heartbeats: { numSent: 1, numMissed: 1 } }]);
     worker.isSilent = false;
@@ -233,7 +232,7 @@ describe('WorkerPool', () => {
       started.loadError = new ExpertmeshError('data_loss', 'blob layer-001/expert-000 has a wrong hash');
     });
     await until(() => events.length === 1);
-    expect(events[0]).toMatchObject({ type: 'down', reason: expect.stringContaining('has a wrong hash') as string });
+    expect(events[0]).toMatchObject({ type: 'down', reason: 'blob layer-001/expert-000 has a wrong hash' });
     worker.loadError = undefined;
     clock.advance(100);
     await until(isUp);

@@ -36,6 +36,9 @@ const ASSIGN_TIMEOUT_MS = 30_000;
 /** Loading takes as long as the disk needs; whether the worker lives is what heartbeats tell meanwhile. */
 const LOAD_TIMEOUT_MS = 6 * 3600 * 1000;
 
+/** How reasons speak of the worker: whoever tells one names the worker before it. */
+const PEER = 'it';
+
 /** Keeps one worker holding its experts: does what session-state.ts decides. */
 export class WorkerSession {
   readonly #options: WorkerSessionOptions;
@@ -47,9 +50,9 @@ export class WorkerSession {
   #isClosed = false;
 
   constructor(options: WorkerSessionOptions) {
-    const { workerId, storeId, placementVersion } = options;
+    const { storeId, placementVersion } = options;
     this.#options = options;
-    this.#terms = { workerName: `worker ${workerId}`, storeId, placementVersion };
+    this.#terms = { storeId, placementVersion };
     this.#handle({ type: 'start' });
   }
 
@@ -128,7 +131,7 @@ export class WorkerSession {
   #connect(): void {
     const { controlAddress, clock } = this.#options;
     this.#connection = {
-      client: new RpcClient(formatNetworkAddress(controlAddress), this.#terms.workerName, clock),
+      client: new RpcClient(formatNetworkAddress(controlAddress), PEER, clock),
       abort: new AbortController(),
     };
   }
@@ -152,7 +155,7 @@ export class WorkerSession {
   #request(run: () => Promise<SessionEvent>): void {
     const connection = this.#connection;
     void run()
-      .catch((thrown: unknown): SessionEvent => ({ type: 'failed', reason: ExpertmeshError.from(thrown).message }))
+      .catch((thrown: unknown): SessionEvent => ({ type: 'failed', reason: reasonOf(thrown) }))
       .then((event) => {
         if (this.#connection === connection) this.#handle(event);
       });
@@ -201,3 +204,9 @@ export class WorkerSession {
     return formatNetworkAddress({ host: this.#options.controlAddress.host, port: dataPort });
   }
 }
+
+/** "it did not answer ..." stays as it is; "it: connection refused" says no more than "connection refused". */
+const reasonOf = (thrown: unknown): string => {
+  const { message } = ExpertmeshError.from(thrown);
+  return message.startsWith(`${PEER}: `) ? message.slice(PEER.length + 2) : message;
+};

@@ -69,7 +69,8 @@ export const loadTokenizer = async (modelDir: string): Promise<Tokenizer> => {
   const tokenBytes = new TokenBytes(vocabulary);
   const library = new HuggingFaceTokenizer(tokenizerJson, config);
   const specialIds = new Set(vocabulary.added_tokens.filter(({ special }) => special).map(({ id }) => id));
-  const sliceChars = isSliceable(vocabulary.pre_tokenizer) ? SLICE_CHARS : Infinity;
+  const addedTokens = vocabulary.added_tokens.map(({ content }) => content);
+  const sliceChars = isSliceable(vocabulary.pre_tokenizer, addedTokens) ? SLICE_CHARS : Infinity;
   const idOf = (token: string): number | undefined => library.token_to_id(token);
   const { eos_token: eosToken } = config;
 

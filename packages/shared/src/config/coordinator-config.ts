@@ -14,11 +14,19 @@ export function parseCoordinatorConfig(argv: readonly string[], env: Environment
 }
 
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
-  const { port: httpPort, grpcPort, heartbeatIntervalMs, heartbeatTimeoutMs, maxNumSeqs, maxBatchTokens } = config;
-  if (httpPort === grpcPort && httpPort !== 0)
-    return `--port and --grpc-port are both ${String(httpPort)}: they must differ`;
+  const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
   if (heartbeatTimeoutMs < heartbeatIntervalMs)
     return `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ${String(heartbeatIntervalMs)}`;
+  return servingContradiction(config);
+}
+
+/** What is wrong with the settings that "up" passes on to the coordinator: it refuses them before anything is started. */
+export function servingContradiction(
+  config: Pick<CoordinatorConfig, 'port' | 'grpcPort' | 'maxNumSeqs' | 'maxBatchTokens'>,
+): string | undefined {
+  const { port: httpPort, grpcPort, maxNumSeqs, maxBatchTokens } = config;
+  if (httpPort === grpcPort && httpPort !== 0)
+    return `--port and --grpc-port are both ${String(httpPort)}: they must differ`;
   if (maxBatchTokens < maxNumSeqs)
     return `--max-batch-tokens ${String(maxBatchTokens)} must be at least --max-num-seqs ${String(maxNumSeqs)}: each running sequence needs one`;
   return undefined;

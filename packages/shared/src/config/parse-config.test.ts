@@ -1,7 +1,10 @@
-import { CommanderError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exitCodeOf } from '../process/exit-code.js';
 import { parseCoordinatorConfig } from './coordinator-config.js';
+import { addOptions } from './parse-config.js';
+import { readUpConfig } from './up-config.js';
+import { UP_OPTIONS } from './up-options.js';
 import { parseWorkerConfig } from './worker-config.js';
 
 // Commander prints to stderr before it throws; the text is what a user sees.
@@ -80,6 +83,16 @@ describe('parseWorkerConfig', () => {
 
   it('accepts a variable that another role reads', () => {
     expect(() => parseWorkerConfig(['--store', 's'], { EXPERTMESH_KV_CACHE_BYTES: '1GiB' })).not.toThrow();
+  });
+});
+
+describe('readUpConfig', () => {
+  it.each([
+    [['--max-batch-tokens', '8'], '--max-num-seqs 64'],
+    [['--port', '9000'], '--grpc-port'],
+  ])('refuses what the coordinator would refuse: %j', (argv, message) => {
+    const command = addOptions(new Command().exitOverride(), UP_OPTIONS).parse(argv, { from: 'user' });
+    expect(wrongUsage(() => readUpConfig(command, {}))).toContain(message);
   });
 });
 

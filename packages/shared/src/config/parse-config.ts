@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { EXIT_WRONG_USAGE } from '../process/exit-code.js';
 import { machineResources } from '../process/machine.js';
+import { HELP_LAYOUT, HELP_OPTION } from './help-layout.js';
 import { OPTION_TABLES } from './option-tables.js';
 import {
   describeDefault,
@@ -27,7 +28,11 @@ export function parseConfig<Table extends OptionTable>(
   env: Environment,
   check: (config: ConfigOf<Table>) => string | undefined = () => undefined,
 ): ConfigOf<Table> {
-  addOptions(command, table).exitOverride().parse(argv, { from: 'user' });
+  addOptions(command, table)
+    .configureHelp(HELP_LAYOUT)
+    .helpOption(...HELP_OPTION)
+    .exitOverride()
+    .parse(argv, { from: 'user' });
   return readConfig(command, table, env, check);
 }
 

@@ -1,4 +1,5 @@
 import { type Command } from 'commander';
+import { servingContradiction } from './coordinator-config.js';
 import { type ConfigOf, type Environment } from './option.js';
 import { readConfig } from './parse-config.js';
 import { UP_OPTIONS } from './up-options.js';
@@ -10,6 +11,4 @@ export type UpConfig = ConfigOf<typeof UP_OPTIONS>;
  * @throws CommanderError for wrong usage, after the message was printed.
  */
 export const readUpConfig = (command: Command, env: Environment): UpConfig =>
-  readConfig(command, UP_OPTIONS, env, ({ port, grpcPort }) =>
-    port === grpcPort && port !== 0 ? `--port and --grpc-port are both ${String(port)}: they must differ` : undefined,
-  );
+  readConfig(command, UP_OPTIONS, env, servingContradiction);

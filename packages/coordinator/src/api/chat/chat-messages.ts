@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { type TemplateMessage } from '../../text/chat-template.js';
+import { mustBe } from '../field-errors.js';
 import { optional, refuseUnsupported, unsupported } from '../parse-request.js';
 
 /** A string, or text parts, which are joined by newlines as in vLLM. */
 const textContent = z.unknown().transform((value, context): string => {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) {
-    context.addIssue({ code: 'custom', message: 'must be a string or an array of text parts' });
+    context.addIssue({ code: 'custom', message: mustBe('a string or a list of text parts')({ input: value }) });
     return z.NEVER;
   }
   const parts = value.map((part) => textPart.safeParse(part));
@@ -21,7 +22,7 @@ const partType = z.object({ type: z.string() });
 const wrongPart = (part: unknown, index: number): string => {
   const { data } = partType.safeParse(part);
   const found = data === undefined || data.type === 'text' ? 'something else' : `type ${data.type}`;
-  return `part ${String(index)} must be {"type": "text", "text": "..."}; it is ${found}, and this server reads text only`;
+  return `has in part ${String(index)} ${found}: this server reads text only, as {"type": "text", "text": "..."}`;
 };
 
 const toolCall = z.strictObject({

@@ -4,7 +4,8 @@ import { RequestError } from '../../generation/request-error.js';
 import { checkModel, type ServedModel } from '../../generation/served-model.js';
 import { type ChatTemplate } from '../../text/chat-template.js';
 import { opensThinking } from '../../text/reasoning-splitter.js';
-import { generationFields, toGenerationRequest } from '../generation-fields.js';
+import { fieldErrors } from '../field-errors.js';
+import { checkStreamOptions, generationFields, toGenerationRequest } from '../generation-fields.js';
 import { optional, unsupported } from '../parse-request.js';
 import { chatMessages } from './chat-messages.js';
 
@@ -20,7 +21,8 @@ const toolSchema = z.strictObject({
 
 /** Checked, but passed on as the client wrote it: the template prints it as JSON, where the order of keys counts. */
 const tool = z.unknown().superRefine((value, context) => {
-  for (const issue of toolSchema.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue });
+  for (const issue of toolSchema.safeParse(value, { error: fieldErrors }).error?.issues ?? [])
+    context.addIssue({ ...issue });
 });
 
 const promptFields = {
@@ -67,11 +69,16 @@ type ChatPrompt = z.infer<typeof chatPromptSchema>;
 /** @throws RequestError naming the field at fault, ExpertmeshError when the template refuses the messages. */
 export const toChatGeneration = async (model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> => {
   checkModel(model, chat.model);
+  checkStreamOptions(chat);
   const usesTools = chat.tools !== undefined && chat.tools.length > 0 && chat.tool_choice !== 'none';
   const prompt = renderPrompt(model, { ...chat, tools: usesTools ? chat.tools : undefined }, effortVariables(chat));
   const fields = { ...chat, max_tokens: chat.max_completion_tokens ?? chat.max_tokens };
+  const fieldNames = {
+    prompt: 'messages',
+    maxTokens: chat.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens',
+  };
   return {
-    request: toGenerationRequest(fields, await model.tokenizer.encode(prompt)),
+    request: toGenerationRequest(fields, await model.tokenizer.encode(prompt), fieldNames),
     startsInThinking: opensThinking(prompt),
     toolCalls: !usesTools ? 'none' : chat.parallel_tool_calls === false ? 'one' : 'many',
   };

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type GenerationRequest } from '../../generation/generation-request.js';
 import { checkModel, type ServedModel } from '../../generation/served-model.js';
-import { generationFields, toGenerationRequest } from '../generation-fields.js';
+import { mustBe } from '../field-errors.js';
+import { checkStreamOptions, generationFields, toGenerationRequest } from '../generation-fields.js';
 import { refuseUnsupported, unsupported } from '../parse-request.js';
 
 const tokenIds = z.array(z.number());
@@ -9,7 +10,7 @@ const tokenIds = z.array(z.number());
 /** Text, or token ids; a list of prompts only where it has just one. */
 const prompt = z
   .union([z.string(), tokenIds, z.array(z.string()).min(1), z.array(tokenIds).min(1)], {
-    error: 'must be a string or an array of token ids',
+    error: mustBe('a string or a list of token ids'),
   })
   .transform((value, context): string | number[] => {
     if (typeof value === 'string' || isTokenIds(value)) return value;
@@ -36,6 +37,7 @@ export const toCompletionGeneration = async (
   completion: CompletionRequest,
 ): Promise<GenerationRequest> => {
   checkModel(model, completion.model);
+  checkStreamOptions(completion);
   const { prompt: text } = completion;
   return toGenerationRequest(completion, typeof text === 'string' ? await model.tokenizer.encode(text) : text);
 };

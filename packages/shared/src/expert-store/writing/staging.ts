@@ -113,9 +113,12 @@ function begunWithOther(dir: string, begun: JournalHeader, asked: JournalHeader)
   return new ExpertmeshError('failed_precondition', `${dir} was begun ${reason}, or pass --force to start anew`);
 }
 
+// Folder by folder: Node 20's recursive mkdir never ends where a file system refuses new folders with ENOENT, as /proc does.
 async function makeFolder(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
-    throw writeError(dir, cause);
+  if (existsSync(dir)) return;
+  if (dirname(dir) !== dir) await makeFolder(dirname(dir));
+  await mkdir(dir).catch((cause: unknown) => {
+    if (!existsSync(dir)) throw writeError(dir, cause);
   });
 }
 
