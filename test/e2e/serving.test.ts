@@ -68,14 +68,19 @@ describe('expertmesh up with the demo model and 3 workers', () => {
 
   it('ends the sequence of a client that leaves and frees its KV cache', async () => {
     const abort = new AbortController();
-    const stream = await mesh.client.chat.completions.create(
-      { model: DEMO_MODEL, stream: true, messages: [{ role: 'user', content: 'Tell me a short story about Mia.' }] },
-      { signal: abort.signal, query: {} },
+    const stream = await mesh.client.completions.create(
+      {
+        model: DEMO_MODEL,
+        prompt: 'Tell me a short story about Mia.',
+        stream: true,
+        max_tokens: 1900,
+        ...{ ignore_eos: true },
+      },
+      { signal: abort.signal },
     );
-    for await (const _ of stream) {
-      expect((await mesh.stats()).engine.kvCacheUsedBytes).toBeGreaterThan(0);
-      break;
-    }
+    const pieces = stream[Symbol.asyncIterator]();
+    await pieces.next();
+    await mesh.up.until(async () => (await mesh.stats()).engine.kvCacheUsedBytes > 0, 'uses the KV cache', 5_000);
     abort.abort();
     await mesh.up.until(
       async () => {
