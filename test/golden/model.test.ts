@@ -3,6 +3,7 @@ import { type DenseRunner, type RoutedRows } from '@expertmesh/coordinator/dense
 import { KvCache } from '@expertmesh/coordinator/dense/kv-cache';
 import { type Chunk, type ForwardPass } from '@expertmesh/coordinator/engine/forward';
 import { argmax } from '@expertmesh/coordinator/engine/sampler';
+import { loadKernels } from '@expertmesh/kernels/kernels';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { startWorkers, type WorkerFleet } from '../kit/worker-fleet.js';
 import { loadModelGolden, modelGoldenNames, type PromptGolden } from './model-golden.js';
@@ -40,8 +41,21 @@ describe.each(modelGoldenNames)('%s with 32 bits', (name) => {
   });
 
   it.each(WORKER_COUNTS)('agrees with transformers over %i worker processes', async (numWorkers) => {
+    await expectAgreement(fleet, numWorkers);
+  });
+
+  it.skipIf(loadKernels() === undefined)('agrees with transformers over 2 workers with native kernels', async () => {
+    const nativeFleet = await startWorkers(store.dir, 2, ['--ep', 'native']);
+    try {
+      await expectAgreement(nativeFleet, 2);
+    } finally {
+      await nativeFleet.stop();
+    }
+  });
+
+  async function expectAgreement(workers: WorkerFleet, numWorkers: number): Promise<void> {
     const routings: Routing[] = [];
-    const model = await modelOverWorkers(store, dense, fleet, numWorkers, (layerIndex, routed) => {
+    const model = await modelOverWorkers(store, dense, workers, numWorkers, (layerIndex, routed) => {
       routings.push({ layerIndex, ...copyOf(routed) });
     });
     try {
@@ -56,7 +70,7 @@ describe.each(modelGoldenNames)('%s with 32 bits', (name) => {
     } finally {
       await model.close();
     }
-  });
+  }
 });
 
 interface Routing {

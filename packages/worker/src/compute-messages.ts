@@ -1,3 +1,4 @@
+import { type ExecutionProvider } from './layer-loader.js';
 import { type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type LogLevel } from '@expertmesh/shared/process/logger';
@@ -9,6 +10,7 @@ export interface ComputeThreadOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  readonly ep: ExecutionProvider;
   readonly numThreads: number;
   readonly logLevel: LogLevel;
   /** Memory of its WorkerCounters. */

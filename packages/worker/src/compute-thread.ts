@@ -27,12 +27,12 @@ const CLOSE_TIMEOUT_MS = 500;
  * Entry of the compute thread: the data-plane server and ONNX Runtime. A run blocks this thread, so control and health are the main
  * thread's; see compute-client.ts for the other end.
  */
-const { storeDir, host, port, numThreads, logLevel, counters } = workerData as ComputeThreadOptions;
+const { storeDir, host, port, ep, numThreads, logLevel, counters } = workerData as ComputeThreadOptions;
 const logger = createLogger({ name: 'worker-compute', level: logLevel });
 const store = await openExpertStore(storeDir);
 const shardHost = new ShardHost({
   hiddenSize: store.spec.hiddenSize,
-  loadLayer: createLayerLoader(store, numThreads),
+  loadLayer: createLayerLoader(store, ep, numThreads),
   packedBytesOf: (shard) => packedBytesOf(store, shard),
 });
 const executor = new CallExecutor({

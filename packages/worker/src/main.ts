@@ -64,9 +64,9 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
 }
 
 async function startCompute(config: WorkerConfig, counters: WorkerCounters, logger: Logger, lifecycle: Lifecycle) {
-  const { store: storeDir, host, port, numThreads, logLevel } = config;
+  const { store: storeDir, host, port, ep, numThreads, logLevel } = config;
   const started = await ComputeClient.start(
-    { storeDir, host, port, numThreads, logLevel, counters: counters.memory },
+    { storeDir, host, port, ep, numThreads, logLevel, counters: counters.memory },
     (cause) => {
       const error = new ExpertmeshError('internal', `the compute thread has died: ${cause.message}`, { cause });
       logger.fatal({ err: error }, error.message);

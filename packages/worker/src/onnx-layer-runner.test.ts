@@ -10,7 +10,8 @@ import { buildExpertShardGraph } from '@expertmesh/shared/onnx/expert-graph';
 import { createOnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { localIndices } from './loaded-layer.js';
-import { OnnxLayerRunner, RunnerScratch } from './onnx-layer-runner.js';
+import { OnnxLayerRunner } from './onnx-layer-runner.js';
+import { RunnerScratch } from './runner-scratch.js';
 
 const HIDDEN = 16;
 const INTERMEDIATE = 8;

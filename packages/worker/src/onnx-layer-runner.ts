@@ -1,8 +1,7 @@
-import { decodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { PairOrder } from './pair-order.js';
+import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of its largest
@@ -10,17 +9,6 @@ import { PairOrder } from './pair-order.js';
  */
 export const maxPairsPerRun = (hiddenSize: number): number =>
   Math.max(1, Math.floor((8 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
-
-/** Arrays that all layers of a worker use in turn; they grow to what the largest batch needs. */
-export class RunnerScratch {
-  readonly order = new PairOrder();
-  /** fp32 [rows of all calls, hidden] */
-  rows = new Float32Array(0);
-  /** fp32 [pairs of one run, hidden] */
-  pairRows = new Float32Array(0);
-  /** fp32 [rows of all calls, hidden] */
-  sums = new Float32Array(0);
-}
 
 export interface OnnxLayerOptions {
   /** Loaded from `buildExpertShardGraph`. */
@@ -89,19 +77,6 @@ export class OnnxLayerRunner implements LayerRunner {
   }
 }
 
-function grown(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
-  return array.length >= length ? array : new Float32Array(length);
-}
-
-function decodeRows(calls: readonly DispatchCall[], target: Float32Array): void {
-  let offset = 0;
-  for (const { rows } of calls) {
-    if (rows instanceof Float32Array) target.set(rows, offset);
-    else decodeFp16(rows, target.subarray(offset, offset + rows.length));
-    offset += rows.length;
-  }
-}
-
 // A view per pair costs less than 0.1 us; a loop over the elements would cost 5 us at hidden size 2,048.
 function gather(
   rows: Float32Array,
@@ -127,13 +102,4 @@ function addScaled(
 ): void {
   for (let i = 0; i < length; i += 1)
     sums[sumStart + i] = (sums[sumStart + i] ?? 0) + weight * (values[valueStart + i] ?? 0);
-}
-
-function splitByCall(calls: readonly DispatchCall[], sums: Float32Array): Float32Array[] {
-  let offset = 0;
-  return calls.map(({ rows }) => {
-    const view = sums.subarray(offset, offset + rows.length);
-    offset += rows.length;
-    return view;
-  });
 }

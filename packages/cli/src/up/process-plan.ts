@@ -48,6 +48,7 @@ export function workerArgv(
     port: ports.dataPort,
     controlPort: ports.controlPort,
     memoryBudgetBytes: plan.memoryPerWorkerBytes,
+    ep: config.ep,
     numThreads: plan.threadsPerWorker,
     drainTimeoutMs: config.drainTimeoutMs,
     logLevel: config.logLevel,

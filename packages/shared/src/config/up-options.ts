@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { homedir } from 'node:os';
 import { BLOCK_SIZES, WEIGHT_BITS } from '../expert-store/quantisation.js';
 import { COORDINATOR_OPTIONS } from './coordinator-options.js';
+import { WORKER_OPTIONS } from './worker-options.js';
 import { DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
 import { absent, computed, constant, option } from './option.js';
 import { choice, integer, path, text } from './option-value.js';
@@ -68,6 +69,7 @@ export const UP_OPTIONS = {
     value: integer('<n>', 1, 1024),
     default: computed('the number of cores', ({ machine }) => machine.numCores),
   }),
+  ep: WORKER_OPTIONS.ep,
   drainTimeoutMs: COORDINATOR_OPTIONS.drainTimeoutMs,
   logLevel: option({ ...COORDINATOR_OPTIONS.logLevel, default: constant('warn') }),
 } as const;

@@ -37,6 +37,12 @@ export const WORKER_OPTIONS = {
     value: integer('<n>', 1, 1024),
     default: computed('the number of cores', ({ machine }) => machine.numCores),
   }),
+  ep: option({
+    description:
+      'What computes experts: cpu is ONNX Runtime, native our own kernels (4, 8 and 32 bits; where they were built).',
+    value: choice(['cpu', 'native']),
+    default: constant('cpu'),
+  }),
   drainTimeoutMs: option({
     description: 'How long calls in flight may take after SIGTERM, in milliseconds.',
     value: durationMs(0, 600_000),

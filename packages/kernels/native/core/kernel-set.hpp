@@ -1,0 +1,70 @@
+#pragma once
+#include <cstddef>
+
+#include "activation-layout.hpp"
+#include "matrix.hpp"
+
+namespace expertmesh {
+
+/// Some rows of a matrix times some activation rows.
+struct Product {
+  const Matrix* matrix;
+  const ActivationLayout* layout;
+  size_t rowBegin;
+  size_t rowEnd;
+  /// Rows written by `quantise`; for an fp32 matrix, the fp32 rows themselves.
+  const void* const* activations;
+  size_t numActivations;
+  /// outputs[j * outputStride + i] receives row rowBegin + i of the matrix times activation j.
+  float* outputs;
+  size_t outputStride;
+  /// `productScratchBytes` of the same kernel set for this matrix.
+  void* scratch;
+};
+
+/// Attention of some rows of one sequence for the query heads that share one KV head.
+struct AttentionBlock {
+  /// Query i of row r starts at queries + r * queryStride + i * headDim; the context likewise.
+  const float* queries;
+  float* context;
+  size_t queryStride;
+  size_t contextStride;
+  size_t numRows;
+  size_t groupSize;
+  size_t headDim;
+  /// fp32 [at least firstPosition + numRows, headDim]
+  const float* keys;
+  const float* values;
+  /// Row r looks at the tokens 0 .. firstPosition + r.
+  size_t firstPosition;
+  /// `attentionScratchBytes` for numRows * groupSize queries.
+  void* scratch;
+};
+
+/// What one instruction set provides. All pointers may be unaligned unless said otherwise; arrays do not overlap.
+struct KernelSet {
+  const char* name;
+  size_t vectorBytes;
+
+  /// Writes one activation row in the matrix's layout (which is for this kernel set). NaN and infinity stay not finite.
+  void (*quantise)(const Matrix&, const ActivationLayout&, const float* x, void* row);
+  void (*multiply)(const Product&);
+  size_t (*productScratchBytes)(const Matrix&);
+  void (*attend)(const AttentionBlock&);
+  size_t (*attentionScratchBytes)(size_t numQueries, size_t headDim);
+
+  /// out = x / sqrt(mean(x^2) + epsilon) * weight; out may be x.
+  void (*rmsNorm)(const float* x, const float* weight, float epsilon, size_t n, float* out);
+  /// out = gate / (1 + exp(-gate)) * up
+  void (*siluMultiply)(const float* gate, const float* up, size_t n, float* out);
+  /// In place, over n values.
+  void (*softmax)(float* x, size_t n);
+  /// out += weight * x
+  void (*addScaled)(const float* x, float weight, size_t n, float* out);
+  /// Half-split rotary embedding of one head in place; cos and sin have headDim / 2 values.
+  void (*rotate)(const float* cos, const float* sin, size_t headDim, float* head);
+  /// Reads numBytes (a multiple of 64) and returns something that depends on all of them.
+  double (*readAll)(const void* p, size_t numBytes);
+};
+
+}  // namespace expertmesh

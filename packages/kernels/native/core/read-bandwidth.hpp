@@ -1,0 +1,34 @@
+#pragma once
+#include <chrono>
+
+#include "aligned-buffer.hpp"
+#include "thread-team.hpp"
+
+namespace expertmesh {
+
+/// Bytes per second at which the team reads memory that no cache holds: the best of a few passes over numBytes.
+inline double readBandwidth(ThreadTeam& team, size_t numBytes) {
+  constexpr size_t kPieceBytes = 1 << 20;
+  constexpr int kPasses = 4;
+  const size_t numPieces = numBytes / kPieceBytes;
+  AlignedBuffer memory;
+  auto* bytes = memory.reserve<std::byte>(numPieces * kPieceBytes);
+  // Pages that were never written are all the same page of zeros.
+  team.parallelFor(numPieces, 1, [&](size_t begin, size_t end, size_t) {
+    for (size_t i = begin * kPieceBytes; i < end * kPieceBytes; i += 64) bytes[i] = static_cast<std::byte>(1);
+  });
+  double best = 0;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    std::atomic<double> sink{0};
+    const auto startedAt = std::chrono::steady_clock::now();
+    team.parallelFor(numPieces, 1, [&](size_t begin, size_t end, size_t) {
+      sink.store(team.kernels().readAll(bytes + begin * kPieceBytes, (end - begin) * kPieceBytes), std::memory_order_relaxed);
+    });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - startedAt;
+    const double rate = static_cast<double>(numPieces * kPieceBytes) / elapsed.count();
+    best = rate > best ? rate : best;
+  }
+  return best;
+}
+
+}  // namespace expertmesh

@@ -1,0 +1,123 @@
+#pragma once
+#include "../core/kernel-set.hpp"
+#include "step-shape.hpp"
+
+namespace expertmesh {
+
+/// How far ahead of the weights in use those to come are fetched. The hardware's own prefetching ends at every page.
+constexpr size_t kPrefetchBytes = 4096;
+
+/**
+ * Products with few activation rows, for which reading the weights is all the work: several rows of the matrix are read
+ * side by side, straight from the store's layout, each against up to four activation rows.
+ */
+template <class S, size_t kBits, size_t kBlock>
+struct DotKernel {
+  using Shape = StepShape<S, kBits, kBlock>;
+  using Floats = typename S::Floats;
+  static constexpr size_t kMaxActivations = 4;
+
+  static void run(const Product& p) {
+    for (size_t first = 0; first < p.numActivations; first += kMaxActivations) {
+      switch (p.numActivations - first) {
+        case 1: rows<1>(p, first); break;
+        case 2: rows<2>(p, first); break;
+        case 3: rows<3>(p, first); break;
+        default: rows<4>(p, first); break;
+      }
+    }
+  }
+
+ private:
+  template <size_t kActivations>
+  static void rows(const Product& p, size_t first) {
+    size_t row = p.rowBegin;
+    for (; row + S::kDotRows <= p.rowEnd; row += S::kDotRows) dots<S::kDotRows, kActivations>(p, row, first);
+    for (; row < p.rowEnd; ++row) dots<1, kActivations>(p, row, first);
+  }
+
+  template <size_t kRows, size_t kActivations>
+  static void dots(const Product& p, size_t row, size_t first) {
+    const ActivationLayout& layout = *p.layout;
+    const size_t rowBytes = p.matrix->rowBytes();
+    const uint8_t* weights = p.matrix->weights + row * rowBytes;
+    const float* scales = p.matrix->scales + row * layout.numBlocks;
+    const uint8_t* activations[kActivations];
+    for (size_t j = 0; j < kActivations; ++j) activations[j] = static_cast<const uint8_t*>(p.activations[first + j]);
+
+    Floats sums[kRows][kActivations];
+    for (auto& rowSums : sums)
+      for (auto& sum : rowSums) sum = S::zero();
+    const size_t numWhole = layout.numBlocks / Shape::kBlocksPerStep;
+    for (size_t step = 0; step < numWhole; ++step) {
+      for (size_t r = 0; r < kRows; ++r) {
+        const float* stepScales = scales + r * layout.numBlocks + step * Shape::kBlocksPerStep;
+        const Floats scale = S::template spread<Shape::kBlocksPerStep>(stepScales);
+        addStep<kActivations>(layout, weights + r * rowBytes + step * Shape::kStepBytes, step, activations, scale, sums[r]);
+      }
+    }
+    if (numWhole < layout.numSteps)
+      for (size_t r = 0; r < kRows; ++r)
+        addLastStep<kActivations>(layout, weights + r * rowBytes, scales + r * layout.numBlocks, activations, sums[r]);
+    for (size_t j = 0; j < kActivations; ++j)
+      for (size_t r = 0; r < kRows; ++r) p.outputs[(first + j) * p.outputStride + row - p.rowBegin + r] = S::reduceAdd(sums[r][j]);
+  }
+
+  template <size_t kActivations>
+  static inline void addStep(const ActivationLayout& layout, const uint8_t* weights, size_t step,
+                             const uint8_t* const* activations, Floats scale, Floats* sums) {
+    typename S::Ints ints[kActivations];
+    for (size_t j = 0; j < kActivations; ++j)
+      ints[j] = S::loadInts(reinterpret_cast<const int32_t*>(activations[j] + layout.laneCorrections) + step * S::kLanes);
+    for (size_t chunk = 0; chunk < Shape::kChunksPerStep; ++chunk) {
+      if constexpr (S::kBytes >= 32) S::prefetch(weights + chunk * S::kBytes + kPrefetchBytes);
+      const size_t element = step * Shape::kStep + chunk * Shape::kChunk;
+      addChunk<kActivations>(S::loadBytes(weights + chunk * S::kBytes), element, activations, ints);
+    }
+    addScaled<kActivations>(layout, ints, step, activations, scale, sums);
+  }
+
+  /// The step that the matrix does not fill: its activations and their scales are zero where there are no weights.
+  template <size_t kActivations>
+  static inline void addLastStep(const ActivationLayout& layout, const uint8_t* rowWeights, const float* rowScales,
+                                 const uint8_t* const* activations, Floats* sums) {
+    const size_t step = layout.numSteps - 1;
+    const size_t numBlocks = layout.numBlocks - step * Shape::kBlocksPerStep;
+    float scales[Shape::kBlocksPerStep] = {};
+    for (size_t i = 0; i < numBlocks; ++i) scales[i] = rowScales[step * Shape::kBlocksPerStep + i];
+    typename S::Ints ints[kActivations];
+    for (size_t j = 0; j < kActivations; ++j)
+      ints[j] = S::loadInts(reinterpret_cast<const int32_t*>(activations[j] + layout.laneCorrections) + step * S::kLanes);
+    const auto weights = S::loadBytesPartial(rowWeights + step * Shape::kStepBytes, numBlocks * kBlock * kBits / 8);
+    addChunk<kActivations>(weights, step * Shape::kStep, activations, ints);
+    const Floats scale = S::template spread<Shape::kBlocksPerStep>(scales);
+    addScaled<kActivations>(layout, ints, step, activations, scale, sums);
+  }
+
+  template <size_t kActivations>
+  static inline void addChunk(typename S::Bytes weights, size_t element, const uint8_t* const* activations,
+                              typename S::Ints* ints) {
+    if constexpr (kBits == 4) {
+      const auto even = S::lowNibbles(weights);
+      const auto odd = S::highNibbles(weights);
+      for (size_t j = 0; j < kActivations; ++j) {
+        ints[j] = S::dotNibbles(ints[j], even, S::loadBytes(activations[j] + element));
+        ints[j] = S::dotNibbles(ints[j], odd, S::loadBytes(activations[j] + element + S::kBytes));
+      }
+    } else {
+      for (size_t j = 0; j < kActivations; ++j)
+        ints[j] = S::dotBytes(ints[j], weights, S::loadBytes(activations[j] + element));
+    }
+  }
+
+  template <size_t kActivations>
+  static inline void addScaled(const ActivationLayout& layout, const typename S::Ints* ints, size_t step,
+                               const uint8_t* const* activations, Floats scale, Floats* sums) {
+    for (size_t j = 0; j < kActivations; ++j) {
+      const auto* laneScales = reinterpret_cast<const float*>(activations[j] + layout.laneScales) + step * S::kLanes;
+      sums[j] = S::fma(S::toFloats(ints[j]), S::mul(scale, S::load(laneScales)), sums[j]);
+    }
+  }
+};
+
+}  // namespace expertmesh

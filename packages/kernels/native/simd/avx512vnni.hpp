@@ -1,0 +1,129 @@
+#pragma once
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace expertmesh {
+
+/// 512-bit vectors with VNNI: dpbusd multiplies 64 unsigned weights by 64 signed activations in one instruction.
+struct Avx512Vnni {
+  using Bytes = __m512i;
+  using Ints = __m512i;
+  using Floats = __m512;
+  static constexpr size_t kBytes = 64;
+  static constexpr size_t kLanes = 16;
+  /// What dotBytes leaves to be subtracted: 8-bit weights enter the product as they are stored.
+  static constexpr int kByteZeroPoint = 128;
+  static constexpr size_t kDotRows = 4;
+  static constexpr size_t kTileVectors = 2;
+  static constexpr size_t kTileColumns = 6;
+  /// From this many activation rows on, transposing the weights costs less than it saves.
+  static constexpr size_t kTileMinActivations = 8;
+
+  static Bytes loadBytes(const void* p) { return _mm512_loadu_si512(p); }
+  static Bytes loadBytesPartial(const void* p, size_t n) {
+    return _mm512_maskz_loadu_epi8(n >= 64 ? ~0ull : (1ull << n) - 1, p);
+  }
+  static Bytes broadcastDword(const void* p) {
+    int32_t value;
+    std::memcpy(&value, p, 4);
+    return _mm512_set1_epi32(value);
+  }
+  static Bytes lowNibbles(Bytes b) { return _mm512_and_si512(b, _mm512_set1_epi8(15)); }
+  static Bytes highNibbles(Bytes b) { return _mm512_and_si512(_mm512_srli_epi16(b, 4), _mm512_set1_epi8(15)); }
+  static Ints dotNibbles(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
+  static Ints dotBytes(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
+
+  static Ints loadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
+  static Ints broadcastInt(int32_t value) { return _mm512_set1_epi32(value); }
+  static Floats toFloats(Ints v) { return _mm512_cvtepi32_ps(v); }
+  static Ints roundToInts(Floats v) { return _mm512_cvtps_epi32(v); }
+  static void storeInt8(int8_t* p, Ints v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v)); }
+  /// The larger of the bit patterns, which orders magnitudes and puts NaN above all of them.
+  static Ints maxMagnitude(Ints acc, Floats v) {
+    return _mm512_max_epi32(acc, _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)));
+  }
+  static int32_t reduceMax(Ints v) { return _mm512_reduce_max_epi32(v); }
+  static Floats powerOfTwo(Ints exponent) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(exponent, _mm512_set1_epi32(127)), 23));
+  }
+
+  static Floats zero() { return _mm512_setzero_ps(); }
+  static Floats broadcast(float value) { return _mm512_set1_ps(value); }
+  static Floats load(const float* p) { return _mm512_loadu_ps(p); }
+  static Floats loadPartial(const float* p, size_t n) { return _mm512_maskz_loadu_ps(mask(n), p); }
+  static void store(float* p, Floats v) { _mm512_storeu_ps(p, v); }
+  static void storePartial(float* p, Floats v, size_t n) { _mm512_mask_storeu_ps(p, mask(n), v); }
+  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  static Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+  static Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  /// b where either is NaN.
+  static Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  static Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+  static float reduceAdd(Floats v) { return _mm512_reduce_add_ps(v); }
+  static float reduceMax(Floats v) { return _mm512_reduce_max_ps(v); }
+
+  /// Each of kBlocks consecutive floats, repeated over its share of the lanes.
+  template <size_t kBlocks>
+  static Floats spread(const float* p) {
+    if constexpr (kBlocks == 1) return _mm512_set1_ps(*p);
+    if constexpr (kBlocks == 2) {
+      const __m512 pair = _mm512_castpd_ps(_mm512_set1_pd(loadDouble(p)));
+      return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), pair);
+    }
+    if constexpr (kBlocks == 4) {
+      const __m512 four = _mm512_castps128_ps512(_mm_loadu_ps(p));
+      return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), four);
+    }
+  }
+
+  static Floats asFloats(Bytes b) { return _mm512_castsi512_ps(b); }
+  static void storeBytes(void* p, Floats v) { _mm512_storeu_ps(p, v); }
+  /// rows[i] lane j becomes rows[j] lane i, for any 32-bit contents.
+  static void transpose(Floats (&rows)[16]) {
+    Floats pairs[16];
+    for (int i = 0; i < 16; i += 2) {
+      pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+      pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    // Quads: within each 128-bit lane, one column of four rows.
+    Floats quads[16];
+    for (int i = 0; i < 16; i += 4) {
+      quads[i] = unpackLow64(pairs[i], pairs[i + 2]);
+      quads[i + 1] = unpackHigh64(pairs[i], pairs[i + 2]);
+      quads[i + 2] = unpackLow64(pairs[i + 1], pairs[i + 3]);
+      quads[i + 3] = unpackHigh64(pairs[i + 1], pairs[i + 3]);
+    }
+    for (int column = 0; column < 4; ++column) {
+      const Floats even01 = _mm512_shuffle_f32x4(quads[column], quads[4 + column], 0x88);
+      const Floats odd01 = _mm512_shuffle_f32x4(quads[column], quads[4 + column], 0xdd);
+      const Floats even23 = _mm512_shuffle_f32x4(quads[8 + column], quads[12 + column], 0x88);
+      const Floats odd23 = _mm512_shuffle_f32x4(quads[8 + column], quads[12 + column], 0xdd);
+      rows[column] = _mm512_shuffle_f32x4(even01, even23, 0x88);
+      rows[column + 8] = _mm512_shuffle_f32x4(even01, even23, 0xdd);
+      rows[column + 4] = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
+      rows[column + 12] = _mm512_shuffle_f32x4(odd01, odd23, 0xdd);
+    }
+  }
+  static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+ private:
+  static __mmask16 mask(size_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
+  static double loadDouble(const float* p) {
+    double value;
+    std::memcpy(&value, p, 8);
+    return value;
+  }
+  static Floats unpackLow64(Floats a, Floats b) {
+    return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  }
+  static Floats unpackHigh64(Floats a, Floats b) {
+    return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  }
+};
+
+}  // namespace expertmesh

@@ -1,0 +1,128 @@
+// Random wrong sizes, offsets and indices: refused, or harmless. The sanitizers see what is not.
+#include "../core/dense-layer.hpp"
+#include "../core/expert-layer.hpp"
+#include "../core/head.hpp"
+#include "../core/isa.hpp"
+#include "../core/require.hpp"
+#include "check.hpp"
+#include "random-weights.hpp"
+#include "tests.hpp"
+
+namespace expertmesh::test {
+
+namespace {
+
+constexpr int kRounds = 3000;
+
+/// Mostly small, sometimes the right value, sometimes absurd.
+size_t odd(size_t right) {
+  switch (randomBelow(6)) {
+    case 0: return right;
+    case 1: return right + randomBelow(3) - 1;
+    case 2: return randomBelow(200);
+    case 3: return ~size_t{0} - randomBelow(100);
+    case 4: return size_t{1} << randomBelow(64);
+    default: return right;
+  }
+}
+
+void fuzzMatrices() {
+  const auto file = mapped(std::vector<uint8_t>(5000));
+  const std::vector<float> x(64, 1);
+  std::vector<float> y(3);
+  ThreadTeam team(kernelSetNamed(""), 1, std::chrono::microseconds(0));
+  Workspace workspace;
+  int numAccepted = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    try {
+      const bool isQuantised = randomBelow(2) == 0;
+      const Matrix matrix = isQuantised ? file->quantised(odd(0), odd(4096), odd(3), odd(64), odd(4), odd(32)) : file->fp32(odd(0), odd(3), odd(64));
+      const Linear linear({file, matrix});
+      linear.check({x.data(), x.size()}, {y.data(), y.size()});
+      linear.run(team, workspace, {x.data(), x.size()}, {y.data(), y.size()});
+      ++numAccepted;
+    } catch (const std::exception&) {
+    }
+  }
+  check(numAccepted > 0, "the fuzzer never made a valid matrix");
+}
+
+void fuzzExperts() {
+  std::vector<ExpertWeights> experts;
+  for (int i = 0; i < 3; ++i) experts.push_back({randomMatrix(64, 64, 4, 32), randomMatrix(64, 32, 4, 32)});
+  const ExpertLayer layer(experts);
+  const std::vector<float> rows(4 * 64, 1), weights(8, 1);
+  std::vector<float> out(4 * 64);
+  ThreadTeam team(kernelSetNamed(""), 2, std::chrono::microseconds(0));
+  Workspace workspace;
+  int numAccepted = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    std::vector<uint32_t> pairRows(8), pairExperts(8);
+    for (size_t p = 0; p < 8; ++p) {
+      pairRows[p] = static_cast<uint32_t>(randomBelow(20) == 0 ? odd(3) : randomBelow(4));
+      pairExperts[p] = static_cast<uint32_t>(randomBelow(20) == 0 ? odd(2) : p / 3);
+    }
+    // Claims no more than is there: a Span comes from an array's own length.
+    const auto atMost = [](size_t n) { return randomBelow(4) == 0 ? randomBelow(n + 1) : n; };
+    const ExpertCall call{{rows.data(), atMost(rows.size())}, {pairRows.data(), atMost(8)}, {pairExperts.data(), atMost(8)}, {weights.data(), atMost(8)}, {out.data(), atMost(out.size())}};
+    try {
+      layer.check(call);
+      layer.run(team, workspace, call);
+      ++numAccepted;
+    } catch (const InvalidArgument&) {
+    }
+  }
+  check(numAccepted > 0, "the fuzzer never made a valid expert call");
+  checkRefused("experts of different shapes", [&] {
+    auto unlike = experts;
+    unlike[1].down = randomMatrix(64, 64, 4, 32);
+    ExpertLayer{unlike};
+  });
+  checkRefused("no expert", [] { ExpertLayer{std::vector<ExpertWeights>{}}; });
+}
+
+void fuzzDense() {
+  const AttentionShape shape{32, 2, 1, 16, 1e-6f};
+  const DenseLayerWeights weights{randomVector(32), randomMatrix(64, 32, 4, 32), {}, randomVector(16), randomVector(16), randomMatrix(32, 32, 4, 32), {}, randomVector(32), randomMatrix(5, 32, 32, 0), {}, {}};
+  const DenseLayer layer(shape, weights, {2, true});
+  const std::vector<float> hidden(3 * 32, 1), angles(3 * 8, 0.5f);
+  std::vector<float> keys(2 * 16 * 8), vals(2 * 16 * 8), residual(3 * 32), normed(3 * 32), routing(6);
+  std::vector<int32_t> ids(6);
+  ThreadTeam team(kernelSetNamed(""), 2, std::chrono::microseconds(0));
+  Workspace workspace;
+  int numAccepted = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    const auto atMost = [](size_t n) { return randomBelow(12) == 0 ? randomBelow(n + 1) : n; };
+    DenseCall call{{hidden.data(), atMost(96)}, {angles.data(), atMost(24)}, {angles.data(), atMost(24)}, {}, {residual.data(), atMost(96)}, {normed.data(), atMost(96)}, {ids.data(), atMost(6)}, {routing.data(), atMost(6)}};
+    const size_t split = randomBelow(3);
+    for (const size_t numRows : {split, 3 - split}) {
+      if (numRows == 0) continue;
+      const size_t at = call.sequences.size() * 128;
+      call.sequences.push_back({randomBelow(8) == 0 ? odd(numRows) : numRows, {keys.data() + at, atMost(128)}, {vals.data() + at, atMost(128)}, randomBelow(8) == 0 ? odd(8) : 8, randomBelow(4) == 0 ? odd(5) : 4});
+    }
+    try {
+      layer.check(call);
+      layer.run(team, workspace, call);
+      ++numAccepted;
+    } catch (const InvalidArgument&) {
+    }
+  }
+  check(numAccepted > 0, "the fuzzer never made a valid dense call");
+  for (int i = 0; i < kRounds; ++i) {
+    try {
+      const AttentionShape oddShape{odd(32), odd(2), odd(1), odd(16), 1e-6f};
+      DenseLayer{oddShape, weights, {odd(2), true}};
+    } catch (const InvalidArgument&) {
+    }
+  }
+}
+
+}  // namespace
+
+void testFuzz() {
+  fuzzMatrices();
+  fuzzExperts();
+  fuzzDense();
+}
+
+}  // namespace expertmesh::test

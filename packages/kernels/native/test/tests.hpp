@@ -1,0 +1,11 @@
+#pragma once
+
+namespace expertmesh::test {
+
+void testTeam();
+void testProducts();
+void testExperts();
+void testDense();
+void testFuzz();
+
+}  // namespace expertmesh::test

@@ -1,0 +1,219 @@
+import { denseLayerLayout } from '@expertmesh/shared/expert-store/blob-layout';
+import { denseLayerBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { parseModelSpec, type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { describeKernels } from '../../../test/kit/describe-kernels.js';
+import { randomFloats, writeDummyBlob } from '../../../test/kit/dummy-blobs.js';
+import { OnnxDenseLayer, type OnnxDenseOutputs } from '../../../test/kit/onnx-dense-layer.js';
+import { tempDir } from '../../../test/kit/temp-dir.js';
+import { DenseLayer, type DenseCall, type SequenceRows, type StoredDenseLayer } from './dense-layer.js';
+import { type KernelIsa } from './kernel-isa.js';
+import { loadKernels, whyNoKernels } from './kernels.js';
+
+const DEMO_MODEL_DIR = new URL('../../../models/qwen3-moe-demo', import.meta.url).pathname;
+const TINY_CONFIG = {
+  model_type: 'qwen3_moe',
+  hidden_size: 96,
+  num_hidden_layers: 2,
+  num_attention_heads: 8,
+  num_key_value_heads: 2,
+  head_dim: 20,
+  attention_bias: true,
+  num_experts: 60,
+  num_experts_per_tok: 4,
+  norm_topk_prob: true,
+  moe_intermediate_size: 32,
+  intermediate_size: 160,
+  mlp_only_layers: [1],
+  vocab_size: 10,
+  max_position_embeddings: 512,
+};
+
+describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
+  // Rounding activations to int8 can fall to either side, so that with quantised weights results differ by about 1e-3 of themselves.
+  it.each([
+    ['the demo model, 8 bits', () => demoLayer(8), 1e-2],
+    ['the demo model, 4 bits', () => demoLayer(4), 1e-2],
+    ['biases and an odd head size, 32 bits', () => tinyLayer({ bits: 32 }, 0, { head_dim: 20 }), 2e-5],
+    ['biases, 8 bits', () => tinyLayer({ bits: 8, blockSize: 32 }, 0, { head_dim: 32 }), 1e-2],
+    ['a layer without experts, 32 bits', () => tinyLayer({ bits: 32 }, 1, { head_dim: 20 }), 2e-5],
+    ['a layer without experts, 4 bits', () => tinyLayer({ bits: 4, blockSize: 32 }, 1, { head_dim: 64 }), 2e-2],
+    ['as many KV heads as heads', () => tinyLayer({ bits: 32 }, 0, { num_key_value_heads: 8 }), 2e-5],
+    [
+      'one KV head, weights as they come',
+      () => tinyLayer({ bits: 32 }, 0, { num_key_value_heads: 1, norm_topk_prob: false }),
+      2e-5,
+    ],
+  ] as const)(
+    'computes what the ONNX graphs compute, in a batch of sequences that grow: %s',
+    async (_, store, tolerance) => {
+      const stored = await store();
+      const onnx = await OnnxDenseLayer.load(stored.storeDir, stored.spec, stored.quantisation, stored.layerIndex);
+      const layer = new DenseLayer(kernels, stored);
+      for (const isa of kernels.isas) {
+        const pool = kernels.createPool({ numThreads: 2, isa });
+        const batch = new Batch(stored, 3);
+        // Prompts in chunks, then tokens one by one, some sequences standing still.
+        for (const [step, rowsOfSequences] of [
+          [5, 0, 40],
+          [1, 33, 17],
+          [1, 1, 1],
+          [0, 1, 1],
+          [70, 1, 0],
+        ].entries()) {
+          const { call, twin } = batch.next(rowsOfSequences, step);
+          await layer.run(pool, call);
+          expectSame(isa, call, await onnx.run(call.hidden, call.cos, call.sin, twin), stored, tolerance);
+          call.sequences.forEach(({ keys, values }, i) => {
+            expect(largestDifference(keys, twin[i]?.keys), `${isa} keys`).toBeLessThan(tolerance);
+            expect(largestDifference(values, twin[i]?.values), `${isa} values`).toBeLessThan(tolerance);
+          });
+        }
+        await pool.close();
+      }
+      await onnx.release();
+    },
+  );
+
+  it('gives the same bits with any number of threads', async () => {
+    const stored = tinyLayer({ bits: 4, blockSize: 32 }, 0, { head_dim: 32 });
+    const layer = new DenseLayer(kernels, stored);
+    const results: Float32Array[] = [];
+    for (const numThreads of [1, 2, 5]) {
+      const pool = kernels.createPool({ numThreads });
+      const { call } = new Batch(stored, 3).next([3, 50, 9], 1);
+      await layer.run(pool, call);
+      results.push(call.residual);
+      await pool.close();
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it('refuses what does not fit', async () => {
+    const stored = tinyLayer({ bits: 32 }, 0, {});
+    const layer = new DenseLayer(kernels, stored);
+    const pool = kernels.createPool({ numThreads: 1 });
+    const { call } = new Batch(stored, 2).next([2, 3], 0);
+    const [first, second] = call.sequences as [SequenceRows, SequenceRows];
+    const wrong: Partial<DenseCall>[] = [
+      { hidden: call.hidden.subarray(1) },
+      { cos: call.cos.subarray(2) },
+      { sin: new Float32Array() },
+      { residual: call.residual.subarray(1) },
+      { sequences: [first] },
+      { sequences: [first, second, second] },
+      { sequences: [first, { ...second, length: second.capacity }] },
+      { sequences: [first, { ...second, length: -1 }] },
+      { sequences: [first, { ...second, numRows: 2.5 }] },
+      { sequences: [first, { ...second, capacity: second.capacity + 1 }] },
+      { sequences: [first, { ...second, keys: second.keys.subarray(1) }] },
+      { sequences: [first, { ...second, values: new Float64Array(second.values) as unknown as Float32Array }] },
+      { routed: { normed: new Float32Array(1), expertIds: new Int32Array(20), routingWeights: new Float32Array(20) } },
+    ];
+    for (const part of wrong)
+      await expect(layer.run(pool, { ...call, ...part })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await layer.run(pool, call);
+    await pool.close();
+  });
+});
+
+async function demoLayer(bits: 4 | 8): Promise<StoredDenseLayer> {
+  const storeDir = join(tempDir(), 'store');
+  await packCheckpoint({ hfDir: DEMO_MODEL_DIR, storeDir, bits, blockSize: 32 });
+  const { spec, quantisation } = await openExpertStore(storeDir);
+  return { storeDir, spec, quantisation, layerIndex: 1 };
+}
+
+function tinyLayer(quantisation: Quantisation, layerIndex: number, changes: object): StoredDenseLayer {
+  const spec = parseModelSpec({ ...TINY_CONFIG, ...changes });
+  const storeDir = tempDir();
+  const layout = denseLayerLayout(spec, quantisation, layerIndex);
+  writeDummyBlob({ storeDir, path: denseLayerBlobPath(layerIndex), layout, quantisation, seed: 7 });
+  return { storeDir, spec, quantisation, layerIndex };
+}
+
+/** Some sequences with caches twice: for the kernels, and for ONNX Runtime. */
+class Batch {
+  readonly #spec: ModelSpec;
+  readonly #isMoe: boolean;
+  readonly #sequences: { ours: SequenceRows; twin: SequenceRows }[];
+
+  constructor({ spec, layerIndex }: StoredDenseLayer, numSequences: number) {
+    this.#spec = spec;
+    this.#isMoe = spec.layerKinds[layerIndex] === 'moe';
+    this.#sequences = Array.from({ length: numSequences }, (_, index) => {
+      const capacity = 128 + 3 * index;
+      const cache = (): SequenceRows => ({
+        numRows: 0,
+        keys: new Float32Array(spec.numKvHeads * capacity * spec.headDim),
+        values: new Float32Array(spec.numKvHeads * capacity * spec.headDim),
+        capacity,
+        length: 0,
+      });
+      return { ours: cache(), twin: cache() };
+    });
+  }
+
+  /** A call with that many random rows of each sequence, which then count as stored. */
+  next(rowsOfSequences: readonly number[], seed: number): { call: DenseCall; twin: SequenceRows[] } {
+    const { hiddenSize, headDim, topK } = this.#spec;
+    const taken = this.#sequences.flatMap(({ ours, twin }, i) => {
+      const numRows = rowsOfSequences[i] ?? 0;
+      this.#sequences[i] = {
+        ours: { ...ours, length: ours.length + numRows },
+        twin: { ...twin, length: twin.length + numRows },
+      };
+      return numRows === 0 ? [] : [{ ours: { ...ours, numRows }, twin: { ...twin, numRows } }];
+    });
+    const numRows = rowsOfSequences.reduce((sum, rows) => sum + rows, 0);
+    const angles = randomFloats(seed + 100, (numRows * headDim) / 2);
+    const call: DenseCall = {
+      hidden: randomFloats(seed + 1, numRows * hiddenSize),
+      cos: angles.map((angle) => Math.cos(3 * angle)),
+      sin: angles.map((angle) => Math.sin(3 * angle)),
+      sequences: taken.map(({ ours }) => ours),
+      residual: new Float32Array(numRows * hiddenSize),
+    };
+    const routed = {
+      normed: new Float32Array(numRows * hiddenSize),
+      expertIds: new Int32Array(numRows * topK),
+      routingWeights: new Float32Array(numRows * topK),
+    };
+    return { call: this.#isMoe ? { ...call, routed } : call, twin: taken.map(({ twin }) => twin) };
+  }
+}
+
+function expectSame(
+  isa: KernelIsa,
+  { residual, routed }: DenseCall,
+  expected: OnnxDenseOutputs,
+  { spec }: StoredDenseLayer,
+  tolerance: number,
+): void {
+  expect(largestDifference(residual, expected.residual), `${isa} residual`).toBeLessThan(tolerance);
+  if (routed === undefined) return;
+  expect(largestDifference(routed.normed, expected.normed), `${isa} normed`).toBeLessThan(tolerance);
+  expect(largestDifference(routed.routingWeights, expected.routingWeights), `${isa} weights`).toBeLessThan(
+    5 * tolerance,
+  );
+  // Experts whose weights are alike may change places, or the last one its slot.
+  const same = routed.expertIds.filter((id, i) => id === expected.expertIds?.[i]).length;
+  expect(same / routed.expertIds.length, `${isa} experts`).toBeGreaterThan(tolerance < 1e-4 ? 0.99 : 0.9);
+  expect(Math.max(...routed.expertIds)).toBeLessThan(spec.numExperts);
+}
+
+/** As a share of the largest expected value. */
+function largestDifference(actual: Float32Array, expected: Float32Array | undefined): number {
+  let largest = 0;
+  let difference = 0;
+  expected?.forEach((value, i) => {
+    largest = Math.max(largest, Math.abs(value));
+    difference = Math.max(difference, Math.abs((actual[i] ?? NaN) - value));
+  });
+  return difference / largest;
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { denseLayerLayout } from '@expertmesh/shared/expert-store/blob-layout';
+import { denseLayerBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type KernelPool } from './kernel-pool.js';
+import { type Kernels } from './kernels.js';
+import { guarded, type NativeHandle } from './native-binding.js';
+
+/** Where the dense part of a layer lies. */
+export interface StoredDenseLayer {
+  readonly storeDir: string;
+  readonly spec: ModelSpec;
+  readonly quantisation: Quantisation;
+  readonly layerIndex: number;
+}
+
+/** The rows of one sequence, and its KV cache in this layer. */
+export interface SequenceRows {
+  readonly numRows: number;
+  /** fp32 [kv heads, capacity, head_dim]; the new rows are written behind the first `length` tokens. `values` likewise. */
+  readonly keys: Float32Array;
+  readonly values: Float32Array;
+  readonly capacity: number;
+  readonly length: number;
+}
+
+export interface DenseCall {
+  /** fp32 [rows, hidden] */
+  readonly hidden: Float32Array;
+  /** fp32 [rows, head_dim / 2], of each row's position */
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+  /** In the order of the rows; each with a cache of its own. */
+  readonly sequences: readonly SequenceRows[];
+  /** fp32 [rows, hidden], written: the hidden state so far; where there are experts, their sum is still to be added. */
+  readonly residual: Float32Array;
+  /** Absent in a layer without experts. */
+  readonly routed?: RoutedOutputs;
+}
+
+/** Written. */
+export interface RoutedOutputs {
+  /** fp32 [rows, hidden]: what the experts read. */
+  readonly normed: Float32Array;
+  /** [rows, top-k] by descending weight */
+  readonly expertIds: Int32Array;
+  /** fp32 [rows, top-k] */
+  readonly routingWeights: Float32Array;
+}
+
+const NO_FLOATS = new Float32Array();
+const NO_INTS = new Int32Array();
+
+/** Everything of a layer but its experts, in one call: norms, projections, rotary embedding, attention, router or MLP. */
+export class DenseLayer {
+  readonly #handle: NativeHandle<'dense'>;
+
+  /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
+  constructor(kernels: Kernels, { storeDir, spec, quantisation, layerIndex }: StoredDenseLayer) {
+    const layout = denseLayerLayout(spec, quantisation, layerIndex);
+    const file = kernels.mapFile(join(storeDir, denseLayerBlobPath(layerIndex)));
+    const isMoe = spec.layerKinds[layerIndex] === 'moe';
+    this.#handle = guarded(() =>
+      kernels.binding.createDenseLayer({
+        ...spec,
+        inputNorm: file.fp32(layout, 'input_norm'),
+        qkv: file.matrix(layout, quantisation, 'qkv'),
+        qkvBias: file.optionalFp32(layout, 'qkv_bias'),
+        qNorm: file.fp32(layout, 'q_norm'),
+        kNorm: file.fp32(layout, 'k_norm'),
+        o: file.matrix(layout, quantisation, 'o'),
+        oBias: file.optionalFp32(layout, 'o_bias'),
+        postNorm: file.fp32(layout, 'post_norm'),
+        router: isMoe ? file.fp32(layout, 'router') : undefined,
+        gateUp: isMoe ? undefined : file.matrix(layout, quantisation, 'gate_up'),
+        down: isMoe ? undefined : file.matrix(layout, quantisation, 'down'),
+      }),
+    );
+  }
+
+  /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit and for caches without room. */
+  async run(pool: KernelPool, { hidden, cos, sin, sequences, residual, routed }: DenseCall): Promise<void> {
+    const flat: (number | Float32Array)[] = [];
+    for (const { numRows, keys, values, capacity, length } of sequences)
+      flat.push(numRows, keys, values, capacity, length);
+    const normed = routed?.normed ?? NO_FLOATS;
+    const expertIds = routed?.expertIds ?? NO_INTS;
+    const weights = routed?.routingWeights ?? NO_FLOATS;
+    await pool.submit((binding, handle) =>
+      binding.runDense(handle, this.#handle, hidden, cos, sin, flat, residual, normed, expertIds, weights),
+    );
+  }
+}

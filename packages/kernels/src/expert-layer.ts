@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { expertLayout } from '@expertmesh/shared/expert-store/blob-layout';
+import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type KernelPool } from './kernel-pool.js';
+import { type Kernels } from './kernels.js';
+import { guarded, type NativeHandle } from './native-binding.js';
+
+/** Where the experts of a layer lie. */
+export interface StoredExperts {
+  readonly storeDir: string;
+  readonly spec: ModelSpec;
+  readonly quantisation: Quantisation;
+  readonly layerIndex: number;
+  /** Logical ids; a pair names an expert by its position here. */
+  readonly expertIds: readonly number[];
+}
+
+export interface ExpertCall {
+  /** fp32 [rows, hidden] */
+  readonly rows: Float32Array;
+  /** [pairs] Row of each pair. */
+  readonly pairRows: Uint32Array;
+  /** [pairs] Position of each pair's expert in `expertIds`, ascending. */
+  readonly pairExperts: Uint32Array;
+  /** fp32 [pairs] */
+  readonly pairWeights: Float32Array;
+  /** fp32 [rows, hidden], written: zero for rows without pairs. */
+  readonly out: Float32Array;
+}
+
+/** Some experts of one layer. Rows of the same expert share one reading of its weights. */
+export class ExpertLayer {
+  readonly #handle: NativeHandle<'experts'>;
+
+  /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
+  constructor(kernels: Kernels, { storeDir, spec, quantisation, layerIndex, expertIds }: StoredExperts) {
+    const layout = expertLayout(spec, quantisation);
+    const experts = expertIds.map((expertId) => {
+      const file = kernels.mapFile(join(storeDir, expertBlobPath(layerIndex, expertId)));
+      return { gateUp: file.matrix(layout, quantisation, 'gate_up'), down: file.matrix(layout, quantisation, 'down') };
+    });
+    this.#handle = guarded(() => kernels.binding.createExpertLayer(experts));
+  }
+
+  /**
+   * out[row] = sum over the row's pairs of weight * down(silu(gate(x)) * up(x)), in the order of the pairs, whatever the number of
+   * threads.
+   *
+   * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, indices out of range or pairs that are not sorted.
+   */
+  async run(pool: KernelPool, { rows, pairRows, pairExperts, pairWeights, out }: ExpertCall): Promise<void> {
+    await pool.submit((binding, handle) =>
+      binding.runExperts(handle, this.#handle, rows, pairRows, pairExperts, pairWeights, out),
+    );
+  }
+}

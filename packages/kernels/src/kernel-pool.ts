@@ -1,0 +1,68 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type KernelIsa } from './kernel-isa.js';
+import { guarded, guardedCall, type NativeBinding, type NativeHandle } from './native-binding.js';
+
+export interface KernelPoolOptions {
+  /** Threads that compute, all of them the pool's own. */
+  readonly numThreads: number;
+  /** The best of the CPU's where absent. */
+  readonly isa?: KernelIsa;
+  /** How long idle threads wait for work awake; 50 where absent. More saves a wake-up per call and burns a core meanwhile. */
+  readonly spinMicroseconds?: number;
+}
+
+export interface KernelStats {
+  readonly numCalls: number;
+  /** Time from the start of a call's computation to its end, without the time in the queue. */
+  readonly seconds: number;
+}
+
+const DEFAULT_SPIN_MICROSECONDS = 50;
+
+/**
+ * Threads that compute what layers are asked to run, call after call in the order of the asking. Several layers and callers of one
+ * JavaScript thread share a pool, so that the threads are never more than asked for.
+ */
+export class KernelPool {
+  readonly #binding: NativeBinding;
+  readonly #handle: NativeHandle<'pool'>;
+  #pending = new Set<Promise<number>>();
+  #isClosed = false;
+
+  constructor(binding: NativeBinding, { numThreads, isa, spinMicroseconds }: KernelPoolOptions) {
+    this.#binding = binding;
+    this.#handle = guarded(() =>
+      binding.createPool(numThreads, isa ?? '', spinMicroseconds ?? DEFAULT_SPIN_MICROSECONDS),
+    );
+  }
+
+  /** @throws ExpertmeshError `invalid_argument` for wrong sizes, `failed_precondition` after close. */
+  async submit(call: (binding: NativeBinding, pool: NativeHandle<'pool'>) => Promise<number>): Promise<number> {
+    if (this.#isClosed) throw new ExpertmeshError('failed_precondition', 'the kernel pool is closed');
+    const running = guardedCall(() => call(this.#binding, this.#handle));
+    this.#pending.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#pending.delete(running);
+    }
+  }
+
+  /** Calls and time by what was computed, since the pool was made. */
+  stats(): Readonly<Record<'linear' | 'experts' | 'dense' | 'head', KernelStats>> {
+    return guarded(() => this.#binding.poolStats(this.#handle));
+  }
+
+  /** Bytes per second at which the pool's threads read `numBytes` (1 MiB to 64 GiB) of fresh memory: choose more than the caches hold. */
+  readBandwidth(numBytes: number): Promise<number> {
+    return this.submit((binding, pool) => binding.readBandwidth(pool, numBytes));
+  }
+
+  /** Finishes the calls that were submitted, then ends the threads. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.allSettled(this.#pending);
+    this.#binding.closePool(this.#handle);
+  }
+}

@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+
+/** An object of the addon; what it is for is known to the addon alone. */
+export interface NativeHandle<Name extends string> {
+  readonly handleOf: Name;
+}
+
+/** A matrix [out, in] in a mapped file, as blob-layout.ts of the store describes it. Vectors are fp32 with `out` 1. */
+export type NativeMatrix = {
+  readonly file: NativeHandle<'file'>;
+  readonly out: number;
+  readonly in: number;
+  readonly weightsOffsetBytes: number;
+} & ({ readonly bits: 32 } | { readonly bits: 4 | 8; readonly blockSize: number; readonly scalesOffsetBytes: number });
+
+export interface NativeExpert {
+  readonly gateUp: NativeMatrix;
+  readonly down: NativeMatrix;
+}
+
+export interface NativeDenseLayer {
+  readonly hiddenSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly rmsNormEps: number;
+  readonly topK: number;
+  readonly normTopkProb: boolean;
+  readonly inputNorm: NativeMatrix;
+  readonly qkv: NativeMatrix;
+  readonly qkvBias: NativeMatrix | undefined;
+  readonly qNorm: NativeMatrix;
+  readonly kNorm: NativeMatrix;
+  readonly o: NativeMatrix;
+  readonly oBias: NativeMatrix | undefined;
+  readonly postNorm: NativeMatrix;
+  readonly router: NativeMatrix | undefined;
+  readonly gateUp: NativeMatrix | undefined;
+  readonly down: NativeMatrix | undefined;
+}
+
+type Pool = NativeHandle<'pool'>;
+
+/**
+ * What native/addon exports. Every argument is checked there: a wrong one throws a RangeError and nothing is read. Arrays of a call
+ * must be left alone until its promise is settled.
+ */
+export interface NativeBinding {
+  isas(): string[];
+  mapFile(path: string): NativeHandle<'file'>;
+  createPool(numThreads: number, isa: string, spinMicroseconds: number): Pool;
+  closePool(pool: Pool): void;
+  poolStats(pool: Pool): Record<'linear' | 'experts' | 'dense' | 'head', { numCalls: number; seconds: number }>;
+  createLinear(matrix: NativeMatrix): NativeHandle<'linear'>;
+  createExpertLayer(experts: readonly NativeExpert[]): NativeHandle<'experts'>;
+  createDenseLayer(layer: NativeDenseLayer): NativeHandle<'dense'>;
+  createHead(norm: NativeMatrix, lmHead: NativeMatrix, rmsNormEps: number): NativeHandle<'head'>;
+  runLinear(pool: Pool, linear: NativeHandle<'linear'>, x: Float32Array, y: Float32Array): Promise<number>;
+  runExperts(
+    pool: Pool,
+    layer: NativeHandle<'experts'>,
+    rows: Float32Array,
+    pairRows: Uint32Array,
+    pairExperts: Uint32Array,
+    pairWeights: Float32Array,
+    out: Float32Array,
+  ): Promise<number>;
+  /** Five values a sequence: rows, keys, values, capacity, length. */
+  runDense(
+    pool: Pool,
+    layer: NativeHandle<'dense'>,
+    hidden: Float32Array,
+    cos: Float32Array,
+    sin: Float32Array,
+    sequences: readonly (number | Float32Array)[],
+    residual: Float32Array,
+    normed: Float32Array,
+    expertIds: Int32Array,
+    routingWeights: Float32Array,
+  ): Promise<number>;
+  runHead(pool: Pool, head: NativeHandle<'head'>, hidden: Float32Array, logits: Float32Array): Promise<number>;
+  readBandwidth(pool: Pool, numBytes: number): Promise<number>;
+}
+
+const ADDON_FILE = fileURLToPath(new URL('../build/Release/expertmesh_kernels.node', import.meta.url));
+
+/** @throws Error where the addon was not built, or does not fit this Node. */
+export const loadBinding = (): NativeBinding => createRequire(import.meta.url)(ADDON_FILE) as NativeBinding;
+
+/** Calls into the addon; what it refuses becomes an ExpertmeshError `invalid_argument`. */
+export function guarded<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw translated(cause);
+  }
+}
+
+/** As `guarded`, for calls that end later; those that fail then (out of memory, pool closed) are `resource_exhausted`. */
+export async function guardedCall(call: () => Promise<number>): Promise<number> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw translated(cause);
+  }
+}
+
+function translated(cause: unknown): ExpertmeshError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof RangeError ? 'invalid_argument' : 'resource_exhausted';
+  return new ExpertmeshError(code, `native kernels: ${message}`, { cause });
+}

@@ -1,0 +1,53 @@
+import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
+import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { type LayerRunner } from './layer-runner.js';
+import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
+
+export interface NativeLayerOptions {
+  readonly layer: ExpertLayer;
+  readonly pool: KernelPool;
+  readonly hiddenSize: number;
+  readonly numLocalExperts: number;
+  /** By logical expert: its position in the layer, or -1. */
+  readonly localIndices: Int32Array;
+  readonly scratch: RunnerScratch;
+}
+
+/** The native kernels, straight from the store's mapped files: gathering, weighting and summing are theirs. */
+export class NativeLayerRunner implements LayerRunner {
+  readonly #options: NativeLayerOptions;
+
+  constructor(options: NativeLayerOptions) {
+    this.#options = options;
+  }
+
+  async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
+    const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;
+    const { order } = scratch;
+    order.sort(calls, localIndices, numLocalExperts);
+    scratch.rows = grown(scratch.rows, numValues);
+    scratch.sums = grown(scratch.sums, numValues);
+    decodeRows(calls, scratch.rows);
+    await layer.run(pool, {
+      rows: scratch.rows.subarray(0, numValues),
+      pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
+      pairExperts: expertOfEachPair(order.starts, order.numPairs),
+      pairWeights: order.weights.subarray(0, order.numPairs),
+      out: scratch.sums.subarray(0, numValues),
+    });
+    return splitByCall(calls, scratch.sums);
+  }
+
+  /** The layer's files are unmapped when nothing refers to it any more. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function expertOfEachPair(starts: Int32Array, numPairs: number): Uint32Array {
+  const experts = new Uint32Array(numPairs);
+  for (let index = 0; index + 1 < starts.length; index += 1) experts.fill(index, starts[index], starts[index + 1]);
+  return experts;
+}
