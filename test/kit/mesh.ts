@@ -38,10 +38,10 @@ export class Mesh {
   }
 
   /** Starts `expertmesh up FLAGS` on free ports, with a cache directory of its own unless a flag names one. */
-  static async start(flags: readonly string[]): Promise<Mesh> {
+  static async start(flags: readonly string[], timeoutMs?: number): Promise<Mesh> {
     const cache = flags.includes('--cache-dir') ? [] : ['--cache-dir', tempDir()];
     const up = ExpertmeshProcess.start(['up', '--port', '0', '--grpc-port', '0', ...cache, ...flags]);
-    await up.until(() => up.output.includes('Ctrl-C'), 'is ready');
+    await up.until(() => up.output.includes('Ctrl-C'), 'is ready', timeoutMs);
     const url = /at (http:\S+)\/v1/.exec(up.output)?.[1];
     if (url === undefined) throw new Error(`no address in the summary:\n${up.output}`);
     return new Mesh(up, url);

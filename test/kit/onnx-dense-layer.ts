@@ -67,16 +67,17 @@ export class OnnxDenseLayer {
         data: BigInt64Array.from({ length: numRows }, (_, i) => BigInt(i)),
       },
     });
-    const context: number[] = [];
+    const size = this.#spec.numHeads * this.#spec.headDim;
+    const context = new Float32Array(numRows * size);
     let row = 0;
     for (const sequence of sequences) {
       this.#store(sequence, qkv.float32('k'), qkv.float32('v'), row);
-      context.push(...(await this.#attend(sequence, qkv.float32('q'), row)));
+      context.set(await this.#attend(sequence, qkv.float32('q'), row), row * size);
       row += sequence.numRows;
     }
     const outputs = await this.#postAttention.run({
       hidden: rows(hidden, numRows),
-      context: rows(Float32Array.from(context), numRows),
+      context: rows(context, numRows),
     });
     return {
       residual: outputs.float32('residual'),

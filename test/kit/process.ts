@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseListening, type ListeningPorts, type Role } from '@expertmesh/shared/process/parent-link';
+import { forkOptions, type CommandPrefix } from './fork-typescript.js';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
@@ -13,9 +14,13 @@ export class ExpertmeshProcess {
   #output = '';
   #message: unknown;
 
-  private constructor(args: readonly string[]) {
+  private constructor(args: readonly string[], prefix: CommandPrefix) {
     this.#command = `expertmesh ${args.join(' ')}`;
-    this.child = fork(CLI, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: testEnvironment() });
+    this.child = fork(CLI, [...args], {
+      ...forkOptions(prefix),
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: testEnvironment(),
+    });
     this.child.stdout?.on('data', (data: Buffer) => (this.#output += data.toString()));
     this.child.stderr?.on('data', (data: Buffer) => (this.#output += data.toString()));
     this.child.on('message', (message) => (this.#message ??= message));
@@ -23,9 +28,9 @@ export class ExpertmeshProcess {
     this.child.once('exit', () => running.delete(this));
   }
 
-  /** Starts `expertmesh ARGS`. It is killed when the test process ends, whatever happens. */
-  static start(args: readonly string[]): ExpertmeshProcess {
-    return new ExpertmeshProcess(args);
+  /** Starts `expertmesh ARGS`, under another command if there is a prefix. It is killed when the test process ends, whatever happens. */
+  static start(args: readonly string[], prefix: CommandPrefix = []): ExpertmeshProcess {
+    return new ExpertmeshProcess(args, prefix);
   }
 
   /** Everything that it printed so far, stdout and stderr. */

@@ -84,8 +84,11 @@ struct Attention {
       eachVector<S>(b.headDim, [&](size_t i, size_t lanes) {
         Floats rows[S::kLanes];
         for (size_t t = 0; t < S::kLanes; ++t) {
-          const bool isPresent = first + t < count;
-          rows[t] = isPresent ? loadLanes<S>(b.keys + (token + first + t) * b.headDim + i, lanes) : S::zero();
+          const size_t at = (token + first + t) * b.headDim + i;
+          rows[t] = first + t < count ? loadLanes<S>(b.keys + at, lanes) : S::zero();
+          // Both are read in strides, which the hardware does not foresee: the values soon, the keys in the next tile.
+          S::prefetch(b.values + at);
+          S::prefetch(b.keys + at + kTokens * b.headDim);
         }
         S::transpose(rows);
         for (size_t k = 0; k < S::kLanes; ++k) S::store(w.keys + (i + k) * kTokens + first, rows[k]);

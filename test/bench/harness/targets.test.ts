@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { Samples } from './samples.js';
+import { evaluateTargets, TARGETS } from './targets.js';
+
+const evaluate = (values: Readonly<Record<string, number>>, reasons: readonly (readonly [string, string])[] = []) => {
+  const samples = new Samples();
+  for (const [name, value] of Object.entries(values)) samples.add(name, 0, value);
+  const results = evaluateTargets(samples, new Map(reasons));
+  return (id: number) => results.find((result) => result.id === id);
+};
+
+describe('evaluateTargets', () => {
+  it('has the twelve targets, each once', () => {
+    expect(TARGETS.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  it('compares with the peer', () => {
+    const target = evaluate({ 'one.decode.1': 40, 'peer.decode.1': 30 });
+    expect(target(1)).toMatchObject({ measured: 40 / 30, target: 1.3, met: true });
+  });
+
+  it('reports the part that misses its target most, or the first where all are met', () => {
+    const target = evaluate({ 'one.decode.4': 64, 'peer.decode.4': 32, 'one.decode.16': 80, 'peer.decode.16': 40 });
+    expect(target(2)).toMatchObject({ measured: 2, target: 2.5, met: false, part: '16 sequences' });
+    const met = evaluate({ 'delay.0.5.lookup.on': 90, 'delay.0.5.lookup.off': 30, 'delay.0.5.lookup.identical': 1 });
+    expect(met(11)).toMatchObject({ measured: 3, target: 1.8, met: true, part: '0.5 ms' });
+  });
+
+  it('knows where less is better', () => {
+    expect(evaluate({ 'four.layer.1.overhead': 0.3 })(5)).toMatchObject({ measured: 0.3, met: true });
+    expect(evaluate({ 'one.stall.p99': 50, 'one.stall.quiet': 10 })(12)).toMatchObject({ measured: 5, met: false });
+  });
+
+  it('does not meet a target by half of its parts', () => {
+    const target = evaluate({ 'one.decode.4': 64, 'peer.decode.4': 32 });
+    expect(target(2)).toMatchObject({ measured: null, met: null, reason: 'one.decode.16 was not asked for' });
+  });
+
+  it('says why something was not measured', () => {
+    const target = evaluate({ 'one.decode.1': 40 }, [['peer', 'llama.cpp is not installed']]);
+    expect(target(1)).toMatchObject({ measured: null, met: null, reason: 'llama.cpp is not installed' });
+  });
+});

@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  BATCH_SIZES,
+  PromptMaker,
+  sampleLimits,
+  type BenchContext,
+  type BenchStore,
+} from '../harness/bench-context.js';
+import { type MeasureName } from '../harness/bench-options.js';
+import { GEOMETRY_30B } from '../harness/dummy-store.js';
+import { memoryOf, OwnCluster } from '../harness/own-cluster.js';
+import { type Subject } from '../harness/subject.js';
+import { measureDecode } from '../measures/decode.js';
+import { measureMemory } from '../measures/memory.js';
+import { measureFirstToken, measurePrefill } from '../measures/prefill.js';
+import { measureStall } from '../measures/stall.js';
+import { INSTALL_COMMAND, LlamaCppPeer, llamaCppVersion } from '../peers/llama-cpp-peer.js';
+import { writeQwen3MoeGguf } from '../peers/qwen3-moe-gguf.js';
+import { commonFlags } from './own-flags.js';
+import { runRounds, sequences, type Step } from './rounds.js';
+
+const PHASE_INDEX = 1;
+const MEASURES: readonly MeasureName[] = ['decode', 'prefill', 'first-token', 'stall', 'memory'];
+const PREFILL_TOKENS = [256, 1024] as const;
+const FIRST_TOKEN_PROMPT = 32;
+const STALL_PROMPT = 4096;
+const MAX_MODEL_LEN = STALL_PROMPT + 4096;
+const WARM_UP_TOKENS = 256;
+
+/** One cluster of one worker, and llama.cpp beside it, measured in turns. */
+export async function runOneBoxPhase(context: BenchContext, store: BenchStore): Promise<void> {
+  const { options } = context;
+  if (!MEASURES.some((name) => options.measures.has(name))) return;
+  const prompts = new PromptMaker(store.store.spec.vocabSize - 1024);
+  context.say('starting a cluster of 1 worker');
+  const one = await OwnCluster.start({
+    name: 'one',
+    storeDir: store.store.dir,
+    flags: ['--workers', '1', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+  });
+  const peer = await startPeer(context);
+  try {
+    const subjects = peer === undefined ? [one] : [one, peer.subject];
+    for (const subject of subjects) await subject.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);
+    await runRounds(context, PHASE_INDEX, [
+      { title: "this machine's limits", run: (round) => sampleLimits(context, store, 'limit', round) },
+      ...stepsOf(context, subjects, prompts),
+      ...stallStep(context, one, prompts),
+      ...memoryStep(context, one, store, peer?.pid),
+    ]);
+  } finally {
+    await peer?.stop();
+    await one.stop();
+  }
+}
+
+function stepsOf(context: BenchContext, subjects: readonly Subject[], prompts: PromptMaker): Step[] {
+  const { measures, isQuick } = context.options;
+  const forBoth = (title: string, run: (subject: Subject, round: number) => Promise<void>, isOnce = false): Step[] =>
+    subjects.map((subject) => ({ title: `${subject.name}: ${title}`, isOnce, run: (round) => run(subject, round) }));
+  const decode = BATCH_SIZES.flatMap((batchSize) =>
+    forBoth(`decode, ${sequences(batchSize)}`, (subject, round) =>
+      measureDecode(context, subject, prompts, batchSize, round),
+    ),
+  );
+  const prefill = PREFILL_TOKENS.flatMap((numTokens) =>
+    forBoth(
+      `prefill, ${String(numTokens)} tokens`,
+      (subject, round) => measurePrefill(context, subject, prompts, numTokens, round),
+      isQuick && numTokens > 256,
+    ),
+  );
+  const firstToken = forBoth('first token', (subject, round) =>
+    measureFirstToken(context, subject, prompts, FIRST_TOKEN_PROMPT, round),
+  );
+  return [
+    ...(measures.has('decode') ? decode : []),
+    ...(measures.has('prefill') ? prefill : []),
+    ...(measures.has('first-token') ? firstToken : []),
+  ];
+}
+
+function stallStep(context: BenchContext, one: OwnCluster, prompts: PromptMaker): Step[] {
+  if (!context.options.measures.has('stall')) return [];
+  const run = (round: number): Promise<void> => measureStall(context, one, prompts, STALL_PROMPT, round);
+  return [{ title: 'one: tokens during a long prompt', run }];
+}
+
+function memoryStep(context: BenchContext, one: OwnCluster, store: BenchStore, peerPid: number | undefined): Step[] {
+  if (!context.options.measures.has('memory')) return [];
+  const run = (round: number): void => {
+    measureMemory(context, one, store, round);
+    if (peerPid !== undefined) context.samples.add('peer.memory', round, memoryOf(peerPid).residentBytes / 1e9);
+  };
+  return [{ title: 'memory', run }];
+}
+
+/** llama.cpp with the same geometry and as many threads; undefined, with the reason, where it is not installed. */
+async function startPeer({
+  options,
+  reasons,
+  say,
+}: BenchContext): Promise<{ readonly subject: Subject; readonly pid: number; stop(): Promise<void> } | undefined> {
+  if (llamaCppVersion() === undefined) {
+    reasons.set('peer', `llama.cpp is not installed: ${INSTALL_COMMAND}`);
+    say(`llama.cpp is not measured, as it is not installed; to install it: ${INSTALL_COMMAND}`);
+    return undefined;
+  }
+  const { preset, numLayers } = GEOMETRY_30B;
+  const ggufFile = join(options.cacheDir, `${preset}-${String(numLayers)}-layers-q4_0.gguf`);
+  if (!existsSync(ggufFile)) {
+    say(`writing ${ggufFile}`);
+    writeQwen3MoeGguf(ggufFile, preset, numLayers);
+  }
+  say('starting llama.cpp');
+  const peer = await LlamaCppPeer.start({
+    ggufFile,
+    numThreads: options.numThreads,
+    maxSequences: Math.max(...BATCH_SIZES),
+    contextSize: Math.max(...PREFILL_TOKENS) + 64,
+  });
+  return {
+    subject: { name: 'peer', generate: (batch, numTokens) => peer.generate({ prompts: batch, numTokens }) },
+    pid: peer.pid,
+    stop: () => peer.stop(),
+  };
+}

@@ -1,0 +1,33 @@
+import { type BenchContext, type BenchStore } from '../harness/bench-context.js';
+import { readIntoPageCache } from '../harness/dummy-store.js';
+import { OwnCluster } from '../harness/own-cluster.js';
+import { commonFlags } from './own-flags.js';
+import { runRounds } from './rounds.js';
+import { fileCopyBytesPerSecond } from '../limits/machine-limits.js';
+
+const PHASE_INDEX = 3;
+const MAX_MODEL_LEN = 1024;
+
+/** How long `expertmesh up` takes until it is ready, with the weights in the page cache. */
+export async function runReadyPhase(context: BenchContext, { store, bytes }: BenchStore): Promise<void> {
+  const { options, samples } = context;
+  if (!options.measures.has('ready')) return;
+  const flags = ['--workers', '1', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags];
+  const start = async (round: number): Promise<void> => {
+    const cluster = await OwnCluster.start({ name: 'one', storeDir: store.dir, flags });
+    await cluster.stop();
+    samples.add('one.readySeconds', round, cluster.readySeconds);
+    samples.add('one.loadRate', round, bytes.total / cluster.readySeconds / 1e9);
+  };
+  const { path } = store.manifest.blobs.reduce((a, b) => (b.sizeBytes > a.sizeBytes ? b : a));
+  readIntoPageCache(store);
+  await runRounds(context, PHASE_INDEX, [
+    {
+      title: 'copying from the page cache',
+      run: (round) => {
+        samples.add('limit.fileCopy', round, fileCopyBytesPerSecond(`${store.dir}/${path}`) / 1e9);
+      },
+    },
+    { title: 'start until ready', run: start, isOnce: options.isQuick },
+  ]);
+}
