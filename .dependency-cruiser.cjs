@@ -51,10 +51,17 @@ module.exports = {
       },
     },
     {
-      name: 'shared-imports-no-role',
-      comment: 'What the processes agree on cannot depend on one of them.',
+      name: 'shared-imports-no-other',
+      comment: 'What the processes agree on cannot depend on one of them, nor on what they compute with.',
       severity: 'error',
       from: { path: '^packages/shared/src/' },
+      to: { path: '^packages/(coordinator|worker|cli|compute|kernels)/' },
+    },
+    {
+      name: 'compute-imports-no-role',
+      comment: 'Every role computes with it.',
+      severity: 'error',
+      from: { path: '^packages/(compute|kernels)/src/' },
       to: { path: '^packages/(coordinator|worker|cli)/' },
     },
     {

@@ -9,10 +9,21 @@ import {
   type ServiceClientConstructor,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { RpcClient } from '@expertmesh/shared/rpc/client';
-import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { bindService, startServer } from '@expertmesh/shared/rpc/server';
+import {
+  decodeDispatchAnswer,
+  decodeDispatchCall,
+  frameDispatchAnswer,
+  frameDispatchCall,
+} from '@expertmesh/shared/rpc/dispatch-codec';
+import { type DispatchAnswer, type DispatchCall, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { GrpcStreamClient } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
+import {
+  type ServedStream,
+  type ServedStreamEvents,
+  startGrpcStreamServer,
+} from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { expertService } from '@expertmesh/shared/rpc/services';
+import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** DispatchRequest and DispatchResponse as a program sees them that loads proto/ at run time. */
@@ -26,6 +37,7 @@ interface DynamicCall {
   readonly row_offsets: readonly number[];
   readonly expert_ids: readonly number[];
   readonly routing_weights: readonly number[];
+  readonly row_scales: readonly number[];
   readonly rows: Buffer;
 }
 
@@ -41,6 +53,7 @@ interface DynamicAnswer {
   readonly queue_us: number;
   readonly compute_us: number;
   readonly num_calls_together: number;
+  readonly row_scales: readonly number[];
   readonly rows: Buffer;
 }
 
@@ -52,8 +65,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-const bytesOf = (tensor: Float32Array | Uint16Array): Buffer =>
-  Buffer.from(tensor.buffer, tensor.byteOffset, tensor.byteLength);
+const bytesOf = (tensor: WireRows['rows']): Buffer => Buffer.from(tensor.buffer, tensor.byteOffset, tensor.byteLength);
 
 const fp32Call: DispatchCall = {
   callId: 4_000_000_000,
@@ -68,7 +80,14 @@ const fp32Call: DispatchCall = {
   rows: Float32Array.from({ length: 15 }, (_, index) => index / 4 - 1),
 };
 const fp16Call: DispatchCall = { ...fp32Call, callId: 1, rowDtype: 'fp16', rows: Uint16Array.from(Array(15).keys()) };
-const calls = [fp32Call, fp16Call];
+const int8Call: DispatchCall = {
+  ...fp32Call,
+  callId: 2,
+  ...toWireRows('int8', fp32Call.rows as Float32Array, 5),
+};
+const calls = [fp32Call, fp16Call, int8Call];
+
+const dtypeName = ({ rowDtype }: WireRows): string => `ROW_DTYPE_${rowDtype.toUpperCase()}`;
 
 const dynamicCall = (call: DispatchCall): DynamicCall => ({
   call_id: call.callId,
@@ -76,12 +95,16 @@ const dynamicCall = (call: DispatchCall): DynamicCall => ({
   placement_version: String(call.placementVersion),
   num_rows: call.numRows,
   hidden_size: call.hiddenSize,
-  row_dtype: call.rowDtype === 'fp32' ? 'ROW_DTYPE_FP32' : 'ROW_DTYPE_FP16',
+  row_dtype: dtypeName(call),
   row_offsets: [...call.rowOffsets],
   expert_ids: [...call.expertIds],
   routing_weights: [...call.routingWeights],
+  row_scales: [...(call.rowScales ?? [])],
   rows: bytesOf(call.rows),
 });
+
+const rowsOf = ({ rowDtype, rows, rowScales }: WireRows): WireRows =>
+  rowScales === undefined ? { rowDtype, rows } : { rowDtype, rows, rowScales };
 
 const answerTo = (call: DispatchCall): DispatchAnswer => ({
   callId: call.callId,
@@ -89,13 +112,12 @@ const answerTo = (call: DispatchCall): DispatchAnswer => ({
   placementVersion: call.placementVersion,
   numRows: call.numRows,
   hiddenSize: call.hiddenSize,
-  rowDtype: call.rowDtype,
   numPairs: call.expertIds.length,
   error: undefined,
   queueUs: 12,
   computeUs: 345_678,
   numCallsTogether: 2,
-  rows: call.rows,
+  ...rowsOf(call),
 });
 
 const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
@@ -104,12 +126,13 @@ const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
   placement_version: String(answer.placementVersion),
   num_rows: answer.numRows,
   hidden_size: answer.hiddenSize,
-  row_dtype: answer.rowDtype === 'fp32' ? 'ROW_DTYPE_FP32' : 'ROW_DTYPE_FP16',
+  row_dtype: dtypeName(answer),
   num_pairs: answer.numPairs,
   error: answer.error ?? null,
   queue_us: answer.queueUs,
   compute_us: answer.computeUs,
   num_calls_together: answer.numCallsTogether,
+  row_scales: [...(answer.rowScales ?? [])],
   rows: bytesOf(answer.rows),
 });
 
@@ -120,21 +143,20 @@ const failedAnswer: DispatchAnswer = {
 };
 
 describe('the Dispatch wire', () => {
-  it('lets a client that loads proto/ at run time talk to a server with our codec', async () => {
+  it('lets a grpc-js client that loads proto/ at run time talk to our server', async () => {
     const received: DispatchCall[] = [];
     const replies = [...calls.map(answerTo), failedAnswer];
-    const service = bindService(expertService, {
-      dispatch: (stream) => {
-        stream.on('data', (call: DispatchCall) => {
-          received.push(call);
-        });
-        stream.on('end', () => {
-          for (const reply of replies) stream.write(reply);
-          stream.end();
-        });
+    const accept = (stream: ServedStream): ServedStreamEvents => ({
+      onMessage: (message) => received.push(decodeDispatchCall(message)),
+      onEnd: () => {
+        for (const reply of replies) stream.send(frameDispatchAnswer(reply));
+        stream.end();
       },
+      onDrain: () => undefined,
+      onClosed: () => undefined,
     });
-    const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--port', services: [service] });
+    const { dispatch: method } = expertService;
+    const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--port', method, accept });
     const client = new ExpertClient(`127.0.0.1:${String(server.port)}`, credentials.createInsecure());
     cleanUps.push(
       () => server.close(0),
@@ -150,27 +172,31 @@ describe('the Dispatch wire', () => {
     expect(received).toEqual(calls);
   });
 
-  it('lets a client with our codec talk to a server that loads proto/ at run time', async () => {
+  it('lets our client talk to a grpc-js server that loads proto/ at run time', async () => {
     const received: DynamicCall[] = [];
     const replies = [...calls.map(answerTo), failedAnswer];
     const port = await startDynamicServer((stream) => {
       stream.on('data', (call: DynamicCall) => {
-        received.push(call);
-      });
-      stream.on('end', () => {
+        if (received.push(call) < calls.length) return;
         for (const reply of replies) stream.write(dynamicAnswer(reply));
         stream.end();
       });
     });
-    const client = new RpcClient(`127.0.0.1:${String(port)}`, 'server');
-    cleanUps.push(() => {
-      client.close();
+    const answers: DispatchAnswer[] = [];
+    const end = await new Promise<string>((resolve) => {
+      const client = new GrpcStreamClient(`127.0.0.1:${String(port)}`, expertService.dispatch, {
+        onReady: () => undefined,
+        onMessage: (message) => answers.push(decodeDispatchAnswer(message)),
+        onEnd: resolve,
+      });
+      cleanUps.push(() => {
+        client.close();
+      });
+      for (const call of calls) client.send(frameDispatchCall(call));
     });
-    const stream = client.bidi(expertService.dispatch);
-    for (const call of calls) stream.write(call);
-    stream.end();
 
-    expect(await collect(stream)).toEqual(replies);
+    expect(answers).toEqual(replies);
+    expect(end).toBe('it has closed the stream');
     expect(received).toEqual(calls.map(dynamicCall));
   });
 });

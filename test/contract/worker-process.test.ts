@@ -40,7 +40,7 @@ describe('a worker process', () => {
   });
 
   it('refuses experts over the memory budget before it loads any, and holds none after Unload', async () => {
-    const { worker, client } = await startWorker(store, '--memory-budget-bytes', '2MiB');
+    const { worker, client } = await startWorker(store, '--memory-budget-bytes', '2MiB', '--ep', 'cpu');
     await expect(client.assign(assignment(store, 1, range(0, 64)))).rejects.toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
       details: expect.stringMatching(

@@ -1,12 +1,20 @@
 import { join } from 'node:path';
-import { DenseRunner, type RoutedRows } from '@expertmesh/coordinator/dense/dense-runner';
-import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
-import { ForwardPass } from '@expertmesh/coordinator/engine/forward';
-import { WorkerPool } from '@expertmesh/coordinator/membership/worker-pool';
+import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
+import { type DenseRunner } from '@expertmesh/coordinator/dense/dense-runner';
+import { loadDenseRunner } from '@expertmesh/coordinator/dense/load-dense-runner';
+import {
+  GrpcExpertDispatcher,
+  type GrpcExpertDispatcherOptions,
+} from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
+import { LocalExperts } from '@expertmesh/coordinator/dispatch/local-experts';
+import { ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
+import { WorkerPool, type WorkerPoolOptions } from '@expertmesh/coordinator/membership/worker-pool';
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type BlockSize, type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
+import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { tempDir } from '../kit/temp-dir.js';
 import { type WorkerFleet } from '../kit/worker-fleet.js';
@@ -18,30 +26,41 @@ export async function packedStore(hfDir: string, bits: WeightBits, blockSize?: B
   return openExpertStore(storeDir);
 }
 
-/** The dense part in this process, the experts on the fleet's first `numWorkers` processes. */
+/** The dense part in this process, the experts here too or on worker processes. */
 export interface ModelUnderTest {
-  readonly store: ExpertStore;
   readonly forward: ForwardPass;
   close(): Promise<void>;
 }
 
+/** A store, and what computes its dense part and local experts in this process. */
+export interface LoadedStore {
+  readonly store: ExpertStore;
+  readonly backend: ComputeBackend;
+  readonly dense: DenseRunner;
+}
+
+export async function loadStore(store: ExpertStore, ep: Provider): Promise<LoadedStore> {
+  const backend = createComputeBackend(ep, store.quantisation, 2);
+  return { store, backend, dense: await loadDenseRunner(store, backend) };
+}
+
+export async function closeStore({ dense, backend }: LoadedStore): Promise<void> {
+  await dense.close();
+  await closeComputeBackend(backend);
+}
+
 /** @param observe sees the routing of every layer. */
 export async function modelOverWorkers(
-  store: ExpertStore,
-  dense: DenseRunner,
+  { store, dense }: LoadedStore,
   fleet: WorkerFleet,
   numWorkers: number,
-  observe: (layerIndex: number, routed: RoutedRows) => void,
+  observe: RoutingObserver,
+  wireDtype: WireDtype = 'fp32',
 ): Promise<ModelUnderTest> {
-  const dispatcher = new GrpcExpertDispatcher({
-    hiddenSize: store.spec.hiddenSize,
-    wireDtype: 'fp32',
-    callTimeoutMs: 30_000,
-  });
+  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), wireDtype });
   const pool = await poolUp(store, fleet, numWorkers, dispatcher);
   dispatcher.setPlacement(pool.placement);
   return {
-    store,
     forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
     close: async () => {
       pool.close();
@@ -50,7 +69,35 @@ export async function modelOverWorkers(
   };
 }
 
-export const loadDense = (store: ExpertStore): Promise<DenseRunner> => DenseRunner.load(store, { numThreads: 2 });
+/** @param observe sees the routing of every layer. */
+export async function modelWithLocalExperts(
+  { store, backend, dense }: LoadedStore,
+  observe: RoutingObserver,
+): Promise<ModelUnderTest> {
+  const pool = new WorkerPool({ ...poolOptions(store), controlAddresses: [], withLocalExperts: true });
+  const local = await LocalExperts.load(store, backend, pool.localShards, () => undefined);
+  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), local });
+  dispatcher.setPlacement(pool.placement);
+  return {
+    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
+    close: () => local.close(),
+  };
+}
+
+const dispatcherOptions = (store: ExpertStore): GrpcExpertDispatcherOptions => ({
+  hiddenSize: store.spec.hiddenSize,
+  wireDtype: 'fp32',
+  callTimeoutMs: 30_000,
+});
+
+const poolOptions = (store: ExpertStore): Omit<WorkerPoolOptions, 'controlAddresses' | 'withLocalExperts'> => ({
+  storeId: store.storeId,
+  moeLayerIndices: moeLayerIndices(store.spec),
+  numExperts: store.spec.numExperts,
+  heartbeatIntervalMs: 1_000,
+  heartbeatTimeoutMs: 10_000,
+  onEvent: () => undefined,
+});
 
 async function poolUp(
   store: ExpertStore,
@@ -61,12 +108,9 @@ async function poolUp(
   const up = new Set<string>();
   return new Promise((resolve, reject) => {
     const pool = new WorkerPool({
+      ...poolOptions(store),
       controlAddresses: fleet.controlAddresses.slice(0, numWorkers),
-      storeId: store.storeId,
-      moeLayerIndices: moeLayerIndices(store.spec),
-      numExperts: store.spec.numExperts,
-      heartbeatIntervalMs: 1_000,
-      heartbeatTimeoutMs: 10_000,
+      withLocalExperts: false,
       onEvent: (event) => {
         if (event.type === 'down') reject(new ExpertmeshError('unavailable', event.reason));
         if (event.type !== 'up') return;

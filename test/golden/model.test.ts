@@ -1,13 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DenseRunner, type RoutedRows } from '@expertmesh/coordinator/dense/dense-runner';
-import { KvCache } from '@expertmesh/coordinator/dense/kv-cache';
-import { type Chunk, type ForwardPass } from '@expertmesh/coordinator/engine/forward';
+import { type RoutedRows } from '@expertmesh/coordinator/dense/dense-runner';
+import { type Chunk, type ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
 import { argmax } from '@expertmesh/coordinator/engine/sampler';
 import { loadKernels } from '@expertmesh/kernels/kernels';
-import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { hasSoftwareVulkan, useSoftwareVulkan } from '../kit/software-vulkan.js';
 import { startWorkers, type WorkerFleet } from '../kit/worker-fleet.js';
-import { loadModelGolden, modelGoldenNames, type PromptGolden } from './model-golden.js';
-import { loadDense, modelOverWorkers, packedStore } from './model-under-test.js';
+import { loadModelGolden, modelGoldenNames, type ModelGolden, type PromptGolden } from './model-golden.js';
+import {
+  closeStore,
+  loadStore,
+  modelOverWorkers,
+  modelWithLocalExperts,
+  packedStore,
+  type LoadedStore,
+  type ModelUnderTest,
+} from './model-under-test.js';
 
 const WORKER_COUNTS = [1, 2, 3, 5, 8];
 const MAX_LOGIT_DIFFERENCE = 2e-3;
@@ -24,54 +31,83 @@ interface Comparison {
   greedyTokenIds: number[];
 }
 
+const PROVIDERS = [
+  { ep: 'cpu', title: 'ONNX Runtime' },
+  { ep: 'native', title: 'native kernels' },
+] as const;
+
+/** All agree there; these are quick on a driver without a GPU, and have biases and layers without experts. */
+const WEBGPU_MODELS = ['attention-bias', 'mlp-layers'];
+
 describe.each(modelGoldenNames)('%s with 32 bits', (name) => {
   const golden = loadModelGolden(name);
-  let store: ExpertStore;
-  let dense: DenseRunner;
-  let fleet: WorkerFleet;
 
-  beforeAll(async () => {
-    store = await packedStore(golden.checkpointDir, 32);
-    dense = await loadDense(store);
-    fleet = await startWorkers(store.dir, Math.max(...WORKER_COUNTS));
-  });
-  afterAll(async () => {
-    await fleet.stop();
-    await dense.close();
-  });
+  describe.each(PROVIDERS)('on $title', ({ ep }) => {
+    const isMissing = ep === 'native' && loadKernels() === undefined;
+    let loaded: LoadedStore;
+    let fleet: WorkerFleet;
 
-  it.each(WORKER_COUNTS)('agrees with transformers over %i worker processes', async (numWorkers) => {
-    await expectAgreement(fleet, numWorkers);
-  });
-
-  it.skipIf(loadKernels() === undefined)('agrees with transformers over 2 workers with native kernels', async () => {
-    const nativeFleet = await startWorkers(store.dir, 2, ['--ep', 'native']);
-    try {
-      await expectAgreement(nativeFleet, 2);
-    } finally {
-      await nativeFleet.stop();
-    }
-  });
-
-  async function expectAgreement(workers: WorkerFleet, numWorkers: number): Promise<void> {
-    const routings: Routing[] = [];
-    const model = await modelOverWorkers(store, dense, workers, numWorkers, (layerIndex, routed) => {
-      routings.push({ layerIndex, ...copyOf(routed) });
+    beforeAll(async () => {
+      if (isMissing) return;
+      const store = await packedStore(golden.checkpointDir, 32);
+      loaded = await loadStore(store, ep);
+      fleet = await startWorkers(store.dir, Math.max(...WORKER_COUNTS), ['--ep', ep]);
     });
-    try {
-      for (const prompt of golden.prompts) {
-        const comparison = await compare(model.forward, store, prompt, routings);
-        expect(comparison.maxLogitDifference).toBeLessThanOrEqual(MAX_LOGIT_DIFFERENCE);
-        expect(comparison.maxWeightDifference).toBeLessThanOrEqual(MAX_WEIGHT_DIFFERENCE);
-        expect(comparison.numSameExperts / comparison.numRoutings).toBeGreaterThanOrEqual(MIN_SAME_EXPERTS);
-        expect(comparison.numRoutings).toBe(golden.moeLayers.length * numPositions(prompt));
-        expect(comparison.greedyTokenIds).toEqual(prompt.greedyTokenIds);
+    afterAll(async () => {
+      if (isMissing) return;
+      await fleet.stop();
+      await closeStore(loaded);
+    });
+
+    it.skipIf(isMissing).each(WORKER_COUNTS)(
+      'agrees with transformers over %i worker processes',
+      async (numWorkers) => {
+        await expectAgreement((observe) => modelOverWorkers(loaded, fleet, numWorkers, observe));
+      },
+    );
+
+    it.skipIf(isMissing)('agrees with transformers with local experts', async () => {
+      await expectAgreement((observe) => modelWithLocalExperts(loaded, observe));
+    });
+
+    const expectAgreement = (open: (observe: RoutingObserver) => Promise<ModelUnderTest>): Promise<void> =>
+      expectAgreementWith(golden, loaded, open);
+  });
+
+  if (WEBGPU_MODELS.includes(name))
+    it.skipIf(!hasSoftwareVulkan)('agrees with transformers on WebGPU with local experts', async () => {
+      useSoftwareVulkan();
+      const loaded = await loadStore(await packedStore(golden.checkpointDir, 32), 'webgpu');
+      try {
+        await expectAgreementWith(golden, loaded, (observe) => modelWithLocalExperts(loaded, observe));
+      } finally {
+        await closeStore(loaded);
       }
-    } finally {
-      await model.close();
-    }
-  }
+    });
 });
+
+async function expectAgreementWith(
+  golden: ModelGolden,
+  loaded: LoadedStore,
+  open: (observe: RoutingObserver) => Promise<ModelUnderTest>,
+): Promise<void> {
+  const routings: Routing[] = [];
+  const model = await open((layerIndex, routed) => {
+    routings.push({ layerIndex, ...copyOf(routed) });
+  });
+  try {
+    for (const prompt of golden.prompts) {
+      const comparison = await compare(model.forward, loaded, prompt, routings);
+      expect(comparison.maxLogitDifference).toBeLessThanOrEqual(MAX_LOGIT_DIFFERENCE);
+      expect(comparison.maxWeightDifference).toBeLessThanOrEqual(MAX_WEIGHT_DIFFERENCE);
+      expect(comparison.numSameExperts / comparison.numRoutings).toBeGreaterThanOrEqual(MIN_SAME_EXPERTS);
+      expect(comparison.numRoutings).toBe(golden.moeLayers.length * numPositions(prompt));
+      expect(comparison.greedyTokenIds).toEqual(prompt.greedyTokenIds);
+    }
+  } finally {
+    await model.close();
+  }
+}
 
 interface Routing {
   readonly layerIndex: number;
@@ -89,12 +125,12 @@ const numPositions = (prompt: PromptGolden): number => prompt.promptTokenIds.len
 /** Prefills in two chunks, so that chunked prefill is judged too, and then decodes. Each step feeds the judge's token. */
 async function compare(
   forward: ForwardPass,
-  store: ExpertStore,
+  { store, dense }: LoadedStore,
   prompt: PromptGolden,
   routings: Routing[],
 ): Promise<Comparison> {
   const { vocabSize, topK } = store.spec;
-  const cache = new KvCache(store.spec, numPositions(prompt));
+  const cache = dense.createCache(numPositions(prompt));
   const comparison: Comparison = {
     maxLogitDifference: 0,
     maxWeightDifference: 0,
@@ -123,6 +159,7 @@ async function compare(
     compareLogits(comparison, logits, prompt.decodeLogits(step));
     comparison.greedyTokenIds.push(argmax(logits));
   }
+  cache.release();
   return comparison;
 }
 

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseListening, type ListeningPorts, type Role } from '@expertmesh/shared/process/parent-link';
 import { forkOptions, type CommandPrefix } from './fork-typescript.js';
+import { tempDir } from './temp-dir.js';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
@@ -97,6 +98,10 @@ export async function stopAll(): Promise<void> {
 }
 
 // Settings of whoever runs the tests must not change them.
+/** Stands for the user's cache directory. */
+const cacheHome = tempDir();
+
 function testEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EXPERTMESH_')));
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('EXPERTMESH_'));
+  return { ...Object.fromEntries(inherited), XDG_CACHE_HOME: cacheHome };
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { verifyFiles } from '@expertmesh/shared/expert-store/verify-blob';
+import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';

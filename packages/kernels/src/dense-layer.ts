@@ -5,6 +5,7 @@ import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation'
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type KernelPool } from './kernel-pool.js';
 import { type Kernels } from './kernels.js';
+import { type MappedFile } from './mapped-file.js';
 import { guarded, type NativeHandle } from './native-binding.js';
 
 /** Where the dense part of a layer lies. */
@@ -55,12 +56,14 @@ const NO_INTS = new Int32Array();
 /** Everything of a layer but its experts, in one call: norms, projections, rotary embedding, attention, router or MLP. */
 export class DenseLayer {
   readonly #handle: NativeHandle<'dense'>;
+  readonly #file: MappedFile;
 
   /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
   constructor(kernels: Kernels, { storeDir, spec, quantisation, layerIndex }: StoredDenseLayer) {
     const layout = denseLayerLayout(spec, quantisation, layerIndex);
     const file = kernels.mapFile(join(storeDir, denseLayerBlobPath(layerIndex)));
     const isMoe = spec.layerKinds[layerIndex] === 'moe';
+    this.#file = file;
     this.#handle = guarded(() =>
       kernels.binding.createDenseLayer({
         ...spec,
@@ -77,6 +80,11 @@ export class DenseLayer {
         down: isMoe ? undefined : file.matrix(layout, quantisation, 'down'),
       }),
     );
+  }
+
+  /** Brings the weights into memory ahead of their first use. Errors as MappedFile. */
+  prefault(): Promise<void> {
+    return this.#file.prefault();
   }
 
   /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit and for caches without room. */

@@ -5,6 +5,7 @@ import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation'
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type KernelPool } from './kernel-pool.js';
 import { type Kernels } from './kernels.js';
+import { type MappedFile } from './mapped-file.js';
 import { guarded, type NativeHandle } from './native-binding.js';
 
 /** Where the experts of a layer lie. */
@@ -33,15 +34,22 @@ export interface ExpertCall {
 /** Some experts of one layer. Rows of the same expert share one reading of its weights. */
 export class ExpertLayer {
   readonly #handle: NativeHandle<'experts'>;
+  readonly #files: readonly MappedFile[];
 
   /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
   constructor(kernels: Kernels, { storeDir, spec, quantisation, layerIndex, expertIds }: StoredExperts) {
     const layout = expertLayout(spec, quantisation);
-    const experts = expertIds.map((expertId) => {
-      const file = kernels.mapFile(join(storeDir, expertBlobPath(layerIndex, expertId)));
-      return { gateUp: file.matrix(layout, quantisation, 'gate_up'), down: file.matrix(layout, quantisation, 'down') };
-    });
+    this.#files = expertIds.map((expertId) => kernels.mapFile(join(storeDir, expertBlobPath(layerIndex, expertId))));
+    const experts = this.#files.map((file) => ({
+      gateUp: file.matrix(layout, quantisation, 'gate_up'),
+      down: file.matrix(layout, quantisation, 'down'),
+    }));
     this.#handle = guarded(() => kernels.binding.createExpertLayer(experts));
+  }
+
+  /** Brings the weights into memory ahead of their first use. Errors as MappedFile. */
+  async prefault(): Promise<void> {
+    await Promise.all(this.#files.map((file) => file.prefault()));
   }
 
   /**

@@ -5,6 +5,7 @@ import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation'
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type KernelPool } from './kernel-pool.js';
 import { type Kernels } from './kernels.js';
+import { type MappedFile } from './mapped-file.js';
 import { guarded, type NativeHandle } from './native-binding.js';
 
 /** Where the head lies. */
@@ -17,11 +18,13 @@ export interface StoredHead {
 /** The final norm and the language-model head. */
 export class Head {
   readonly #handle: NativeHandle<'head'>;
+  readonly #file: MappedFile;
 
   /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
   constructor(kernels: Kernels, { storeDir, spec, quantisation }: StoredHead) {
     const layout = headLayout(spec, quantisation);
     const file = kernels.mapFile(join(storeDir, HEAD_BLOB_PATH));
+    this.#file = file;
     this.#handle = guarded(() =>
       kernels.binding.createHead(
         file.fp32(layout, 'final_norm'),
@@ -29,6 +32,11 @@ export class Head {
         spec.rmsNormEps,
       ),
     );
+  }
+
+  /** Brings the weights into memory ahead of their first use. Errors as MappedFile. */
+  prefault(): Promise<void> {
+    return this.#file.prefault();
   }
 
   /**

@@ -21,13 +21,13 @@ export class Kernels {
   }
 
   /**
-   * Maps a blob of the store. Its bytes are read when they are first used.
+   * Maps a blob of the store. Its bytes are read when they are first used, or prefaulted.
    *
    * @throws ExpertmeshError `not_found` when the file cannot be read.
    */
   mapFile(path: string): MappedFile {
     try {
-      return new MappedFile(this.binding.mapFile(path));
+      return new MappedFile(this.binding, path);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new ExpertmeshError('not_found', `cannot map ${message}`, { cause });

@@ -6,7 +6,7 @@ import {
 } from '@expertmesh/shared/expert-store/blob-layout';
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type NativeHandle, type NativeMatrix } from './native-binding.js';
+import { type NativeBinding, type NativeHandle, type NativeMatrix } from './native-binding.js';
 
 /** Whether there are kernels for a store's matrices: 16-bit weights are left to ONNX Runtime. */
 export const hasKernelsFor = (quantisation: Quantisation): boolean => quantisation.bits !== 16;
@@ -14,9 +14,29 @@ export const hasKernelsFor = (quantisation: Quantisation): boolean => quantisati
 /** A mapped blob of the store. It stays mapped while it or a layer made from it is in use. */
 export class MappedFile {
   readonly handle: NativeHandle<'file'>;
+  readonly #binding: NativeBinding;
+  readonly #path: string;
 
-  constructor(handle: NativeHandle<'file'>) {
-    this.handle = handle;
+  /** @throws Error when the file cannot be mapped. */
+  constructor(binding: NativeBinding, path: string) {
+    this.handle = binding.mapFile(path);
+    this.#binding = binding;
+    this.#path = path;
+  }
+
+  /**
+   * Reads the file into memory beside the event loop, so that the first use of its weights waits neither for the disk nor for page faults.
+   *
+   * @throws ExpertmeshError `data_loss` when it cannot be read.
+   */
+  async prefault(): Promise<void> {
+    try {
+      await this.#binding.prefault(this.handle);
+    } catch (cause) {
+      throw new ExpertmeshError('data_loss', `${this.#path} cannot be read: ${ExpertmeshError.from(cause).message}`, {
+        cause,
+      });
+    }
   }
 
   /**

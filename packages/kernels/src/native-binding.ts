@@ -50,6 +50,7 @@ type Pool = NativeHandle<'pool'>;
 export interface NativeBinding {
   isas(): string[];
   mapFile(path: string): NativeHandle<'file'>;
+  prefault(file: NativeHandle<'file'>): Promise<void>;
   createPool(numThreads: number, isa: string, spinMicroseconds: number): Pool;
   closePool(pool: Pool): void;
   poolStats(pool: Pool): Record<'linear' | 'experts' | 'dense' | 'head', { numCalls: number; seconds: number }>;

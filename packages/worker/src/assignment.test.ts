@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { checkAssignment, type Assignment } from './assignment.js';
+import { checkAssignment, type Assignment, type ExpertMemory } from './assignment.js';
 
 // Three layers of 8 experts; layer 1 has none.
 const spec = parseModelSpec({
@@ -43,29 +43,36 @@ const fourExperts = assign([
   { layerIndex: 2, expertIds: [6, 7] },
 ]);
 
+const cpuMemory = (memoryBudgetBytes: number): ExpertMemory => ({ provider: 'cpu', memoryBudgetBytes });
+
 const refusal = (code: string, message: RegExp): unknown =>
   expect.objectContaining({ code, message: expect.stringMatching(message) as string });
 
 describe('checkAssignment', () => {
-  it('says what the experts need: quantised weights stay packed, 16 bits are expanded to fp32', () => {
+  it('says what the experts need with ONNX Runtime: quantised weights stay packed, 16 bits are expanded to fp32', () => {
     const check = (quantisation: Quantisation): unknown =>
-      checkAssignment(fourExperts, storeOf(quantisation), undefined, 100_000);
+      checkAssignment(fourExperts, storeOf(quantisation), undefined, cpuMemory(100_000));
     expect(check({ bits: 4, blockSize: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 5200 });
     expect(check({ bits: 16, dtype: 'BF16' })).toEqual({ packedBytes: 4000, memoryBytes: 8800 });
     expect(check({ bits: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 4400 });
   });
 
+  it('says what the experts need with the native kernels, which compute on the files themselves', () => {
+    const native = { provider: 'native', memoryBudgetBytes: 4200 } as const;
+    expect(checkAssignment(fourExperts, store, undefined, native)).toEqual({ packedBytes: 4000, memoryBytes: 4200 });
+  });
+
   it('refuses another store and names both', () => {
-    expect(() => checkAssignment(assign(fourExperts.shards, { storeId: 'cd34' }), store, undefined, 10_000)).toThrow(
-      refusal('failed_precondition', /for store cd34, this worker reads store ab12/),
-    );
+    expect(() =>
+      checkAssignment(assign(fourExperts.shards, { storeId: 'cd34' }), store, undefined, cpuMemory(10_000)),
+    ).toThrow(refusal('failed_precondition', /for store cd34, this worker reads store ab12/));
   });
 
   it('refuses what the budget cannot hold, naming need, budget and flag', () => {
-    expect(() => checkAssignment(fourExperts, store, undefined, 5199)).toThrow(
+    expect(() => checkAssignment(fourExperts, store, undefined, cpuMemory(5199))).toThrow(
       refusal('resource_exhausted', /needs about 5\.20 kB .* budget .* is 5\.20 kB: .* --memory-budget-bytes/),
     );
-    expect(checkAssignment(fourExperts, store, undefined, 5200).memoryBytes).toBe(5200);
+    expect(checkAssignment(fourExperts, store, undefined, cpuMemory(5200)).memoryBytes).toBe(5200);
   });
 
   it('counts what must serve until the new experts are loaded, and what stays only once', () => {
@@ -76,14 +83,14 @@ describe('checkAssignment', () => {
       ],
       { placementVersion: 2 },
     );
-    expect(() => checkAssignment(next, store, fourExperts, 7799)).toThrow(
+    expect(() => checkAssignment(next, store, fourExperts, cpuMemory(7799))).toThrow(
       refusal(
         'resource_exhausted',
         /5\.20 kB of memory beside 2\.60 kB that must serve until it is loaded.*unload first/,
       ),
     );
-    expect(checkAssignment(next, store, fourExperts, 7800).memoryBytes).toBe(5200);
-    expect(checkAssignment(fourExperts, store, fourExperts, 5200).memoryBytes).toBe(5200);
+    expect(checkAssignment(next, store, fourExperts, cpuMemory(7800)).memoryBytes).toBe(5200);
+    expect(checkAssignment(fourExperts, store, fourExperts, cpuMemory(5200)).memoryBytes).toBe(5200);
   });
 
   const wrong: [what: string, assignment: Assignment, message: RegExp][] = [
@@ -105,6 +112,8 @@ describe('checkAssignment', () => {
     ['an expert twice', assign([{ layerIndex: 0, expertIds: [3, 3] }]), /layer 0 lists expert 3 after 3/],
   ];
   it.each(wrong)('refuses %s', (_, assignment, message) => {
-    expect(() => checkAssignment(assignment, store, undefined, 100_000)).toThrow(refusal('invalid_argument', message));
+    expect(() => checkAssignment(assignment, store, undefined, cpuMemory(100_000))).toThrow(
+      refusal('invalid_argument', message),
+    );
   });
 });

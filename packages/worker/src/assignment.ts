@@ -1,10 +1,11 @@
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
+import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
 import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type AssignRequest, type AssignResponse, type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { isSameShard, packedBytesOf } from './layer-shard.js';
-import { estimateMemoryBytes } from './memory-estimate.js';
 
 /** Which experts this worker is to hold; checked by `checkAssignment`. */
 export type Assignment = Readonly<AssignRequest>;
@@ -13,6 +14,12 @@ export const isSameAssignment = (a: Assignment, b: Assignment): boolean =>
   a.placementVersion === b.placementVersion &&
   a.shards.length === b.shards.length &&
   a.shards.every((shard, index) => isSameShard(shard, b.shards[index] ?? { layerIndex: -1, expertIds: [] }));
+
+/** Where experts are computed, and how much of that memory they may take. */
+export interface ExpertMemory {
+  readonly provider: Provider;
+  readonly memoryBudgetBytes: number;
+}
 
 /**
  * Checks an assignment before anything of it is loaded, and says what it needs. What is `served` now keeps serving
@@ -25,15 +32,16 @@ export function checkAssignment(
   assignment: Assignment,
   store: ExpertStore,
   served: Assignment | undefined,
-  memoryBudgetBytes: number,
+  { provider, memoryBudgetBytes }: ExpertMemory,
 ): AssignResponse {
   requireStore(assignment, store);
   if (assignment.placementVersion < 1) refuse('invalid_argument', 'placement_version is 0: versions start at 1');
   checkShards(assignment.shards, store.spec);
+  const estimate = (packed: number): number => estimateMemoryBytes(packed, store.quantisation, provider);
   const packedBytes = packedBytesOfAll(store, assignment.shards);
-  const memoryBytes = estimateMemoryBytes(packedBytes, store.quantisation);
+  const memoryBytes = estimate(packedBytes);
   const leaving = (served?.shards ?? []).filter((old) => !assignment.shards.some((shard) => isSameShard(shard, old)));
-  const leavingBytes = estimateMemoryBytes(packedBytesOfAll(store, leaving), store.quantisation);
+  const leavingBytes = estimate(packedBytesOfAll(store, leaving));
   requireBudget(assignment, memoryBytes, leavingBytes, memoryBudgetBytes);
   return { packedBytes, memoryBytes };
 }

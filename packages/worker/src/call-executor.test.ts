@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeFp16, encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { decodeDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
+import { GRPC_PREFIX_BYTES } from '@expertmesh/shared/rpc/grpc-stream/grpc-frame';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { CallExecutor } from './call-executor.js';
 import { LoadedLayer } from './loaded-layer.js';
@@ -52,7 +53,9 @@ function openExecutor({ maxQueuedCalls = 10, gate = Promise.resolve() } = {}) {
   });
   const answers: DispatchAnswer[] = [];
   const submit = (call: DispatchCall, owner: object = executor): void => {
-    executor.submit({ kind: 'call', call }, owner, (answer) => answers.push(decodeDispatchAnswer(answer)));
+    executor.submit({ kind: 'call', call }, owner, (answer) =>
+      answers.push(decodeDispatchAnswer(answer.subarray(GRPC_PREFIX_BYTES))),
+    );
   };
   return { executor, counters, runs, answers, submit };
 }

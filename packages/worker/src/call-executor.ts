@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
-import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
-import { encodeDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
+import { frameDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { CallQueue, type QueueBounds } from './call-queue.js';
 import { findLayer, type ServedShard } from './call-validation.js';
 import { type CallIdentity, type IncomingCall } from './incoming-call.js';
 import { type LoadedLayer } from './loaded-layer.js';
 import { type WorkerCounters } from './worker-counters.js';
 
-/** Sends one encoded DispatchResponse. */
+/** Sends one encoded DispatchResponse with gRPC's prefix in front. */
 export type SendAnswer = (answer: Buffer) => void;
 
 export interface CallExecutorOptions {
@@ -39,7 +39,6 @@ export class CallExecutor {
   readonly #queue: CallQueue<WaitingCall>;
   #running: Promise<void> | undefined;
   #isDraining = false;
-  #fp16Scratch = new Uint16Array(0);
 
   constructor(options: CallExecutorOptions) {
     this.#options = options;
@@ -105,15 +104,16 @@ export class CallExecutor {
     this.#running ??= this.#runAll();
   }
 
-  // ONNX Runtime blocks this thread. The pause before each batch lets answers out to the sockets, and lets in the calls
-  // that arrived meanwhile, so that they are computed together.
+  // ONNX Runtime blocks this thread. The pause between batches lets answers out to the sockets, and lets in the calls that
+  // arrived meanwhile, so that they are computed together; the first batch takes the calls that came in the same chunk.
   async #runAll(): Promise<void> {
+    await Promise.resolve();
     while (this.#queue.size > 0) {
-      await setImmediate();
       const batch = this.#queue.takeBatch(this.#options.maxBatchRows);
       this.#options.counters.set('numQueuedCalls', this.#queue.size);
       const layer = batch[0]?.batchKey;
       if (layer !== undefined) await this.#runBatch(layer, batch);
+      await setImmediate();
     }
     this.#running = undefined;
   }
@@ -146,27 +146,19 @@ export class CallExecutor {
     sums: Float32Array,
     run: { readonly startMs: number; readonly computeUs: number; readonly numCallsTogether: number },
   ): Buffer {
-    return encodeDispatchAnswer({
+    return frameDispatchAnswer({
       callId: call.callId,
       layerIndex: call.layerIndex,
       placementVersion: call.placementVersion,
       numRows: call.numRows,
       hiddenSize: call.hiddenSize,
-      rowDtype: call.rowDtype,
       numPairs: call.expertIds.length,
       error: undefined,
       queueUs: microseconds(arrivedAtMs, run.startMs),
       computeUs: run.computeUs,
       numCallsTogether: run.numCallsTogether,
-      rows: call.rowDtype === 'fp32' ? sums : this.#toFp16(sums),
+      ...toWireRows(call.rowDtype, sums, call.hiddenSize),
     });
-  }
-
-  #toFp16(sums: Float32Array): Uint16Array {
-    if (this.#fp16Scratch.length < sums.length) this.#fp16Scratch = new Uint16Array(sums.length);
-    const view = this.#fp16Scratch.subarray(0, sums.length);
-    encodeFp16(sums, view);
-    return view;
   }
 
   #takeWaiting(isWanted: (waiting: WaitingCall) => boolean): WaitingCall[] {
@@ -177,7 +169,7 @@ export class CallExecutor {
 
   #sendError(identity: CallIdentity, error: ErrorData, send: SendAnswer): void {
     this.#options.counters.add('numFailedCalls', 1);
-    send(encodeDispatchAnswer(errorAnswer(identity, error)));
+    send(frameDispatchAnswer(errorAnswer(identity, error)));
   }
 }
 

@@ -1,6 +1,7 @@
-import { type ExecutionProvider } from './layer-loader.js';
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LogLevel } from '@expertmesh/shared/process/logger';
 import { type Assignment } from './assignment.js';
 
@@ -10,8 +11,9 @@ export interface ComputeThreadOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  readonly ep: ExecutionProvider;
+  readonly provider: Provider;
   readonly numThreads: number;
+  readonly verify: VerifyOptions;
   readonly logLevel: LogLevel;
   /** Memory of its WorkerCounters. */
   readonly counters: SharedArrayBuffer;

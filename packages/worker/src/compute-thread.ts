@@ -1,10 +1,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { createComputeBackend } from '@expertmesh/compute/compute-backend';
+import { maxPairsPerRun } from '@expertmesh/compute/experts/onnx-layer-runner';
 import { toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { createLogger } from '@expertmesh/shared/process/logger';
-import { startServer, type RpcServer } from '@expertmesh/shared/rpc/server';
+import { startGrpcStreamServer } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
+import { type RpcServer } from '@expertmesh/shared/rpc/server';
+import { expertService } from '@expertmesh/shared/rpc/services';
 import { type Assignment } from './assignment.js';
 import { CallExecutor } from './call-executor.js';
 import {
@@ -13,10 +18,9 @@ import {
   type ComputeTask,
   type ComputeThreadOptions,
 } from './compute-messages.js';
-import { createExpertService, type ExpertServiceHost } from './expert-service.js';
+import { ExpertService } from './expert-service.js';
 import { createLayerLoader } from './layer-loader.js';
-import { packedBytesOf } from './layer-shard.js';
-import { maxPairsPerRun } from './onnx-layer-runner.js';
+import { packedBytesOf, shardBlobPaths } from './layer-shard.js';
 import { ShardHost } from './shard-host.js';
 import { WorkerCounters } from './worker-counters.js';
 
@@ -27,13 +31,14 @@ const CLOSE_TIMEOUT_MS = 500;
  * Entry of the compute thread: the data-plane server and ONNX Runtime. A run blocks this thread, so control and health are the main
  * thread's; see compute-client.ts for the other end.
  */
-const { storeDir, host, port, ep, numThreads, logLevel, counters } = workerData as ComputeThreadOptions;
+const { storeDir, host, port, provider, numThreads, verify, logLevel, counters } = workerData as ComputeThreadOptions;
 const logger = createLogger({ name: 'worker-compute', level: logLevel });
 const store = await openExpertStore(storeDir);
 const shardHost = new ShardHost({
   hiddenSize: store.spec.hiddenSize,
-  loadLayer: createLayerLoader(store, ep, numThreads),
+  loadLayer: createLayerLoader(store, createComputeBackend(provider, store.quantisation, numThreads)),
   packedBytesOf: (shard) => packedBytesOf(store, shard),
+  verify: (shards, signal) => new BlobVerification(store, shards.flatMap(shardBlobPaths), verify, signal),
 });
 const executor = new CallExecutor({
   served: () => shardHost.served,
@@ -41,8 +46,14 @@ const executor = new CallExecutor({
   queueBounds: { maxCalls: MAX_QUEUED_CALLS, maxBytes: MAX_QUEUED_BYTES },
   maxBatchRows: maxPairsPerRun(store.spec.hiddenSize),
 });
-const expertService = createExpertService(executor);
-const server = await startServer({ host, port, portFlag: '--port', services: [expertService.service] });
+const service = new ExpertService(executor);
+const server = await startGrpcStreamServer({
+  host,
+  port,
+  portFlag: '--port',
+  method: expertService.dispatch,
+  accept: service.accept,
+});
 const aborts = new Map<number, AbortController>();
 
 parentPort?.on('message', (request: ComputeRequest) => {
@@ -90,7 +101,7 @@ async function runTask(
     case 'drain':
       return executor.drain(signal);
     case 'close':
-      await closeServer(expertService, server);
+      await closeServer(service, server);
       return 0;
   }
 }
@@ -109,7 +120,7 @@ async function loadShard(
   );
 }
 
-async function closeServer(expert: ExpertServiceHost, dataServer: RpcServer): Promise<void> {
+async function closeServer(expert: ExpertService, dataServer: RpcServer): Promise<void> {
   expert.endStreams();
   await dataServer.close(CLOSE_TIMEOUT_MS);
 }

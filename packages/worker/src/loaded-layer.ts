@@ -1,6 +1,7 @@
+import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
+import { localIndices } from '@expertmesh/compute/experts/local-indices';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type ServedLayer } from './call-validation.js';
-import { type LayerRunner } from './layer-runner.js';
 
 /** One layer's experts in memory. Whoever will run it later acquires it, so that it is not closed under a waiting call. */
 export class LoadedLayer implements ServedLayer {
@@ -12,7 +13,7 @@ export class LoadedLayer implements ServedLayer {
 
   constructor(shard: LayerShard, numExperts: number, runner: LayerRunner) {
     this.shard = shard;
-    this.localIndices = localIndices(shard, numExperts);
+    this.localIndices = localIndices(shard.expertIds, numExperts);
     this.runner = runner;
   }
 
@@ -34,11 +35,4 @@ export class LoadedLayer implements ServedLayer {
     if (this.#numUsers > 0) await new Promise<void>((resolve) => (this.#onUnused = resolve));
     await this.runner.close();
   }
-}
-
-/** By logical expert: its position in the shard, or -1. */
-export function localIndices(shard: LayerShard, numExperts: number): Int32Array {
-  const indices = new Int32Array(numExperts).fill(-1);
-  for (const [localIndex, expertId] of shard.expertIds.entries()) indices[expertId] = localIndex;
-  return indices;
 }

@@ -9,7 +9,9 @@ import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { startServer } from '@expertmesh/shared/rpc/server';
+import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './compute-client.js';
+import { type ComputeThreadOptions } from './compute-messages.js';
 import { WorkerControl } from './worker-control.js';
 import { WorkerCounters } from './worker-counters.js';
 import { createWorkerService } from './worker-service.js';
@@ -30,12 +32,14 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
   const store = await openExpertStore(config.store);
   const counters = new WorkerCounters();
-  const { compute, dataPort } = await startCompute(config, counters, logger, lifecycle);
+  const memory = await chooseCompute(config, store, logger);
+  const { provider, memoryBudgetBytes } = memory;
+  const own = { provider, counters: counters.memory };
+  const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);
   const health = createHealth();
-  const { memoryBudgetBytes } = config;
   const control = new WorkerControl({
     store,
-    memoryBudgetBytes,
+    memory,
     compute,
     onServing: (isServing) => {
       health.set(ExpertServiceDefinition.fullName, isServing);
@@ -63,16 +67,19 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   logger.info({ dataPort, controlPort: server.port, storeId: store.storeId, memoryBudgetBytes }, 'listening');
 }
 
-async function startCompute(config: WorkerConfig, counters: WorkerCounters, logger: Logger, lifecycle: Lifecycle) {
-  const { store: storeDir, host, port, ep, numThreads, logLevel } = config;
-  const started = await ComputeClient.start(
-    { storeDir, host, port, ep, numThreads, logLevel, counters: counters.memory },
-    (cause) => {
-      const error = new ExpertmeshError('internal', `the compute thread has died: ${cause.message}`, { cause });
-      logger.fatal({ err: error }, error.message);
-      lifecycle.fail(error);
-    },
-  );
+async function startCompute(
+  config: WorkerConfig,
+  own: Pick<ComputeThreadOptions, 'provider' | 'counters'>,
+  logger: Logger,
+  lifecycle: Lifecycle,
+) {
+  const { store: storeDir, host, port, numThreads, cacheDir, logLevel } = config;
+  const verify = { mode: config.verify, numThreads, cacheDir };
+  const started = await ComputeClient.start({ ...own, storeDir, host, port, numThreads, verify, logLevel }, (cause) => {
+    const error = new ExpertmeshError('internal', `the compute thread has died: ${cause.message}`, { cause });
+    logger.fatal({ err: error }, error.message);
+    lifecycle.fail(error);
+  });
   lifecycle.onShutdown('compute thread', () => started.compute.terminate());
   return started;
 }

@@ -15,12 +15,24 @@ const assign = (placementVersion: number, ...shards: [layerIndex: number, ...exp
   shards: shards.map(([layerIndex, ...expertIds]) => ({ layerIndex, expertIds })),
 });
 
-/** A host over a loader that notes what it loads and closes, and fails for layer 9. */
+/** A host over a loader that notes what it loads and closes, and fails for layer 9; the blobs of layer 8 are not what they should be. */
 function openHost(onLoad: (shard: LayerShard) => void = () => undefined) {
   const events: string[] = [];
+  const verified: string[] = [];
   const host = new ShardHost({
     hiddenSize: 4,
     packedBytesOf: ({ expertIds }) => 100 * expertIds.length,
+    verify: (shards) => {
+      verified.push(`begin ${shards.map(nameOf).join(' ')}`);
+      return {
+        passed: (paths) =>
+          paths.includes('experts/layer-008/expert-001.bin') ? Promise.reject(new Error('altered')) : Promise.resolve(),
+        end: () => {
+          verified.push('end');
+          return Promise.resolve();
+        },
+      };
+    },
     loadLayer: (shard) => {
       onLoad(shard);
       if (shard.layerIndex === 9) return Promise.reject(new Error('damaged'));
@@ -32,7 +44,7 @@ function openHost(onLoad: (shard: LayerShard) => void = () => undefined) {
       return Promise.resolve(new LoadedLayer(shard, NUM_EXPERTS, { run: () => Promise.resolve([]), close }));
     },
   });
-  return { host, events };
+  return { host, events, verified };
 }
 
 describe('ShardHost', () => {
@@ -86,6 +98,14 @@ describe('ShardHost', () => {
     });
     expect(events).toEqual(['load 0:1']);
     expect(host.served).toBeUndefined();
+  });
+
+  it('verifies the shards that are not there yet, before it loads them', async () => {
+    const { host, events, verified } = openHost();
+    await host.load(assign(1, [0, 1], [5, 7]), noProgress, NEVER);
+    await expect(host.load(assign(2, [5, 7], [6, 1], [8, 1]), noProgress, NEVER)).rejects.toThrow('altered');
+    expect(verified).toEqual(['begin 0:1 5:7', 'end', 'begin 6:1 8:1', 'end']);
+    expect(events).toEqual(['load 0:1', 'load 5:7', 'load 6:1']);
   });
 
   it('closes a dropped layer only after the calls that wait for it', async () => {

@@ -1,16 +1,21 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LayerShard, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Assignment } from './assignment.js';
 import { type ServedShard } from './call-validation.js';
 import { type LayerLoader } from './layer-loader.js';
-import { isSameShard } from './layer-shard.js';
+import { isSameShard, shardBlobPaths } from './layer-shard.js';
 import { type LoadedLayer } from './loaded-layer.js';
 
 export interface ShardHostOptions {
   readonly hiddenSize: number;
   readonly loadLayer: LayerLoader;
   readonly packedBytesOf: (shard: LayerShard) => number;
+  /** Starts to verify the blobs of shards, ahead of their loading. */
+  readonly verify: (shards: readonly LayerShard[], signal: AbortSignal) => ShardVerification;
 }
+
+export type ShardVerification = Pick<BlobVerification, 'passed' | 'end'>;
 
 /**
  * The layers in memory, and the placement version that they answer for. One load or unload at a time. What is served
@@ -34,7 +39,7 @@ export class ShardHost {
    * Loads what is assigned, serves it, and then drops the rest, after the calls that wait for it.
    *
    * @param onProgress called at the start and after each layer.
-   * @throws ExpertmeshError as LayerLoader; the version before is still served then.
+   * @throws ExpertmeshError as BlobVerification and LayerLoader; the version before is still served then.
    */
   async load(assignment: Assignment, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<void> {
     const served = new Set(this.#served?.layers.values());
@@ -42,12 +47,18 @@ export class ShardHost {
     const progress = this.#startProgress(assignment);
     onProgress({ ...progress });
     const layers = new Map<number, LoadedLayer>();
-    for (const shard of assignment.shards) {
-      if (signal.aborted) throw new ExpertmeshError('cancelled', 'the load was cancelled');
-      layers.set(shard.layerIndex, await this.#loadOrKeep(shard, signal));
-      progress.loadedLayers += 1;
-      progress.loadedBytes += this.#options.packedBytesOf(shard);
-      onProgress({ ...progress });
+    const missing = assignment.shards.filter((shard) => this.#kept(shard) === undefined);
+    const verification = this.#options.verify(missing, signal);
+    try {
+      for (const shard of assignment.shards) {
+        if (signal.aborted) throw new ExpertmeshError('cancelled', 'the load was cancelled');
+        layers.set(shard.layerIndex, this.#kept(shard) ?? (await this.#loadLayer(shard, verification)));
+        progress.loadedLayers += 1;
+        progress.loadedBytes += this.#options.packedBytesOf(shard);
+        onProgress({ ...progress });
+      }
+    } finally {
+      await verification.end();
     }
     this.#served = { placementVersion: assignment.placementVersion, hiddenSize: this.#options.hiddenSize, layers };
     await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
@@ -63,10 +74,13 @@ export class ShardHost {
     return { placementVersion, loadedBytes: 0, totalBytes, loadedLayers: 0, totalLayers: shards.length };
   }
 
-  async #loadOrKeep(shard: LayerShard, signal: AbortSignal): Promise<LoadedLayer> {
-    const kept = this.#layers.find((layer) => isSameShard(layer.shard, shard));
-    if (kept !== undefined) return kept;
-    const loaded = await this.#options.loadLayer(shard, signal);
+  #kept(shard: LayerShard): LoadedLayer | undefined {
+    return this.#layers.find((layer) => isSameShard(layer.shard, shard));
+  }
+
+  async #loadLayer(shard: LayerShard, verification: ShardVerification): Promise<LoadedLayer> {
+    await verification.passed(shardBlobPaths(shard));
+    const loaded = await this.#options.loadLayer(shard);
     this.#layers.push(loaded);
     return loaded;
   }

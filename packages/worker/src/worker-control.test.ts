@@ -80,7 +80,7 @@ function openControl() {
   const serving: boolean[] = [];
   const control = new WorkerControl({
     store,
-    memoryBudgetBytes: 1_000_000,
+    memory: { provider: 'native', memoryBudgetBytes: 1_000_000 },
     compute,
     onServing: (isServing) => serving.push(isServing),
   });

@@ -1,12 +1,18 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { WorkerState, type AssignResponse, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { checkAssignment, isSameAssignment, packedBytesOfAll, type Assignment } from './assignment.js';
+import {
+  checkAssignment,
+  isSameAssignment,
+  packedBytesOfAll,
+  type Assignment,
+  type ExpertMemory,
+} from './assignment.js';
 import { type Compute, type OnProgress } from './compute-client.js';
 
 export interface WorkerControlOptions {
   readonly store: ExpertStore;
-  readonly memoryBudgetBytes: number;
+  readonly memory: ExpertMemory;
   readonly compute: Compute;
   /** Called whenever the worker begins or ceases to answer calls. */
   readonly onServing: (isServing: boolean) => void;
@@ -43,14 +49,14 @@ export class WorkerControl {
   /** Nothing is loaded yet. Errors as checkAssignment, and `failed_precondition` while another assignment is being loaded. */
   assign(assignment: Assignment): AssignResponse {
     this.#refuseWhenDraining();
-    const { store, memoryBudgetBytes } = this.#options;
+    const { store, memory } = this.#options;
     const load = this.#load;
     if (load !== undefined && !load.abort.signal.aborted && !isSameAssignment(load.assignment, assignment))
       throw new ExpertmeshError(
         'failed_precondition',
         `placement version ${String(load.assignment.placementVersion)} is being loaded: wait for it, or cancel that Load`,
       );
-    const response = checkAssignment(assignment, store, this.#served, memoryBudgetBytes);
+    const response = checkAssignment(assignment, store, this.#served, memory);
     this.#assigned = assignment;
     return response;
   }
@@ -59,7 +65,7 @@ export class WorkerControl {
    * Loads what is assigned and serves it. Several callers of the same version share one load; it goes on until the last
    * of them has given up.
    *
-   * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as LayerLoader.
+   * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as ShardHost.
    */
   async load(placementVersion: number, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
     while (this.#load?.abort.signal.aborted === true) await isOver(this.#load);

@@ -91,7 +91,10 @@ export const TARGETS: readonly Target[] = [
     id: 9,
     title: 'GB/s of packed weights until ready, weights in the page cache',
     better: 'higher',
-    parts: [{ title: '1 worker', measure: 'one.loadRate', target: 1 }],
+    parts: [
+      { title: 'first start, every blob hashed', measure: 'one.first.loadRate', target: 1 },
+      { title: 'next start', measure: 'one.next.loadRate', target: 1 },
+    ],
   },
   {
     id: 10,

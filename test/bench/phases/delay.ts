@@ -1,4 +1,4 @@
-import { askCopyTasks, type CopyTask } from '../delay/copy-tasks.js';
+import { askTasks, COPY_TASKS, FRESH_TASKS, type AnsweredTask } from '../delay/copy-tasks.js';
 import { DelayedCluster } from '../delay/delayed-cluster.js';
 import { packedDemoModel } from '../delay/packed-demo.js';
 import { PromptMaker, type BenchContext, type BenchStore } from '../harness/bench-context.js';
@@ -65,16 +65,18 @@ async function comparePromptLookup(context: BenchContext): Promise<void> {
   const coordinators = { off: flags('off'), on: flags('prompt-lookup') };
   const cluster = await DelayedCluster.start({ store, numWorkers: 1, coordinators, say });
   try {
-    const tasks = await askCopyTasks(cluster.url('off'));
-    const answers = await askCopyTasks(cluster.url('on'));
+    const tasks = await askTasks(cluster.url('off'), COPY_TASKS);
+    const answers = await askTasks(cluster.url('on'), COPY_TASKS);
     const numIdentical = tasks.filter(({ answer }, index) => answer === answers[index]?.answer).length;
+    const freshTasks = await askTasks(cluster.url('off'), FRESH_TASKS);
     const steps = stepsForEachDelay(
       context,
       cluster,
       Object.keys(coordinators),
       'prompt lookup',
       async (name, measure, round) => {
-        samples.add(`${measure}.lookup.${name}`, round, await copyRate(cluster, name, tasks));
+        samples.add(`${measure}.lookup.${name}`, round, await answerRate(cluster, name, tasks));
+        samples.add(`${measure}.fresh.${name}`, round, await answerRate(cluster, name, freshTasks));
         samples.add(`${measure}.lookup.identical`, round, numIdentical / tasks.length);
       },
     );
@@ -105,7 +107,7 @@ function stepsForEachDelay(
 }
 
 /** Tokens a second between the first and the last token of each answer, all answers one after another. */
-async function copyRate(cluster: DelayedCluster, name: string, tasks: readonly CopyTask[]): Promise<number> {
+async function answerRate(cluster: DelayedCluster, name: string, tasks: readonly AnsweredTask[]): Promise<number> {
   let numTokens = 0;
   let elapsedMs = 0;
   for (const { promptTokenIds, numAnswerTokens } of tasks) {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint, type PackOptions } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { verifyBlob } from '@expertmesh/shared/expert-store/verify-blob';
 import { type WrittenStore } from '@expertmesh/shared/expert-store/writing/write-store';
 import { ExpertmeshProcess, stopAll } from '../../kit/process.js';
 import { tempDir } from '../../kit/temp-dir.js';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
+import { verifyBlobs } from './verify-blobs.js';
 
 const DEMO_MODEL = join(import.meta.dirname, '../../../models/qwen3-moe-demo');
 
@@ -37,7 +37,7 @@ async function expectComplete(written: WrittenStore): Promise<void> {
   expect(written.numResumedBlobs).toBeLessThan(518);
   expect(readdirSync(dir)).toEqual(['store']);
   const store = await openExpertStore(storeDir());
-  for (const { path } of store.manifest.blobs) await verifyBlob(store, path);
+  await verifyBlobs(store);
   const whole = await pack({ storeDir: join(dir, 'whole') });
   expect(store.storeId).toBe((await openExpertStore(whole.storeDir)).storeId);
 }

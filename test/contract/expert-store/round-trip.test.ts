@@ -6,10 +6,10 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { planPack } from '@expertmesh/shared/expert-store/pack/plan';
 import { WEIGHT_BITS, type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
-import { verifyBlob } from '@expertmesh/shared/expert-store/verify-blob';
 import { tempDir } from '../../kit/temp-dir.js';
 import { TINY_CONFIG, tinyTensors, writeShardedCheckpoint, writeTinyCheckpoint } from './tiny-checkpoint.js';
 import { concatenate, readSource, readStoredPart } from './weights.js';
+import { verifyBlobs } from './verify-blobs.js';
 
 const DEMO_MODEL = join(import.meta.dirname, '../../../models/qwen3-moe-demo');
 
@@ -50,7 +50,7 @@ describe.each(WEIGHT_BITS)('the demo model with %d bits', (bits) => {
   });
 
   it('has the hash of every blob, and the files beside them', async () => {
-    for (const { path } of store.manifest.blobs) await verifyBlob(store, path);
+    await verifyBlobs(store);
     expect(store.manifest.files.map(({ path }) => path)).toEqual([
       'config.json',
       'generation_config.json',

@@ -6,10 +6,10 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
 import { storeBlobs } from '@expertmesh/shared/expert-store/store-blobs';
 import { synthStore } from '@expertmesh/shared/expert-store/synth/synth-store';
-import { verifyBlob } from '@expertmesh/shared/expert-store/verify-blob';
 import { ExpertmeshProcess } from '../../kit/process.js';
 import { tempDir } from '../../kit/temp-dir.js';
 import { readStoredPart } from './weights.js';
+import { verifyBlobs } from './verify-blobs.js';
 
 async function synth(bits: WeightBits, numThreads = 2): Promise<ExpertStore> {
   const storeDir = join(tempDir(), 'store');
@@ -21,7 +21,7 @@ describe.each([4, 8, 16, 32] as const)('dummy weights of %d bits', (bits) => {
   it('are the same every time, spread around 0 by 0.02, with norms of 1', async () => {
     const store = await synth(bits);
     expect(store.storeId).toBe((await synth(bits, 1)).storeId);
-    for (const { path } of store.manifest.blobs) await verifyBlob(store, path);
+    await verifyBlobs(store);
     for (const { path, layout } of storeBlobs(store.spec, store.quantisation).slice(0, 20))
       for (const name of new Set(layout.tensors.map((tensor) => tensor.name.replace(/\.(q|scales)$/, '')))) {
         const { values } = readStoredPart(store, path, layout, name);

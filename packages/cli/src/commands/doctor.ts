@@ -12,7 +12,9 @@ import { isHealthy, reportText, type DoctorReport } from '../doctor/report.js';
 export const doctorCommand = (): Command =>
   addOptions(
     new Command('doctor')
-      .description('Show what this machine can run: cores, memory, execution providers, ports, NATS, models.')
+      .description(
+        'Show what this machine can run: cores, memory, execution providers (each tried), ports, NATS, models.',
+      )
       .option('--json', 'Print JSON.'),
     DOCTOR_OPTIONS,
   ).action(async (_flags, command: Command) => {
@@ -31,7 +33,7 @@ async function examine(natsUrl: string, cacheDir: string): Promise<DoctorReport>
     cpuFeaturesCheck(),
     memoryCheck(machine),
     await diskCheck(cacheDir),
-    ...(await providerChecks()),
+    ...(await providerChecks(machine.numCores)),
     ...(await portChecks()),
     ...(await natsChecks(natsUrl)),
   ];

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { choice, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
+import { defaultCacheDir } from '@expertmesh/shared/config/verification-options';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import {
   BLOCK_SIZES,
@@ -7,6 +8,7 @@ import {
   type BlockSize,
   type WeightBits,
 } from '@expertmesh/shared/expert-store/quantisation';
+import { BLOCK_SIZE_MEANING, DEFAULT_BLOCK_SIZE } from '@expertmesh/shared/expert-store/writing/choose-quantisation';
 import { type WriteOptions, type WrittenStore } from '@expertmesh/shared/expert-store/writing/write-store';
 import { ProgressBar } from '../progress/progress-bar.js';
 
@@ -25,7 +27,7 @@ export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
     .addOption(
       checkedOption(
         '--block-size',
-        'Weights that share a scale, with 4 and 8 bits. (default: 32)',
+        `${BLOCK_SIZE_MEANING} (default: ${String(DEFAULT_BLOCK_SIZE)})`,
         choice(BLOCK_SIZES),
       ),
     )
@@ -47,7 +49,7 @@ export function checkedOption<T>(flag: string, description: string, value: Optio
  */
 export async function runStoreCommand(
   label: string,
-  write: (options: Pick<WriteOptions, 'onProgress' | 'signal'>) => Promise<WrittenStore>,
+  write: (options: Pick<WriteOptions, 'onProgress' | 'signal' | 'cacheDir'>) => Promise<WrittenStore>,
 ): Promise<void> {
   const interrupt = new AbortController();
   const onSignal = (): void => {
@@ -59,7 +61,7 @@ export async function runStoreCommand(
     const onProgress: WriteOptions['onProgress'] = (progress) => {
       bar.update(progress);
     };
-    const store = await write({ onProgress, signal: interrupt.signal });
+    const store = await write({ onProgress, signal: interrupt.signal, cacheDir: defaultCacheDir(process.env) });
     bar.stop();
     process.stdout.write(summary(store));
   } finally {

@@ -1,56 +1,74 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { type GraphProbe } from '@expertmesh/compute/provider/expert-probe';
+import { gpuBudget } from '@expertmesh/compute/provider/gpu-memory';
+import { isGpu, remedyFor } from '@expertmesh/compute/provider/gpu-provider';
+import { listProviders, probeProviders, type ProviderProbe } from '@expertmesh/compute/provider/provider-probe';
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
+import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { broken, note, ok, type Check } from './check.js';
 
-const PROBE = fileURLToPath(new URL('./provider-probe.js', import.meta.url));
-const PROBE_TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 30_000;
+const QUANTISATIONS: readonly Quantisation[] = [{ bits: 32 }, { bits: 4, blockSize: 32 }];
 
-/** Tries every execution provider of ONNX Runtime with a tiny graph. Only the CPU's is needed. */
-export async function providerChecks(): Promise<Check[]> {
-  const { providers, reason } = await runProbe([]);
-  if (!providers.includes('cpu'))
-    return [broken('ONNX Runtime', `cannot be loaded (${reason}): run npm ci again on this machine`)];
-  return Promise.all(providers.map(providerCheck));
+/** What was found of a provider, by bits of the weights. */
+export interface ProviderCheck extends Check {
+  readonly probes: Readonly<Record<string, ProviderProbe>>;
 }
 
-async function providerCheck(provider: string): Promise<Check> {
+/** Has every provider compute tiny graphs of experts and of the dense part, and compares with the CPU. Only the CPU's is needed. */
+export async function providerChecks(numThreads: number): Promise<Check[]> {
+  const listed = await listProviders(TIMEOUT_MS);
+  if (listed.type === 'failed')
+    return [broken('ONNX Runtime', `cannot be loaded (${listed.reason}): run npm ci again on this machine`)];
+  const providers: Provider[] = ['native', ...listed.providers];
+  const probes = await Promise.all(
+    QUANTISATIONS.map(async (quantisation) => {
+      const geometry = { spec: parseModelSpec(PRESET_CONFIGS.demo), quantisation };
+      const options = { numThreads, timeoutMs: TIMEOUT_MS, withDense: true };
+      return { bits: quantisation.bits, byProvider: await probeProviders(providers, geometry, options) };
+    }),
+  );
+  const checks = providers.map((provider) =>
+    providerCheck(
+      provider,
+      Object.fromEntries(
+        probes.map(({ bits, byProvider }) => [String(bits), byProvider.get(provider) ?? NOT_TRIED] as const),
+      ),
+    ),
+  );
+  return [...checks, ...(await gpuMemoryCheck())];
+}
+
+const NOT_TRIED: ProviderProbe = { type: 'failed', reason: 'it was not tried' };
+
+/** @param probes by bits of the weights */
+export function providerCheck(provider: Provider, probes: Readonly<Record<string, ProviderProbe>>): ProviderCheck {
   const name = `provider ${provider}`;
-  const { providers, reason } = await runProbe([provider]);
-  if (providers.length > 0) return ok(name, 'works');
-  return provider === 'cpu' ? broken(name, reason) : note(name, `not usable here: ${reason}`);
+  const failed = Object.entries(probes).find(([, probe]) => probe.type === 'failed');
+  if (failed === undefined) {
+    const parts = Object.entries(probes).map(([bits, probe]) => `${bits} bits: ${describe(probe)}`);
+    return { ...ok(name, parts.join('; ')), probes };
+  }
+  const [bits, probe] = failed;
+  const reason = `with ${bits} bits: ${describe(probe)}`;
+  if (provider === 'cpu') return { ...broken(name, reason), probes };
+  return { ...note(name, `not usable here, ${reason}; ${remedy(provider)}`), probes };
 }
 
-/** What provider-probe.ts sends. */
-interface ProbeResult {
-  /** Those that there are, or the one that was tried and works. */
-  readonly providers: readonly string[];
-  /** Why there are none. */
-  readonly reason: string;
+const remedy = (provider: Provider): string =>
+  isGpu(provider) ? remedyFor(provider) : 'everything works without it, more slowly';
+
+function describe(probe: ProviderProbe): string {
+  if (probe.type === 'failed') return probe.reason;
+  const { experts, dense } = probe;
+  return [graphText('experts', experts), ...(dense === undefined ? [] : [graphText('dense', dense)])].join(', ');
 }
 
-async function runProbe(argv: readonly string[]): Promise<ProbeResult> {
-  const child = fork(PROBE, argv, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], timeout: PROBE_TIMEOUT_MS });
-  return new Promise((resolve) => {
-    child.on('message', (message) => {
-      // Both ends are this package's own.
-      const { providers, reason } = message as ProbeResult;
-      resolve({ providers, reason: shorten(reason) });
-    });
-    child.on('exit', (code, signal) => {
-      resolve({ providers: [], reason: `its process ended with ${signal ?? `exit code ${String(code)}`}` });
-    });
-    child.on('error', (error) => {
-      resolve({ providers: [], reason: error.message });
-    });
-  });
-}
+const graphText = (name: string, { ms, error }: GraphProbe): string =>
+  `${name} ${ms.toFixed(2)} ms${error === 0 ? '' : ` (off by ${error.toExponential(0)})`}`;
 
-// ONNX Runtime's messages start with the place in its source and the failed condition.
-function shorten(reason: string): string {
-  const sentence =
-    reason
-      .trim()
-      .split(/ was false\. |: (?=[A-Z][^:]*$)/)
-      .at(-1) ?? reason;
-  return sentence.length > 120 ? `${sentence.slice(0, 117)}...` : sentence;
+async function gpuMemoryCheck(): Promise<Check[]> {
+  const { bytes, source } = await gpuBudget(undefined);
+  return bytes === undefined ? [] : [ok('GPU memory', source)];
 }

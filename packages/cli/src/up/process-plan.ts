@@ -30,8 +30,8 @@ export function planProcesses(config: UpConfig, machine: MachineResources): Proc
         `of this machine's ${formatBytes(machine.totalMemoryBytes)} are planned with`,
     );
   return {
-    threadsPerWorker: Math.max(1, Math.floor(config.numThreads / config.workers)),
-    memoryPerWorkerBytes: Math.floor((plannableBytes - config.kvCacheBytes) / config.workers),
+    threadsPerWorker: Math.max(1, Math.floor(config.numThreads / Math.max(1, config.workers))),
+    memoryPerWorkerBytes: Math.floor((plannableBytes - config.kvCacheBytes) / Math.max(1, config.workers)),
   };
 }
 
@@ -49,7 +49,10 @@ export function workerArgv(
     controlPort: ports.controlPort,
     memoryBudgetBytes: plan.memoryPerWorkerBytes,
     ep: config.ep,
+    gpuMemoryBytes: config.gpuMemoryBytes,
     numThreads: plan.threadsPerWorker,
+    verify: config.verify,
+    cacheDir: config.cacheDir,
     drainTimeoutMs: config.drainTimeoutMs,
     logLevel: config.logLevel,
   });
@@ -63,7 +66,8 @@ export function coordinatorArgv(
 ): string[] {
   return toArgv({
     store: storeDir,
-    workers: workers.map(({ controlPort }) => `127.0.0.1:${String(controlPort)}`).join(','),
+    workers: workers.map(({ controlPort }) => `127.0.0.1:${String(controlPort)}`).join(',') || undefined,
+    localExperts: config.workers === 0 ? 'on' : undefined,
     host: config.host,
     port: ports.httpPort,
     grpcPort: ports.grpcPort,
@@ -71,8 +75,13 @@ export function coordinatorArgv(
     maxModelLen: config.maxModelLen,
     maxNumSeqs: config.maxNumSeqs,
     maxBatchTokens: config.maxBatchTokens,
+    maxStepStretch: config.maxStepStretch,
     kvCacheBytes: config.kvCacheBytes,
+    ep: config.ep,
+    gpuMemoryBytes: config.gpuMemoryBytes,
     numThreads: config.numThreads,
+    verify: config.verify,
+    cacheDir: config.cacheDir,
     wireDtype: config.wireDtype,
     speculative: config.speculative,
     microBatches: config.microBatches,

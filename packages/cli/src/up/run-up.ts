@@ -1,3 +1,4 @@
+import { type ProviderChoice } from '@expertmesh/compute/provider/choose-provider';
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
 import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
@@ -5,6 +6,7 @@ import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { machineResources } from '@expertmesh/shared/process/machine';
 import { type ListeningPorts } from '@expertmesh/shared/process/parent-link';
 import { requireFreePorts } from '../network/free-ports.js';
+import { chooseCompute } from './choose-compute.js';
 import { ProgressBar } from '../progress/progress-bar.js';
 import { logSink, type LogSink } from './log-sink.js';
 import { coordinatorArgv, planProcesses, workerArgv, type ProcessPlan } from './process-plan.js';
@@ -17,6 +19,7 @@ import { SupervisedProcess } from './supervised-process.js';
 /** What every process of this machine is started with. */
 interface Mesh {
   readonly config: UpConfig;
+  readonly compute: ProviderChoice;
   readonly plan: ProcessPlan;
   readonly served: ServedStore;
   readonly sink: LogSink;
@@ -40,7 +43,8 @@ export async function runUp(config: UpConfig): Promise<void> {
   await runUntilShutdown({ logger, drainTimeoutMs }, async (lifecycle) => {
     const served = await packWithProgress(found, lifecycle.signal);
     lifecycle.signal.addEventListener('abort', () => process.stdout.write('Stopping.\n'));
-    await startMesh({ config, plan, served, sink, logger, lifecycle });
+    const compute = await chooseCompute(config, served.storeDir);
+    await startMesh({ config: { ...config, ep: compute.provider }, compute, plan, served, sink, logger, lifecycle });
   });
 }
 
@@ -60,15 +64,18 @@ async function packWithProgress(found: FoundModel, signal: AbortSignal): Promise
 }
 
 async function startMesh(mesh: Mesh): Promise<void> {
-  const { config, plan, served, lifecycle } = mesh;
-  process.stdout.write(`Starting ${String(config.workers)} workers and a coordinator.\n`);
+  const { config, compute, plan, served, lifecycle } = mesh;
+  const workersAnd =
+    config.workers === 0 ? '' : `${String(config.workers)} worker${config.workers === 1 ? '' : 's'} and `;
+  process.stdout.write(`Starting ${workersAnd}a coordinator.\n`);
   const workers = startWorkers(mesh);
   const workerPorts = await unlessAborted(Promise.all(workers.map(({ listening }) => listening)), lifecycle.signal);
   const { httpPort } = await unlessAborted(startCoordinator(mesh, workerPorts).listening, lifecycle.signal);
   const baseUrl = `http://${formatNetworkAddress({ host: reachableHost(config.host), port: httpPort })}`;
   await untilReady(baseUrl, lifecycle.signal, (reason) => process.stdout.write(`Not ready yet: ${reason}\n`));
   const workerPids = workers.map(({ pid }) => pid);
-  process.stdout.write(summaryText({ ...served, baseUrl, workerPids, threadsPerWorker: plan.threadsPerWorker }));
+  const { threadsPerWorker } = plan;
+  process.stdout.write(summaryText({ ...served, baseUrl, workerPids, threadsPerWorker, compute }));
 }
 
 function startWorkers({ config, plan, served, sink, logger, lifecycle }: Mesh): SupervisedProcess<'worker'>[] {

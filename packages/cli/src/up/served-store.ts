@@ -33,7 +33,7 @@ const SMALL_CHECKPOINT_BYTES = 1e9;
 /** What --model names: a store, or a checkpoint to pack into one. */
 export interface FoundModel extends ServedStore {
   /** Absent where the store is there already. */
-  readonly packing: Pick<PackOptions, 'hfDir' | 'storeDir' | 'bits' | 'blockSize'> | undefined;
+  readonly packing: Pick<PackOptions, 'hfDir' | 'storeDir' | 'bits' | 'blockSize' | 'cacheDir'> | undefined;
 }
 
 /**
@@ -81,12 +81,13 @@ function refusePacking(storeDir: string, { bits, blockSize }: UpConfig): string 
 async function planPacking(hfDir: string, config: UpConfig): Promise<NonNullable<FoundModel['packing']>> {
   const checkpoint = await checkpointKey(hfDir);
   const bits = config.bits ?? (checkpoint.weightBytes < SMALL_CHECKPOINT_BYTES ? 32 : 8);
-  const { blockSize } = config;
+  const { blockSize, cacheDir } = config;
   return {
     hfDir,
-    storeDir: join(config.cacheDir, cacheName(basename(hfDir), checkpoint, bits, blockSize)),
+    storeDir: join(cacheDir, cacheName(basename(hfDir), checkpoint, bits, blockSize)),
     bits,
     blockSize,
+    cacheDir,
   };
 }
 

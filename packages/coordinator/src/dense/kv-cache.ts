@@ -1,12 +1,18 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type SequenceCache } from './sequence-cache.js';
 
 /** Capacity grows in steps of this many tokens, or by a quarter where that is more, so that growing costs O(1) a token. */
 const GROWTH_TOKENS = 64;
 
 const FLOAT_BYTES = 4;
 
+/** Tokens that the KV cache of a sequence of `numTokens` tokens has room for at most. */
+export const kvCacheCapacity = (numTokens: number): number => Math.ceil(numTokens / GROWTH_TOKENS) * GROWTH_TOKENS;
+
 /** Memory that the KV cache of a sequence of `numTokens` tokens takes at most. */
-export const kvCacheBytes = (spec: ModelSpec, numTokens: number): number => roundUp(numTokens) * bytesPerToken(spec);
+export const kvCacheBytes = (spec: ModelSpec, numTokens: number): number =>
+  kvCacheCapacity(numTokens) * bytesPerToken(spec);
 
 /** The longest sequence whose KV cache takes at most `sizeBytes`. */
 export const maxTokensWithin = (spec: ModelSpec, sizeBytes: number): number =>
@@ -19,7 +25,7 @@ const bytesPerToken = (spec: ModelSpec): number => spec.numLayers * spec.numKvHe
  * attention graph reads without a copy. Ordinary JavaScript arrays, because ONNX Runtime copies every output: a cache
  * that travelled through a session would be copied at every token.
  */
-export class KvCache {
+export class KvCache implements SequenceCache {
   readonly #spec: ModelSpec;
   readonly #maxTokens: number;
   readonly #keys: Float32Array[];
@@ -58,7 +64,10 @@ export class KvCache {
     const needed = this.#length + numTokens;
     if (needed <= this.#capacity) return;
     const roomy = Math.max(needed, Math.ceil(this.#capacity * 1.25));
-    const capacity = Math.max(roundUp(needed), Math.min(roundUp(roomy), roundUp(this.#maxTokens)));
+    const capacity = Math.max(
+      kvCacheCapacity(needed),
+      Math.min(kvCacheCapacity(roomy), kvCacheCapacity(this.#maxTokens)),
+    );
     this.#keys.forEach((old, layerIndex) => (this.#keys[layerIndex] = this.#moved(old, capacity)));
     this.#values.forEach((old, layerIndex) => (this.#values[layerIndex] = this.#moved(old, capacity)));
     this.#capacity = capacity;
@@ -92,6 +101,12 @@ export class KvCache {
     this.#length = Math.min(this.#length, length);
   }
 
+  release(): void {
+    this.#keys.fill(new Float32Array());
+    this.#values.fill(new Float32Array());
+    this.#capacity = 0;
+  }
+
   #moved(old: Float32Array, capacity: number): Float32Array {
     const { numKvHeads, headDim } = this.#spec;
     const moved = new Float32Array(numKvHeads * capacity * headDim);
@@ -103,4 +118,8 @@ export class KvCache {
   }
 }
 
-const roundUp = (numTokens: number): number => Math.ceil(numTokens / GROWTH_TOKENS) * GROWTH_TOKENS;
+/** The cache as arrays of this process. A cache belongs to the runner that made it. */
+export function hostCache(cache: SequenceCache): KvCache {
+  if (cache instanceof KvCache) return cache;
+  throw new ExpertmeshError('internal', 'the KV cache of a sequence is not in the memory of this process');
+}

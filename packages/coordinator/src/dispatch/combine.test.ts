@@ -4,7 +4,7 @@ import { type DispatchAnswer } from '@expertmesh/shared/rpc/dispatch-message';
 import { describe, expect, it } from 'vitest';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchPart } from './route-plan.js';
-import { type OutgoingCall } from './worker-stream.js';
+import { type OutgoingCall } from './expert-link.js';
 
 const call: OutgoingCall = {
   layerIndex: 3,
@@ -75,6 +75,17 @@ describe('checkAnswer', () => {
     expect(checkAnswer(fp16Call, fp16Answer(Uint16Array.of(0, 0, 0x7c00, 0)), 'a')?.message).toContain('row 1');
     expect(checkAnswer(fp16Call, fp16Answer(Uint16Array.of(0, 0xfe00, 0, 0)), 'a')?.message).toContain('element 1');
   });
+});
+
+it('finds int8 scales that are not finite', () => {
+  const int8 = { rowDtype: 'int8', rows: new Int8Array(4) } as const;
+  const int8Answer = (...scales: number[]): DispatchAnswer => ({
+    ...answer,
+    ...int8,
+    rowScales: Float32Array.from(scales),
+  });
+  expect(checkAnswer({ ...call, ...int8 }, int8Answer(1, 3e38), 'a')).toBeUndefined();
+  expect(checkAnswer({ ...call, ...int8 }, int8Answer(1, NaN), 'a')?.message).toContain('scale 0 of row 1');
 });
 
 describe('combineParts', () => {

@@ -1,9 +1,9 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { decodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
-import { type DispatchAnswer } from '@expertmesh/shared/rpc/dispatch-message';
+import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { fromWireRows, INT8_BLOCK } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart } from './route-plan.js';
-import { type OutgoingCall } from './worker-stream.js';
+import { type OutgoingCall } from './expert-link.js';
 
 /** How one part ended. A failed part is a value, which whoever decides about it can send again or count as lost. */
 export type PartOutcome =
@@ -23,7 +23,7 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
     mismatch('hidden_size', call.hiddenSize, answer.hiddenSize) ??
     mismatch('row_dtype', call.rowDtype, answer.rowDtype) ??
     mismatch('num_pairs', call.expertIds.length, answer.numPairs) ??
-    nonFinite(answer.rows, call.hiddenSize);
+    nonFinite(answer);
   if (wrong === undefined) return undefined;
   return new ExpertmeshError(
     'data_loss',
@@ -43,7 +43,8 @@ export function combineParts(
   const sums = new Float32Array(numRows * hiddenSize);
   const failures = new Map<number, ExpertmeshError>();
   for (const outcome of outcomes)
-    if (outcome.kind === 'answered') addRows(sums, outcome.part.rowIndices, asFp32(outcome.answer.rows), hiddenSize);
+    if (outcome.kind === 'answered')
+      addRows(sums, outcome.part.rowIndices, asFp32(outcome.answer, hiddenSize), hiddenSize);
     else
       for (const rowIndex of outcome.part.rowIndices)
         if (!failures.has(rowIndex)) failures.set(rowIndex, outcome.error);
@@ -53,21 +54,27 @@ export function combineParts(
 const mismatch = (field: string, sent: number | string, received: number | string): string | undefined =>
   sent === received ? undefined : `${field} is ${String(received)}, the call had ${String(sent)}`;
 
+// int8 has no integer that is not finite, so there it is the scale that tells.
+function nonFinite({ rows, rowScales, hiddenSize }: DispatchAnswer): string | undefined {
+  if (rowScales === undefined) return firstNonFinite('element', rows, hiddenSize);
+  return firstNonFinite('scale', rowScales, Math.ceil(hiddenSize / INT8_BLOCK));
+}
+
 // Infinities and NaNs are the values whose exponent bits are all set; comparing bits is one test for both dtypes.
-function nonFinite(rows: Float32Array | Uint16Array, hiddenSize: number): string | undefined {
-  const isFp32 = rows instanceof Float32Array;
-  const bits = isFp32 ? new Uint32Array(rows.buffer, rows.byteOffset, rows.length) : rows;
+function firstNonFinite(what: string, values: WireRows['rows'], valuesPerRow: number): string | undefined {
+  const isFp32 = values instanceof Float32Array;
+  const bits = isFp32 ? new Uint32Array(values.buffer, values.byteOffset, values.length) : values;
   const exponent = isFp32 ? 0x7f800000 : 0x7c00;
   for (let index = 0; index < bits.length; index++)
     if (((bits[index] ?? 0) & exponent) === exponent)
-      return `element ${String(index % hiddenSize)} of row ${String(Math.floor(index / hiddenSize))} is not finite`;
+      return `${what} ${String(index % valuesPerRow)} of row ${String(Math.floor(index / valuesPerRow))} is not finite`;
   return undefined;
 }
 
-function asFp32(rows: Float32Array | Uint16Array): Float32Array {
-  if (rows instanceof Float32Array) return rows;
-  const values = new Float32Array(rows.length);
-  decodeFp16(rows, values);
+function asFp32(wireRows: WireRows, hiddenSize: number): Float32Array {
+  if (wireRows.rows instanceof Float32Array) return wireRows.rows;
+  const values = new Float32Array(wireRows.rows.length);
+  fromWireRows(wireRows, hiddenSize, values);
   return values;
 }
 

@@ -1,4 +1,5 @@
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
+import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { DrivenClock } from '../../../../test/kit/driven-clock.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
@@ -104,6 +105,19 @@ describe('GrpcExpertDispatcher', () => {
     expect(servers[0].calls[0]?.rows).toBeInstanceOf(Uint16Array);
     // Every part is all ones, so a sum is the number of workers that the row needed.
     expect([0, 1, 2, 3].map((row) => result.sums[row * HIDDEN_SIZE])).toEqual([3, 1, 2, 1]);
+  });
+
+  it('sends int8 rows with their scales when asked to', async () => {
+    const { dispatcher, servers } = await startCluster({ wireDtype: 'int8' });
+    for (const server of servers)
+      server.behaviour = answering((answer) => ({
+        ...answer,
+        ...toWireRows('int8', new Float32Array(answer.rows.length).fill(2), HIDDEN_SIZE),
+      }));
+    const result = await dispatcher.dispatch(call);
+    const [sent] = servers[0].calls;
+    expect(sent?.rowScales).toHaveLength(sent?.numRows ?? 0);
+    expect([0, 1, 2, 3].map((row) => result.sums[row * HIDDEN_SIZE])).toEqual([6, 2, 4, 2]);
   });
 
   it('gives bit-identical sums whatever the order in which the answers come', async () => {

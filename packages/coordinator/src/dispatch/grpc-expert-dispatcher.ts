@@ -1,24 +1,27 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
-import { expertsOf, type Placement } from '@expertmesh/shared/placement/placement';
+import { expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
+import { type ExpertLink, type OutgoingCall } from './expert-link.js';
 import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
-import { type ConnectionListener, type OutgoingCall, WorkerStream } from './worker-stream.js';
+import { type ConnectionListener, WorkerStream } from './worker-stream.js';
 
 export interface GrpcExpertDispatcherOptions {
   readonly hiddenSize: number;
-  /** How rows travel, both ways. fp32 is exact; fp16 halves the bytes. */
+  /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
   /**
    * Longest time for one call. A worker that vanished is noticed sooner, by its connection or by membership's heartbeat
    * (setWorkerDown); this is for one that is there and does not answer.
    */
   readonly callTimeoutMs: number;
+  /** The placement's member `LOCAL_MEMBER`, where it has one. */
+  readonly local?: ExpertLink | undefined;
   readonly maxMessageBytes?: number;
   readonly onConnection?: ConnectionListener;
   readonly clock?: Clock;
@@ -115,36 +118,36 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
   async #computePart(call: LayerCall, part: DispatchPart, placement: Placement): Promise<PartOutcome> {
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    const stream = this.#streams.get(workerId);
+    const isLocal = workerId === LOCAL_MEMBER;
+    const link = isLocal ? this.#options.local : this.#streams.get(workerId);
     const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
-    if (stream === undefined)
+    if (link === undefined)
       return failed(new ExpertmeshError('unavailable', `worker ${workerId} has not joined yet; is it running?`));
-    const message = this.#message(call, part, placement.version);
+    const message = this.#message(call, part, placement.version, isLocal ? 'fp32' : this.#options.wireDtype);
     let answer: DispatchAnswer;
     try {
-      answer = await stream.call(message, this.#options.callTimeoutMs);
+      answer = await link.call(message, this.#options.callTimeoutMs);
     } catch (thrown) {
       return failed(ExpertmeshError.from(thrown));
     }
-    const wrong = checkAnswer(message, answer, stream.peer);
+    const wrong = checkAnswer(message, answer, link.peer);
     if (wrong === undefined) return { kind: 'answered', part, answer };
-    stream.countWrongAnswer();
+    link.countWrongAnswer();
     return failed(wrong);
   }
 
-  #message(call: LayerCall, part: DispatchPart, placementVersion: number): OutgoingCall {
-    const { hiddenSize, wireDtype } = this.#options;
+  #message(call: LayerCall, part: DispatchPart, placementVersion: number, rowDtype: WireDtype): OutgoingCall {
+    const { hiddenSize } = this.#options;
     const rows = gatherRows(call, part.rowIndices, hiddenSize);
     return {
       layerIndex: call.layerIndex,
       placementVersion,
       numRows: part.rowIndices.length,
       hiddenSize,
-      rowDtype: wireDtype,
       rowOffsets: part.rowOffsets,
       expertIds: part.expertIds,
       routingWeights: part.routingWeights,
-      rows: wireDtype === 'fp32' ? rows : asFp16(rows),
+      ...toWireRows(rowDtype, rows, hiddenSize),
     };
   }
 
@@ -189,12 +192,6 @@ function gatherRows(call: LayerCall, rowIndices: Uint32Array, hiddenSize: number
     rows.set(call.rows.subarray(rowIndex * hiddenSize, (rowIndex + 1) * hiddenSize), partRow * hiddenSize);
   });
   return rows;
-}
-
-function asFp16(rows: Float32Array): Uint16Array {
-  const bits = new Uint16Array(rows.length);
-  encodeFp16(rows, bits);
-  return bits;
 }
 
 const onePair = (workerIndex: number, expertId: number): DispatchPart => ({

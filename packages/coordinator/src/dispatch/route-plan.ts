@@ -1,6 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { elementBytes, numScales } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerCall } from './expert-dispatcher.js';
 
 /** What one message asks of one worker: rows of the layer call and, in compressed-row form, their pairs that this worker computes. */
@@ -60,7 +61,7 @@ export function planDispatch(
 
 /** How many rows fit a message, with every row's topK pairs on the same worker. */
 export function maxRowsPerMessage(hiddenSize: number, topK: number, dtype: WireDtype, maxMessageBytes: number): number {
-  const rowBytes = hiddenSize * (dtype === 'fp32' ? 4 : 2) + 4 + topK * 8;
+  const rowBytes = elementBytes(dtype, 1, hiddenSize) + 4 * numScales(dtype, 1, hiddenSize) + 4 + topK * 8;
   const maxRows = Math.floor((maxMessageBytes - HEADER_BYTES) / rowBytes);
   if (maxRows >= 1) return maxRows;
   throw new ExpertmeshError(

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DrivenClock } from '../../../../test/kit/driven-clock.js';
 import { answering, holdCalls, simpleExpert, SimpleExpertServer } from '../../../../test/kit/simple-expert-server.js';
 import { until } from '../../../../test/kit/until.js';
-import { type OutgoingCall, WorkerStream } from './worker-stream.js';
+import { WorkerStream } from './worker-stream.js';
+import { type OutgoingCall } from './expert-link.js';
 
 const DEADLINE_MS = 1500;
 const EXPERT_ID = 3;

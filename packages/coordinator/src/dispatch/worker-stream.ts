@@ -2,13 +2,11 @@ import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/exper
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { type DispatchAnswer } from '@expertmesh/shared/rpc/dispatch-message';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
-
-/** A call whose id is given when it is sent. */
-export type OutgoingCall = Omit<DispatchCall, 'callId'>;
+import { type ExpertLink, type OutgoingCall } from './expert-link.js';
 
 export interface WorkerStreamOptions {
   readonly workerId: string;
@@ -28,9 +26,9 @@ const MAX_CALL_ID = 0xffffffff;
 
 /**
  * One long-lived Dispatch stream to one worker, with many calls in flight. A stream that ends or fails takes its calls
- * with it, at once, and is opened anew on another channel after a growing delay; until then calls fail at once.
+ * with it, at once, and is opened anew on another connection after a growing delay; until then calls fail at once.
  */
-export class WorkerStream {
+export class WorkerStream implements ExpertLink {
   readonly #options: WorkerStreamOptions;
   readonly #inFlight = new Map<number, InFlightCall>();
   readonly #counts = {
@@ -52,7 +50,6 @@ export class WorkerStream {
     this.#state = this.#connect();
   }
 
-  /** How errors name the worker. */
   get peer(): string {
     return `worker ${this.#options.workerId} (${this.#options.address})`;
   }
@@ -87,7 +84,6 @@ export class WorkerStream {
     });
   }
 
-  /** Counts an answer that came and did not pass the caller's check. */
   countWrongAnswer(): void {
     this.#counts.numFailedCalls++;
   }
@@ -109,7 +105,7 @@ export class WorkerStream {
 
   #connect(): State {
     const { address, clock } = this.#options;
-    const connection = new DispatchConnection(address, this.peer, clock, {
+    const connection = new DispatchConnection(address, clock, {
       onReady: () => {
         this.#numFailuresInARow = 0;
         this.#options.onConnection?.(this.#options.workerId, undefined);

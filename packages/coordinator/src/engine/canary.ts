@@ -1,5 +1,5 @@
 import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { KvCache } from '../dense/kv-cache.js';
+import { type DenseRunner } from '../dense/dense-runner.js';
 import { type Chunk, type ForwardPass } from './forward.js';
 
 /** Asks every worker for one of its experts of a layer. */
@@ -14,9 +14,18 @@ export interface WorkerProbe {
  *
  * @throws ExpertmeshError the first failure.
  */
-export async function runCanary(spec: ModelSpec, forward: ForwardPass, workers: WorkerProbe): Promise<void> {
-  const chunk: Chunk = { cache: new KvCache(spec, 1), tokenIds: [0], numLogits: 1 };
-  const result = (await forward.run([chunk])).get(chunk);
-  if (result?.ok === false) throw result.error;
+export async function runCanary(
+  spec: ModelSpec,
+  dense: Pick<DenseRunner, 'createCache'>,
+  forward: ForwardPass,
+  workers: WorkerProbe,
+): Promise<void> {
+  const chunk: Chunk = { cache: dense.createCache(1), tokenIds: [0], numLogits: 1 };
+  try {
+    const result = (await forward.run([chunk])).get(chunk);
+    if (result?.ok === false) throw result.error;
+  } finally {
+    chunk.cache.release();
+  }
   for (const layerIndex of moeLayerIndices(spec)) await workers.probe(layerIndex);
 }

@@ -1,13 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { closeComputeBackend, createComputeBackend } from '@expertmesh/compute/compute-backend';
 import { ExpertmeshError, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { DenseRunner } from '../dense/dense-runner.js';
 import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
 import { runCanary } from './canary.js';
 import { Engine } from './engine.js';
 import { ForwardPass } from './forward.js';
 import { LayerTimes } from './layer-times.js';
+import { loadModel } from './load-model.js';
 import { type EngineCommand, type EngineReport, type EngineThreadOptions } from './thread-protocol.js';
 
 /**
@@ -22,16 +23,15 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     port.postMessage(message);
   };
   const store = await openExpertStore(options.storeDir);
-  const dense = await DenseRunner.load(store, {
-    numThreads: options.numThreads,
-    onProgress: (loaded, total) => {
-      report({ type: 'loading', loaded, total });
-    },
+  const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
+  const { dense, local } = await loadModel(store, backend, options.localShards, options.verify, (loaded, total) => {
+    report({ type: 'loading', loaded, total });
   });
   const dispatcher = new GrpcExpertDispatcher({
     hiddenSize: store.spec.hiddenSize,
     wireDtype: options.wireDtype,
     callTimeoutMs: options.dispatchTimeoutMs,
+    local,
     onConnection: (workerId, lostBecause) => {
       report({ type: 'connection', workerId, lostBecause });
     },
@@ -47,6 +47,7 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
   const engine = new Engine({
     ...options,
     spec: store.spec,
+    createCache: (maxTokens) => dense.createCache(maxTokens),
     forward,
     emit: (events) => {
       report({ type: 'events', events });
@@ -62,14 +63,16 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     clearInterval(statsTimer);
     await engine.close();
     await dispatcher.close();
+    await local?.close();
     await dense.close();
+    await closeComputeBackend(backend);
     reportStats();
     port.close();
   };
 
   const canary = async (id: number): Promise<void> => {
     try {
-      await engine.betweenSteps(() => runCanary(store.spec, forward, dispatcher));
+      await engine.betweenSteps(() => runCanary(store.spec, dense, forward, dispatcher));
       report({ type: 'canary', id });
     } catch (error) {
       report({ type: 'canary', id, error: toErrorData(error) });

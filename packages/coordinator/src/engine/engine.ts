@@ -1,12 +1,16 @@
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_WAITING_SEQUENCES } from '@expertmesh/shared/limits/limits';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type SequenceCache } from '../dense/sequence-cache.js';
 import { type EngineStats, type SequenceOutput, type SequenceRequest } from './engine-client.js';
 import { type Chunk, type ChunkResult, type ForwardPass } from './forward.js';
+import { PromptBudget } from './prompt-budget.js';
 import { requiredKvBytes } from './request-check.js';
-import { numAdmitted, planStep, type StepShare } from './scheduler.js';
+import { decodeShares, numAdmitted, promptShares, type StepShare } from './scheduler.js';
 import { Drafter, type SpeculationMode } from '../speculation/drafter.js';
+import { type Draft } from '../speculation/prompt-lookup.js';
 import { Sequence } from './sequence.js';
+import { StepTimeModel } from './step-time-model.js';
 
 /** What the engine reports; plain data, so that it can cross a thread border. */
 export type EngineEvent =
@@ -15,9 +19,13 @@ export type EngineEvent =
 
 export interface EngineOptions {
   readonly spec: ModelSpec;
+  /** Makes the KV cache of a sequence of at most so many tokens. */
+  readonly createCache: (maxTokens: number) => SequenceCache;
   readonly forward: Pick<ForwardPass, 'run'>;
   /** Token budget of a step; at least maxNumSeqs. */
   readonly maxBatchTokens: number;
+  /** Most that prompts may lengthen a step of sequences that decode, as a multiple of what it takes without them. */
+  readonly maxStepStretch: number;
   /** Most sequences that run together. */
   readonly maxNumSeqs: number;
   readonly maxModelLen: number;
@@ -26,6 +34,8 @@ export interface EngineOptions {
   readonly emit: (events: readonly EngineEvent[]) => void;
   /** Seed of a sequence that names none. */
   readonly randomSeed: () => number;
+  /** Monotonic clock. */
+  readonly nowMs?: () => number;
 }
 
 interface Waiting {
@@ -43,10 +53,14 @@ export class Engine {
   #waiting: Waiting[] = [];
   #running: Sequence[] = [];
   #jobs: (() => Promise<void>)[] = [];
+  /** Of sequences that have ended: a step that is under way may still use them. */
+  #unusedCaches: SequenceCache[] = [];
   #usedBytes = 0;
   #closed = false;
   #wake: () => void = () => undefined;
   readonly #loop: Promise<void>;
+  readonly #stepTimes = new StepTimeModel();
+  readonly #promptBudget: PromptBudget;
   readonly #drafter: Drafter;
   #counters = {
     numSteps: 0,
@@ -59,7 +73,8 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#drafter = new Drafter(options.speculation);
+    this.#promptBudget = new PromptBudget(this.#stepTimes, options.maxStepStretch);
+    this.#drafter = new Drafter(options.speculation, this.#stepTimes);
     this.#loop = this.#run();
   }
 
@@ -116,6 +131,7 @@ export class Engine {
   async #run(): Promise<void> {
     while (!this.#closed) {
       for (const job of this.#jobs.splice(0)) await job();
+      for (const cache of this.#unusedCaches.splice(0)) cache.release();
       this.#admit();
       if (this.#running.length === 0) await this.#idle();
       else await this.#step();
@@ -124,6 +140,7 @@ export class Engine {
     const left = [...this.#running, ...this.#waiting];
     this.#options.emit(left.map(({ id }) => ({ type: 'failed', id, error })));
     for (const job of this.#jobs.splice(0)) await job();
+    for (const cache of [...this.#unusedCaches, ...this.#running.map((sequence) => sequence.cache)]) cache.release();
   }
 
   async #idle(): Promise<void> {
@@ -135,7 +152,7 @@ export class Engine {
   }
 
   #admit(): void {
-    const { spec, kvCacheBudgetBytes, maxNumSeqs, randomSeed } = this.#options;
+    const { createCache, kvCacheBudgetBytes, maxNumSeqs, randomSeed } = this.#options;
     const count = numAdmitted(
       this.#waiting.map((waiting) => waiting.reservedBytes),
       kvCacheBudgetBytes - this.#usedBytes,
@@ -143,29 +160,43 @@ export class Engine {
     );
     for (const { id, request, reservedBytes } of this.#waiting.splice(0, count)) {
       this.#usedBytes += reservedBytes;
-      this.#running.push(new Sequence(spec, id, request, reservedBytes, randomSeed()));
+      const cache = createCache(request.promptTokenIds.length + request.maxTokens);
+      this.#running.push(new Sequence(id, request, cache, reservedBytes, randomSeed()));
     }
   }
 
   async #step(): Promise<void> {
-    const { maxBatchTokens, forward } = this.#options;
-    const shares = planStep(this.#running, maxBatchTokens);
-    const drafts = this.#drafter.draft(shares, maxBatchTokens);
+    const { forward, nowMs = () => performance.now() } = this.#options;
+    const { shares, drafts, numDecodeRows } = this.#plan();
+    const draftOf = (sequence: Sequence): Draft => drafts.get(sequence) ?? NO_DRAFT;
     const chunks = new Map(
-      shares.map((share) => [toChunk(share, drafts.get(share.sequence) ?? []), share.sequence] as const),
+      shares.map((share) => [toChunk(share, draftOf(share.sequence).tokenIds), share.sequence] as const),
     );
+    const numRows = [...chunks.keys()].reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
     this.#count(shares);
     const events: EngineEvent[] = [];
-    const startMs = performance.now();
+    const startMs = nowMs();
     try {
       const results = await forward.run([...chunks.keys()]);
-      this.#drafter.observeStep([...chunks.keys()], performance.now() - startMs);
+      this.#stepTimes.observe(numRows, nowMs() - startMs);
+      this.#promptBudget.observe(numDecodeRows, numRows - numDecodeRows);
       for (const [chunk, sequence] of chunks)
-        events.push(...this.#outcome(sequence, drafts.get(sequence) ?? [], results.get(chunk)));
+        events.push(...this.#outcome(sequence, draftOf(sequence), results.get(chunk)));
     } catch (thrown) {
       for (const { sequence } of shares) events.push(...this.#fail(sequence, thrown));
     }
     if (events.length > 0) this.#options.emit(events);
+  }
+
+  // Sequences that decode come first, then their drafts, and what room and time then leave is for prompts. A draft never takes the
+  // last token that a running sequence could have had.
+  #plan(): { shares: StepShare<Sequence>[]; drafts: Map<Sequence, Draft>; numDecodeRows: number } {
+    const { maxBatchTokens } = this.#options;
+    const decoding = decodeShares(this.#running);
+    const drafts = this.#drafter.draft(decoding, maxBatchTokens - this.#running.length);
+    const numDecodeRows = [...drafts.values()].reduce((sum, { tokenIds }) => sum + tokenIds.length, decoding.length);
+    const numPromptTokens = this.#promptBudget.numTokens(numDecodeRows, maxBatchTokens - numDecodeRows);
+    return { shares: [...decoding, ...promptShares(this.#running, numPromptTokens)], drafts, numDecodeRows };
   }
 
   #count(shares: readonly StepShare<Sequence>[]): void {
@@ -177,7 +208,7 @@ export class Engine {
   }
 
   // A sequence that was cancelled during the step is no longer running: nobody waits for its token.
-  #outcome(sequence: Sequence, draft: readonly number[], result: ChunkResult | undefined): EngineEvent[] {
+  #outcome(sequence: Sequence, draft: Draft, result: ChunkResult | undefined): EngineEvent[] {
     if (!this.#running.includes(sequence)) return [];
     if (result === undefined) return this.#fail(sequence, new Error('the forward pass lost a sequence'));
     if (!result.ok) return this.#fail(sequence, result.error);
@@ -189,9 +220,9 @@ export class Engine {
     }
   }
 
-  #accepted(sequence: Sequence, draft: readonly number[], logits: Float32Array): EngineEvent[] {
-    const sampled = sequence.accept(logits, draft);
-    this.#drafter.observeDraft(sequence, draft.length, sampled.length - 1);
+  #accepted(sequence: Sequence, draft: Draft, logits: Float32Array): EngineEvent[] {
+    const sampled = sequence.accept(logits, draft.tokenIds);
+    this.#drafter.observeDraft(sequence, draft, sampled.length - 1);
     this.#counters.numGenerationTokens += sampled.length;
     if (sampled.at(-1)?.finishReason !== undefined) this.#release(sequence);
     return sampled.map(({ tokenId, finishReason }) => ({
@@ -211,8 +242,11 @@ export class Engine {
   #release(sequence: Sequence): void {
     this.#running = this.#running.filter((running) => running !== sequence);
     this.#usedBytes -= sequence.reservedBytes;
+    this.#unusedCaches.push(sequence.cache);
   }
 }
+
+const NO_DRAFT: Draft = { tokenIds: [], matchLength: 0 };
 
 function toChunk({ sequence, numTokens }: StepShare<Sequence>, draft: readonly number[]): Chunk {
   const completes = sequence.numComputed + numTokens === sequence.numTokens;

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { KvCache } from '../dense/kv-cache.js';
-import { causalMask, splitEvenly, type Chunk } from './forward.js';
-
-describe('causalMask', () => {
-  it('lets a token see itself and all before it, and hides later tokens and unused capacity', () => {
-    const x = -Infinity;
-    expect([...causalMask(2, 2, 5)]).toEqual([0, 0, 0, x, x, 0, 0, 0, 0, x]);
-  });
-});
+import { splitEvenly, type Chunk } from './forward.js';
 
 describe('splitEvenly', () => {
   const spec = parseModelSpec({

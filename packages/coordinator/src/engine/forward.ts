@@ -1,15 +1,13 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { type DenseRunner, type Qkv, type RotaryRows, type RoutedRows } from '../dense/dense-runner.js';
-import { type KvCache } from '../dense/kv-cache.js';
-import { RotaryTable } from '../dense/rotary-table.js';
+import { type DenseRunner, type DenseStep, type RoutedRows } from '../dense/dense-runner.js';
+import { type SequenceCache } from '../dense/sequence-cache.js';
 import { type ExpertDispatcher } from '../dispatch/expert-dispatcher.js';
-import { MAX_ATTENTION_SCORES } from '@expertmesh/shared/limits/limits';
 import { LayerTimes } from './layer-times.js';
 
 /** One sequence's tokens in a forward pass: they follow those that its cache holds. */
 export interface Chunk {
-  readonly cache: KvCache;
+  readonly cache: SequenceCache;
   readonly tokenIds: readonly number[];
   /** Logits are wanted of this many tokens at the end of the chunk; 0 while a prompt is not complete. */
   readonly numLogits: number;
@@ -38,7 +36,6 @@ export class ForwardPass {
   readonly #spec: ModelSpec;
   readonly #dense: DenseRunner;
   readonly #experts: ExpertDispatcher;
-  readonly #rotary: RotaryTable;
   readonly #microBatches: number;
   readonly #times: LayerTimes;
   readonly #observe: RoutingObserver | undefined;
@@ -47,7 +44,6 @@ export class ForwardPass {
     this.#spec = options.spec;
     this.#dense = options.dense;
     this.#experts = options.experts;
-    this.#rotary = new RotaryTable(options.spec.headDim, options.spec.ropeTheta);
     this.#microBatches = options.microBatches ?? 1;
     this.#times = options.times ?? new LayerTimes();
     this.#observe = options.observe;
@@ -83,9 +79,7 @@ export class ForwardPass {
 
   async #layer(layerIndex: number, batch: Batch): Promise<LayerOutcome> {
     const startMs = performance.now();
-    const qkv = await this.#dense.qkv(layerIndex, batch.hidden, batch.rotary);
-    const context = await this.#attention(layerIndex, batch, qkv);
-    const { residual, routed } = await this.#dense.postAttention(layerIndex, batch.hidden, context);
+    const { residual, routed } = await batch.step.layer(layerIndex, batch.hidden);
     const denseMs = performance.now() - startMs;
     if (routed === undefined) return { hidden: residual, failures: new Map() };
     this.#observe?.(layerIndex, routed, batch.chunks);
@@ -100,26 +94,6 @@ export class ForwardPass {
     this.#times.add(denseMs * 1000, times);
     addInPlace(residual, sums);
     return { hidden: residual, failures: byChunk(batch, failures) };
-  }
-
-  async #attention(layerIndex: number, batch: Batch, qkv: Qkv): Promise<Float32Array> {
-    const qSize = this.#spec.numHeads * this.#spec.headDim;
-    const context = new Float32Array(batch.numRows * qSize);
-    for (const [index, chunk] of batch.chunks.entries()) {
-      const numRows = chunk.tokenIds.length;
-      const rowIndex = batch.rowIndices[index] ?? 0;
-      chunk.cache.write(layerIndex, qkv.k, qkv.v, rowIndex, numRows);
-      const { capacity } = chunk.cache;
-      const mask = batch.masks[index] ?? new Float32Array();
-      const maxRows = Math.max(1, Math.floor(MAX_ATTENTION_SCORES / (this.#spec.numHeads * capacity)));
-      for (let row = 0; row < numRows; row += maxRows) {
-        const endRow = Math.min(row + maxRows, numRows);
-        const q = qkv.q.subarray((rowIndex + row) * qSize, (rowIndex + endRow) * qSize);
-        const maskRows = mask.subarray(row * capacity, endRow * capacity);
-        context.set(await this.#dense.attention(layerIndex, q, chunk.cache, maskRows), (rowIndex + row) * qSize);
-      }
-    }
-    return context;
   }
 
   async #logits(batch: Batch, results: Map<Chunk, ChunkResult>): Promise<void> {
@@ -138,20 +112,14 @@ export class ForwardPass {
   }
 
   #batch(chunks: readonly Chunk[], hidden: Float32Array): Batch {
-    const numRows = hidden.length / this.#spec.hiddenSize;
-    const rotary = {
-      cos: new Float32Array(numRows * this.#rotary.halfDim),
-      sin: new Float32Array(numRows * this.#rotary.halfDim),
-    };
     const rowIndices: number[] = [];
-    let rowIndex = 0;
-    for (const { cache, tokenIds } of chunks) {
-      this.#rotary.fill(cache.length, tokenIds.length, rotary.cos, rotary.sin, rowIndex);
-      rowIndices.push(rowIndex);
-      rowIndex += tokenIds.length;
+    let numRows = 0;
+    for (const { tokenIds } of chunks) {
+      rowIndices.push(numRows);
+      numRows += tokenIds.length;
     }
-    const masks = chunks.map(({ cache, tokenIds }) => causalMask(cache.length, tokenIds.length, cache.capacity));
-    return { chunks, hidden, numRows, rotary, rowIndices, masks };
+    const step = this.#dense.begin(chunks.map(({ cache, tokenIds }) => ({ cache, numRows: tokenIds.length })));
+    return { chunks, hidden, numRows, step, rowIndices };
   }
 
   #without(batch: Batch, hidden: Float32Array, failed: ReadonlyMap<Chunk, unknown>): Batch {
@@ -188,24 +156,14 @@ interface Batch {
   /** fp32 [rows, hidden] */
   readonly hidden: Float32Array;
   readonly numRows: number;
-  readonly rotary: RotaryRows;
+  readonly step: DenseStep;
   /** First row of each chunk. */
   readonly rowIndices: readonly number[];
-  /** Attention mask of each chunk, fp32 [chunk's rows, cache capacity]. */
-  readonly masks: readonly Float32Array[];
 }
 
 interface LayerOutcome {
   readonly hidden: Float32Array;
   readonly failures: ReadonlyMap<Chunk, ExpertmeshError>;
-}
-
-/** 0 where row r (position `position` + r) may look, -Infinity for later positions and unused capacity. */
-export function causalMask(position: number, numRows: number, capacity: number): Float32Array {
-  const mask = new Float32Array(numRows * capacity);
-  for (let row = 0; row < numRows; row++)
-    mask.fill(-Infinity, row * capacity + position + row + 1, (row + 1) * capacity);
-  return mask;
 }
 
 function byChunk(batch: Batch, failures: ReadonlyMap<number, ExpertmeshError>): Map<Chunk, ExpertmeshError> {

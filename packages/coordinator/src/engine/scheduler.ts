@@ -12,27 +12,36 @@ export interface StepShare<S extends SchedulableSequence> {
   readonly numTokens: number;
 }
 
+/** The shares of the sequences that decode: each takes part in every step, with its last token. */
+export function decodeShares<S extends SchedulableSequence>(running: readonly S[]): StepShare<S>[] {
+  return running.filter((sequence) => numUncomputed(sequence) === 1).map((sequence) => ({ sequence, numTokens: 1 }));
+}
+
 /**
- * Continuous batching with chunked prefill: every decoding sequence takes part in each step, and what is left of the
- * token budget goes to prompts, oldest first. So a long prompt costs the others at most one full step a token.
+ * Divides a step's prompt tokens among the prompts that are not computed yet. Half of them go to the oldest prompt, the others to those
+ * with the least left: so a short prompt need not wait for all of a long one, and a long one gets at least half of what it would
+ * have alone, however many short ones follow it.
  *
  * @param running Oldest first.
- * @param maxBatchTokens Token budget of a step; at least the number of running sequences, so that all of them fit.
  */
-export function planStep<S extends SchedulableSequence>(running: readonly S[], maxBatchTokens: number): StepShare<S>[] {
-  const uncomputed = (sequence: S): number => sequence.numTokens - sequence.numComputed;
-  const decoding = running.filter((sequence) => uncomputed(sequence) === 1);
-  const shares: StepShare<S>[] = decoding.map((sequence) => ({ sequence, numTokens: 1 }));
-  let left = maxBatchTokens - shares.length;
-  for (const sequence of running) {
-    if (uncomputed(sequence) === 1) continue;
-    if (left === 0) break;
-    const numTokens = Math.min(left, uncomputed(sequence));
-    shares.push({ sequence, numTokens });
-    left -= numTokens;
-  }
-  return shares;
+export function promptShares<S extends SchedulableSequence>(running: readonly S[], numTokens: number): StepShare<S>[] {
+  const prompts = running.filter((sequence) => numUncomputed(sequence) > 1);
+  const shortestFirst = [...prompts].sort((a, b) => numUncomputed(a) - numUncomputed(b));
+  const granted = new Map<S, number>();
+  let left = numTokens;
+  const grant = (sequence: S, mostTokens: number): void => {
+    const before = granted.get(sequence) ?? 0;
+    const more = Math.min(mostTokens, left, numUncomputed(sequence) - before);
+    if (more === 0) return;
+    granted.set(sequence, before + more);
+    left -= more;
+  };
+  for (const oldest of prompts.slice(0, 1)) grant(oldest, Math.floor(numTokens / 2));
+  for (const sequence of shortestFirst) grant(sequence, left);
+  return [...granted].map(([sequence, numGranted]) => ({ sequence, numTokens: numGranted }));
 }
+
+const numUncomputed = ({ numTokens, numComputed }: SchedulableSequence): number => numTokens - numComputed;
 
 /**
  * How many of the waiting sequences may start now, in order: none overtakes another, so that a large one is not starved

@@ -1,7 +1,6 @@
-import { KvCache } from '../dense/kv-cache.js';
+import { type SequenceCache } from '../dense/sequence-cache.js';
 import { Acceptance } from '../speculation/acceptance.js';
-import { lookUpDraft } from '../speculation/prompt-lookup.js';
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { lookUpDraft, type Draft } from '../speculation/prompt-lookup.js';
 import { type FinishReason, type SequenceRequest } from './engine-client.js';
 import { uniform } from './random.js';
 import { sampleToken } from './sampler.js';
@@ -17,7 +16,7 @@ export interface Sampled {
 /** A sequence that has its place: tokens so far, its KV cache, and the state of its sampling. */
 export class Sequence implements SchedulableSequence {
   readonly id: number;
-  readonly cache: KvCache;
+  readonly cache: SequenceCache;
   /** How well its drafts do. */
   readonly acceptance = new Acceptance();
   /** KV-cache bytes set aside for it until it ends. */
@@ -28,11 +27,14 @@ export class Sequence implements SchedulableSequence {
   readonly #stopTokenIds: ReadonlySet<number>;
   readonly #seed: number;
 
-  /** @param randomSeed Used when the request names none. */
-  constructor(spec: ModelSpec, id: number, request: SequenceRequest, reservedBytes: number, randomSeed: number) {
+  /**
+   * @param cache empty, with room for all tokens that the request allows
+   * @param randomSeed Used when the request names none.
+   */
+  constructor(id: number, request: SequenceRequest, cache: SequenceCache, reservedBytes: number, randomSeed: number) {
     this.id = id;
     this.reservedBytes = reservedBytes;
-    this.cache = new KvCache(spec, request.promptTokenIds.length + request.maxTokens);
+    this.cache = cache;
     this.#request = request;
     this.#tokenIds = [...request.promptTokenIds];
     this.#counts = new TokenCounts(request.promptTokenIds);
@@ -58,7 +60,7 @@ export class Sequence implements SchedulableSequence {
   }
 
   /** At most `maxTokens` tokens that may come next, by looking up the present end in prompt and answer. */
-  lookUpDraft(maxTokens: number): number[] {
+  lookUpDraft(maxTokens: number): Draft {
     return lookUpDraft(this.#tokenIds, Math.min(maxTokens, this.#request.maxTokens - this.numGenerated - 1));
   }
 

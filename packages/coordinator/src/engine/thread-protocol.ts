@@ -1,4 +1,7 @@
 import { type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
+import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
@@ -9,8 +12,13 @@ import { type EngineEvent } from './engine.js';
 /** What the engine thread is started with. */
 export interface EngineThreadOptions {
   readonly storeDir: string;
+  readonly provider: Provider;
   readonly numThreads: number;
+  readonly verify: VerifyOptions;
+  /** Experts that this thread computes itself. */
+  readonly localShards: readonly LayerShard[];
   readonly maxBatchTokens: number;
+  readonly maxStepStretch: number;
   readonly maxNumSeqs: number;
   /** Longest sequence in tokens. */
   readonly maxModelLen: number;

@@ -88,6 +88,7 @@ async function startPool(numWorkers: number, prepare: (worker: RecordingWorker) 
   const events: WorkerEvent[] = [];
   const pool = new WorkerPool({
     controlAddresses: workers.map(({ port }) => ({ host: '127.0.0.1', port })),
+    withLocalExperts: false,
     storeId: 'store-1',
     moeLayerIndices: [1, 3],
     numExperts: 5,
@@ -255,6 +256,7 @@ describe('WorkerPool', () => {
     const start = (): WorkerPool =>
       new WorkerPool({
         controlAddresses: [address, address],
+        withLocalExperts: false,
         storeId: 's',
         moeLayerIndices: [0],
         numExperts: 4,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/config/network-address';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { contiguousPlacement, expertsOf, type Placement } from '@expertmesh/shared/placement/placement';
+import { contiguousPlacement, expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WorkerEvent, type WorkerStatus } from './worker-event.js';
 import { WorkerSession } from './worker-session.js';
@@ -10,6 +10,8 @@ import { WorkerSession } from './worker-session.js';
 export interface WorkerPoolOptions {
   /** One worker each; the experts of a layer are split evenly over them, in this order. */
   readonly controlAddresses: readonly NetworkAddress[];
+  /** Whether the coordinator takes a share itself, the first one. */
+  readonly withLocalExperts: boolean;
   readonly storeId: string;
   readonly moeLayerIndices: readonly number[];
   readonly numExperts: number;
@@ -24,31 +26,46 @@ export interface WorkerPoolOptions {
 export class WorkerPool {
   /** A worker's id is its control address. */
   readonly placement: Placement;
+  /** What the coordinator computes itself. */
+  readonly localShards: readonly LayerShard[];
   readonly #sessions: readonly WorkerSession[];
 
   /**
    * Starts at once; events come later, never from within this call.
    *
-   * @throws ExpertmeshError `invalid_argument` for no worker, more workers than experts, or one address twice.
+   * @throws ExpertmeshError `invalid_argument` for nobody to compute, more workers than experts, or one address twice.
    */
   constructor(options: WorkerPoolOptions) {
-    const { controlAddresses, moeLayerIndices, numExperts, clock = systemClock, random = Math.random } = options;
-    const workerIds = controlAddresses.map(formatNetworkAddress);
+    const {
+      controlAddresses,
+      withLocalExperts,
+      moeLayerIndices,
+      numExperts,
+      clock = systemClock,
+      random = Math.random,
+    } = options;
+    const workerIds = [...(withLocalExperts ? [LOCAL_MEMBER] : []), ...controlAddresses.map(formatNetworkAddress)];
     refuseDuplicates(workerIds);
     const placement = contiguousPlacement(staticVersion(workerIds), moeLayerIndices, numExperts, workerIds);
     this.placement = placement;
-    this.#sessions = controlAddresses.map(
-      (controlAddress, workerIndex) =>
-        new WorkerSession({
-          ...options,
-          clock,
-          random,
-          workerId: workerIds[workerIndex] ?? '',
-          controlAddress,
-          placementVersion: placement.version,
-          shards: shardsOf(placement, workerIndex),
-        }),
-    );
+    this.localShards = shardsOf(placement, workerIds.indexOf(LOCAL_MEMBER));
+    this.#sessions = controlAddresses.map((controlAddress) => {
+      const workerId = formatNetworkAddress(controlAddress);
+      return new WorkerSession({
+        ...options,
+        clock,
+        random,
+        workerId,
+        controlAddress,
+        placementVersion: placement.version,
+        shards: shardsOf(placement, workerIds.indexOf(workerId)),
+      });
+    });
+  }
+
+  /** Of the worker processes. */
+  get workerIds(): string[] {
+    return this.status().map(({ workerId }) => workerId);
   }
 
   status(): WorkerStatus[] {

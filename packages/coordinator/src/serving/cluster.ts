@@ -7,6 +7,7 @@ import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { ThreadedEngine } from '../engine/threaded-engine.js';
 import { type WorkerEvent, type WorkerStatus } from '../membership/worker-event.js';
 import { WorkerPool } from '../membership/worker-pool.js';
+import { chooseCompute } from './choose-compute.js';
 import { type ReadinessGate } from './readiness-gate.js';
 import { ServingMonitor } from './serving-monitor.js';
 
@@ -45,6 +46,7 @@ export class Cluster {
     const early: WorkerEvent[] = [];
     const pool = new WorkerPool({
       controlAddresses: config.workers,
+      withLocalExperts: config.localExperts,
       storeId: store.storeId,
       moeLayerIndices: moeLayerIndices(store.spec),
       numExperts: store.spec.numExperts,
@@ -57,14 +59,19 @@ export class Cluster {
       },
     });
     this.#pool = pool;
-    const monitor = new ServingMonitor({ workerIds: pool.placement.workerIds, gate, runCanary, logger });
+    const monitor = new ServingMonitor({ workerIds: pool.workerIds, gate, runCanary, logger });
     this.#monitor = monitor;
+    const provider = await chooseCompute(config, store, pool.localShards, logger);
     const engine = await ThreadedEngine.start(
       {
         thread: {
           storeDir: store.dir,
+          provider,
           numThreads: config.numThreads,
+          verify: { mode: config.verify, numThreads: config.numThreads, cacheDir: config.cacheDir },
+          localShards: pool.localShards,
           maxBatchTokens: config.maxBatchTokens,
+          maxStepStretch: config.maxStepStretch,
           maxNumSeqs: config.maxNumSeqs,
           maxModelLen: gate.limits.maxModelLen,
           kvCacheBudgetBytes: config.kvCacheBytes,

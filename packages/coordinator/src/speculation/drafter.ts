@@ -1,8 +1,8 @@
-import { type Chunk } from '../engine/forward.js';
 import { type StepShare } from '../engine/scheduler.js';
 import { type Sequence } from '../engine/sequence.js';
+import { type StepTimeModel } from '../engine/step-time-model.js';
 import { bestDraftLength } from './draft-length.js';
-import { StepCostModel } from './step-cost-model.js';
+import { type Draft } from './prompt-lookup.js';
 
 /** Where drafts come from: nowhere, or from the context of the sequence itself. */
 export type SpeculationMode = 'off' | 'prompt-lookup';
@@ -13,40 +13,35 @@ const MAX_DRAFT_TOKENS = 16;
 /** Decides how many tokens are drafted for each sequence of a step, and learns from what becomes of them. */
 export class Drafter {
   readonly #mode: SpeculationMode;
-  readonly #costs = new StepCostModel();
+  readonly #times: StepTimeModel;
   #numDraftedTokens = 0;
   #numAcceptedTokens = 0;
 
-  constructor(mode: SpeculationMode) {
+  constructor(mode: SpeculationMode, times: StepTimeModel) {
     this.#mode = mode;
+    this.#times = times;
   }
 
-  /** @param maxBatchTokens Token budget of the step; drafts take what the shares leave of it. */
-  draft(shares: readonly StepShare<Sequence>[], maxBatchTokens: number): Map<Sequence, readonly number[]> {
-    const drafts = new Map<Sequence, readonly number[]>();
+  /** @param maxTokens Most drafted tokens of the step, for all sequences together. */
+  draft(decoding: readonly StepShare<Sequence>[], maxTokens: number): Map<Sequence, Draft> {
+    const drafts = new Map<Sequence, Draft>();
     if (this.#mode === 'off') return drafts;
-    const cost = this.#costs.cost();
-    let numRows = shares.reduce((sum, { numTokens }) => sum + numTokens, 0);
-    for (const { sequence, numTokens } of shares) {
-      if (numTokens !== 1 || sequence.numComputed + 1 !== sequence.numTokens) continue;
-      const maxLength = Math.min(MAX_DRAFT_TOKENS, maxBatchTokens - numRows);
-      const length = bestDraftLength(sequence.acceptance.estimate, cost, numRows, maxLength);
-      const draft = sequence.lookUpDraft(length);
-      drafts.set(sequence, draft);
-      numRows += draft.length;
+    const stepMs = (numRows: number): number => this.#times.expectMs(numRows);
+    let numDrafted = 0;
+    for (const { sequence } of decoding) {
+      const { tokenIds, matchLength } = sequence.lookUpDraft(Math.min(MAX_DRAFT_TOKENS, maxTokens - numDrafted));
+      const acceptance = sequence.acceptance.estimate(matchLength);
+      const length = bestDraftLength(acceptance, stepMs, decoding.length + numDrafted, tokenIds.length);
+      drafts.set(sequence, { tokenIds: tokenIds.slice(0, length), matchLength });
+      numDrafted += length;
     }
     return drafts;
   }
 
-  observeStep(chunks: readonly Chunk[], elapsedMs: number): void {
-    const numRows = chunks.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
-    this.#costs.observe(numRows, elapsedMs);
-  }
-
-  observeDraft(sequence: Sequence, numDrafted: number, numAccepted: number): void {
-    if (numDrafted === 0) sequence.acceptance.observeNothing();
-    else sequence.acceptance.observe(numDrafted, numAccepted);
-    this.#numDraftedTokens += numDrafted;
+  observeDraft(sequence: Sequence, { tokenIds, matchLength }: Draft, numAccepted: number): void {
+    if (tokenIds.length === 0) sequence.acceptance.observeNothing();
+    else sequence.acceptance.observe(matchLength, tokenIds.length, numAccepted);
+    this.#numDraftedTokens += tokenIds.length;
     this.#numAcceptedTokens += numAccepted;
   }
 

@@ -1,31 +1,39 @@
-/** Longest and shortest end of the context that is looked up in it. */
-const MAX_NGRAM = 4;
-const MIN_NGRAM = 2;
+/** A shorter end of the context says too little about what follows. */
+const MIN_MATCH = 2;
+/** A longer one says no more. */
+export const MAX_MATCH = 16;
+
+export interface Draft {
+  readonly tokenIds: readonly number[];
+  /** How many tokens of the context's end stand before what was taken; 0 if nothing was found. */
+  readonly matchLength: number;
+}
 
 /**
- * Proposes what may come next: finds the last earlier place of the context whose tokens are those that it ends with, and
- * takes what followed there (prompt lookup decoding; Saxena 2023). Long matches are tried before short ones.
+ * Proposes what may come next: finds the place of the context that agrees longest with what it ends with, the last one of equals,
+ * and takes what followed there (prompt lookup decoding; Saxena 2023).
  *
  * @param tokenIds Prompt and answer so far.
  * @param maxTokens Most tokens to propose.
- * @returns At most maxTokens tokens; none where nothing matches.
  */
-export function lookUpDraft(tokenIds: readonly number[], maxTokens: number): number[] {
-  if (maxTokens < 1) return [];
-  for (let size = Math.min(MAX_NGRAM, tokenIds.length - 1); size >= MIN_NGRAM; size--) {
-    const end = endOfLastMatch(tokenIds, size);
-    if (end !== undefined) return tokenIds.slice(end, end + maxTokens);
+export function lookUpDraft(tokenIds: readonly number[], maxTokens: number): Draft {
+  let matchLength = 0;
+  let bestEnd = 0;
+  for (let end = tokenIds.length - 1; end >= MIN_MATCH && matchLength < MAX_MATCH; end--) {
+    const length = agreement(tokenIds, end);
+    if (length <= matchLength) continue;
+    matchLength = length;
+    bestEnd = end;
   }
-  return [];
+  if (maxTokens < 1 || matchLength < MIN_MATCH) return { tokenIds: [], matchLength: 0 };
+  return { tokenIds: tokenIds.slice(bestEnd, bestEnd + maxTokens), matchLength };
 }
 
-/** Index behind the last occurrence of the final `size` tokens that is not the end itself. */
-function endOfLastMatch(tokenIds: readonly number[], size: number): number | undefined {
-  const first = tokenIds.length - size;
-  for (let start = first - 1; start >= 0; start--) {
-    let length = 0;
-    while (length < size && tokenIds[start + length] === tokenIds[first + length]) length += 1;
-    if (length === size) return start + size;
-  }
-  return undefined;
+/** How many tokens before `end` are those before the end of the context. */
+function agreement(tokenIds: readonly number[], end: number): number {
+  const most = Math.min(MAX_MATCH, end);
+  const last = tokenIds.length;
+  let length = 0;
+  while (length < most && tokenIds[end - 1 - length] === tokenIds[last - 1 - length]) length += 1;
+  return length;
 }

@@ -24,6 +24,30 @@ Napi::Value mapFile(const Napi::CallbackInfo& info) {
   return makeHandle(info.Env(), std::make_shared<const MappedFile>(info[0].As<Napi::String>().Utf8Value()));
 }
 
+/// Runs on one of Node's own threads: the pool's are for computing.
+class Prefault final : public Napi::AsyncWorker {
+ public:
+  Prefault(Napi::Env env, std::shared_ptr<const MappedFile> file)
+      : AsyncWorker(env), deferred(Napi::Promise::Deferred::New(env)), file_(std::move(file)) {}
+
+  const Napi::Promise::Deferred deferred;
+
+ private:
+  void Execute() override { file_->prefault(); }
+  void OnOK() override { deferred.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { deferred.Reject(error.Value()); }
+
+  const std::shared_ptr<const MappedFile> file_;
+};
+
+/// (file) -> promise of nothing
+Napi::Value prefault(const Napi::CallbackInfo& info) {
+  auto* worker = new Prefault(info.Env(), fromHandle<const MappedFile>(info[0]));
+  const Napi::Promise promise = worker->deferred.Promise();
+  worker->Queue();
+  return promise;
+}
+
 /// (numThreads, isa or "", spin in microseconds) -> pool
 Napi::Value createPool(const Napi::CallbackInfo& info) {
   const size_t numThreads = asSize(info[0], "numThreads"), spin = asSize(info[2], "spinMicroseconds");
@@ -94,6 +118,7 @@ Napi::Value createHead(const Napi::CallbackInfo& info) {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "isas", isas);
   exportGuarded(env, exports, "mapFile", mapFile);
+  exportGuarded(env, exports, "prefault", prefault);
   exportGuarded(env, exports, "createPool", createPool);
   exportGuarded(env, exports, "closePool", closePool);
   exportGuarded(env, exports, "poolStats", poolStats);

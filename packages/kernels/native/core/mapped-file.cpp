@@ -35,15 +35,23 @@ MappedFile::MappedFile(const std::string& path) {
   errno = error;
   if (!isKnown || (size_ > 0 && data_ == nullptr)) fail(path);
   if (size_ == 0) throw InvalidArgument(path + " is empty");
-  // Both are hints: read the file ahead, and use large pages where the file system can.
-  madvise(const_cast<uint8_t*>(data_), size_, MADV_WILLNEED);
-#ifdef MADV_HUGEPAGE
-  madvise(const_cast<uint8_t*>(data_), size_, MADV_HUGEPAGE);
-#endif
 }
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+void MappedFile::prefault() const {
+  uint8_t* const start = const_cast<uint8_t*>(data_);
+  // The disk gets the whole file as one request, where faults would ask for it piece by piece.
+  madvise(start, size_, MADV_WILLNEED);
+#ifdef MADV_POPULATE_READ
+  if (madvise(start, size_, MADV_POPULATE_READ) == 0) return;
+  if (errno == EFAULT) throw std::system_error(EIO, std::generic_category());
+#endif
+  // Other systems, and Linux before 5.14: touch every page.
+  constexpr size_t kSmallestPageBytes = 4096;
+  for (size_t offset = 0; offset < size_; offset += kSmallestPageBytes) static_cast<void>(*static_cast<const volatile uint8_t*>(data_ + offset));
 }
 
 Matrix MappedFile::quantised(size_t weightsOffset, size_t scalesOffset, size_t out, size_t in, size_t bits,

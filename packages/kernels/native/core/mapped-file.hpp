@@ -22,6 +22,9 @@ class MappedFile {
 
   size_t sizeBytes() const { return size_; }
 
+  /// Reads the whole file into memory and maps its pages, so that the first use waits for neither. Throws std::system_error where it cannot be read.
+  void prefault() const;
+
   /// Throws InvalidArgument unless all of the matrix lies in the file. Scales must start on a multiple of 4 bytes.
   Matrix quantised(size_t weightsOffset, size_t scalesOffset, size_t out, size_t in, size_t bits, size_t block) const;
   Matrix fp32(size_t offset, size_t out, size_t in) const;

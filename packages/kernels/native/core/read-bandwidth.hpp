@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstring>
 
 #include "aligned-buffer.hpp"
 #include "thread-team.hpp"
@@ -13,9 +14,9 @@ inline double readBandwidth(ThreadTeam& team, size_t numBytes) {
   const size_t numPieces = numBytes / kPieceBytes;
   AlignedBuffer memory;
   auto* bytes = memory.reserve<std::byte>(numPieces * kPieceBytes);
-  // Pages that were never written are all the same page of zeros.
+  // Pages that were never written, or have the same contents, may be one page.
   team.parallelFor(numPieces, 1, [&](size_t begin, size_t end, size_t) {
-    for (size_t i = begin * kPieceBytes; i < end * kPieceBytes; i += 64) bytes[i] = static_cast<std::byte>(1);
+    for (size_t i = begin * kPieceBytes; i < end * kPieceBytes; i += sizeof(i)) std::memcpy(bytes + i, &i, sizeof(i));
   });
   double best = 0;
   for (int pass = 0; pass < kPasses; ++pass) {

@@ -14,7 +14,9 @@ export function parseCoordinatorConfig(argv: readonly string[], env: Environment
 }
 
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
-  const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
+  const { heartbeatIntervalMs, heartbeatTimeoutMs, workers, localExperts } = config;
+  if (workers.length === 0 && !localExperts)
+    return '--workers <host[:port],...> (or EXPERTMESH_WORKERS) is required, unless --local-experts computes the experts here';
   if (heartbeatTimeoutMs < heartbeatIntervalMs)
     return `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ${String(heartbeatIntervalMs)}`;
   return servingContradiction(config);

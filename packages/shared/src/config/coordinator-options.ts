@@ -1,7 +1,10 @@
 import { LOG_LEVELS } from '../process/logger.js';
+import { WIRE_DTYPES } from '../rpc/dispatch-message.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { absent, computed, constant, option, required } from './option.js';
-import { addresses, byteSize, choice, durationMs, integer, path, port, text } from './option-value.js';
+import { addresses, byteSize, choice, decimal, durationMs, integer, onOff, path, port, text } from './option-value.js';
+import { VERIFICATION_OPTIONS } from './verification-options.js';
+import { WORKER_OPTIONS } from './worker-options.js';
 
 const KV_CACHE_MAX_BYTES = 16 * 2 ** 30;
 
@@ -12,9 +15,16 @@ export const COORDINATOR_OPTIONS = {
     default: required,
   }),
   workers: option({
-    description: 'Control addresses of the workers. The experts are split evenly over them, in this order.',
+    description:
+      'Control addresses of the workers. The experts are split evenly over them, in this order. Required unless --local-experts is given.',
     value: addresses(DEFAULT_PORTS.control),
-    default: required,
+    default: computed('none', () => []),
+  }),
+  localExperts: option({
+    description:
+      'Compute experts in this process, too: all of them without --workers, else the share of one more worker. No wire lies between.',
+    value: onOff(),
+    default: constant(false),
   }),
   host: option({
     description: 'Address to listen on. There is no authentication: put a proxy in front where strangers can reach it.',
@@ -52,6 +62,12 @@ export const COORDINATOR_OPTIONS = {
     value: integer('<tokens>', 1, 65_536),
     default: constant(512),
   }),
+  maxStepStretch: option({
+    description:
+      'Most that prompts may lengthen a step of sequences that decode, as a multiple of what it takes without them; about one step in 100 exceeds it. More makes prompts faster while others decode, and running answers slower.',
+    value: decimal('<factor>', 1, 1000),
+    default: constant(3),
+  }),
   kvCacheBytes: option({
     description: 'Memory for keys and values. A request that can never fit is refused; one that must wait waits.',
     value: byteSize(1_000_000),
@@ -59,14 +75,18 @@ export const COORDINATOR_OPTIONS = {
       Math.floor(Math.min(machine.availableMemoryBytes / 4, KV_CACHE_MAX_BYTES)),
     ),
   }),
+  ep: WORKER_OPTIONS.ep,
+  gpuMemoryBytes: WORKER_OPTIONS.gpuMemoryBytes,
   numThreads: option({
-    description: 'Threads that compute embedding, attention, router and head.',
+    description: 'Threads that compute attention, router and head, and local experts.',
     value: integer('<n>', 1, 1024),
     default: computed('the number of cores', ({ machine }) => machine.numCores),
   }),
+  ...VERIFICATION_OPTIONS,
   wireDtype: option({
-    description: 'Type of the token rows between coordinator and workers: fp16 halves the traffic, fp32 is exact.',
-    value: choice(['fp32', 'fp16']),
+    description:
+      'Type of the token rows between coordinator and workers: fp32 is exact, fp16 halves the traffic, int8 quarters it; see docs/performance.md for the error.',
+    value: choice(WIRE_DTYPES),
     default: constant('fp32'),
   }),
   speculative: option({

@@ -11,6 +11,8 @@ export interface OptionValue<T> {
   /** What is accepted, as the end of the sentence "must be ...". */
   readonly accepts: string;
   readonly schema: z.ZodType<T, string>;
+  /** Stands for the text where the flag is given without one. */
+  readonly preset?: string;
 }
 
 /** The text itself; not empty. */
@@ -35,6 +37,19 @@ export function integer(placeholder: string, min: number, max: number): OptionVa
     placeholder,
     accepts: `a whole number from ${String(min)} to ${String(max)}`,
     schema: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max)),
+  };
+}
+
+/** A number with at most two decimals, such as 2.5. */
+export function decimal(placeholder: string, min: number, max: number): OptionValue<number> {
+  return {
+    placeholder,
+    accepts: `a number from ${String(min)} to ${String(max)}, with at most two decimals`,
+    schema: z
+      .string()
+      .regex(/^\d+(\.\d{1,2})?$/)
+      .transform(Number)
+      .pipe(z.number().min(min).max(max)),
   };
 }
 
@@ -63,6 +78,14 @@ export function choice<const T extends string | number>(choices: readonly T[]): 
     }),
   };
 }
+
+/** A switch: the flag alone turns it on. */
+export const onOff = (): OptionValue<boolean> => ({
+  placeholder: '[on|off]',
+  accepts: 'on or off',
+  schema: z.enum(['on', 'off']).transform((value) => value === 'on'),
+  preset: 'on',
+});
 
 /** One or more addresses, separated by commas, without repetition. */
 export function addresses(defaultPort: number): OptionValue<readonly NetworkAddress[]> {

@@ -67,7 +67,7 @@ export function describeDefault(spec: OptionSpec<unknown>): string | undefined {
     case 'required':
       return undefined;
     case 'constant':
-      return String(spec.default.value);
+      return typeof spec.default.value === 'boolean' ? (spec.default.value ? 'on' : 'off') : String(spec.default.value);
     case 'computed':
       return spec.default.description;
   }

@@ -41,7 +41,8 @@ export function addOptions(command: Command, table: OptionTable): Command {
   for (const [key, spec] of Object.entries(table)) {
     const preset = describeDefault(spec);
     const origin = `[${preset === undefined ? 'required' : `default: ${preset}`}; env: ${environmentName(key)}]`;
-    command.addOption(new Option(`${flagName(key)} ${spec.value.placeholder}`, `${spec.description} ${origin}`));
+    const flag = new Option(`${flagName(key)} ${spec.value.placeholder}`, `${spec.description} ${origin}`);
+    command.addOption(spec.value.preset === undefined ? flag : flag.preset(spec.value.preset));
   }
   return command;
 }

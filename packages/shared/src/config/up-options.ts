@@ -1,9 +1,8 @@
-import { join } from 'node:path';
-import { homedir } from 'node:os';
 import { BLOCK_SIZES, WEIGHT_BITS } from '../expert-store/quantisation.js';
 import { COORDINATOR_OPTIONS } from './coordinator-options.js';
+import { VERIFICATION_OPTIONS } from './verification-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
-import { DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
+import { BLOCK_SIZE_MEANING, DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
 import { absent, computed, constant, option } from './option.js';
 import { choice, integer, path, text } from './option-value.js';
 
@@ -14,6 +13,7 @@ const {
   maxModelLen,
   maxNumSeqs,
   maxBatchTokens,
+  maxStepStretch,
   kvCacheBytes,
   wireDtype,
   speculative,
@@ -27,8 +27,9 @@ export const UP_OPTIONS = {
     default: absent('the bundled demo model'),
   }),
   workers: option({
-    description: 'Number of worker processes.',
-    value: integer('<n>', 1, 1024),
+    description:
+      'Number of worker processes. With 0 the coordinator computes the experts itself, which is fastest on one machine.',
+    value: integer('<n>', 0, 1024),
     default: constant(4),
   }),
   bits: option({
@@ -37,17 +38,15 @@ export const UP_OPTIONS = {
     default: absent('32 for a checkpoint below 1 GB, else 8'),
   }),
   blockSize: option({
-    description: 'Weights that share a scale, with 4 and 8 bits.',
+    description: BLOCK_SIZE_MEANING,
     value: choice(BLOCK_SIZES),
     default: absent(String(DEFAULT_BLOCK_SIZE)),
   }),
   cacheDir: option({
-    description: 'Where packed checkpoints are kept.',
-    value: path('<dir>'),
-    default: computed('$XDG_CACHE_HOME/expertmesh or ~/.cache/expertmesh', ({ env }) =>
-      join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'expertmesh'),
-    ),
+    ...VERIFICATION_OPTIONS.cacheDir,
+    description: 'Where packed checkpoints are kept, and the record of files that were verified.',
   }),
+  verify: VERIFICATION_OPTIONS.verify,
   host,
   port,
   grpcPort,
@@ -59,6 +58,7 @@ export const UP_OPTIONS = {
   maxModelLen,
   maxNumSeqs,
   maxBatchTokens,
+  maxStepStretch,
   kvCacheBytes,
   wireDtype,
   speculative,
@@ -70,6 +70,7 @@ export const UP_OPTIONS = {
     default: computed('the number of cores', ({ machine }) => machine.numCores),
   }),
   ep: WORKER_OPTIONS.ep,
+  gpuMemoryBytes: WORKER_OPTIONS.gpuMemoryBytes,
   drainTimeoutMs: COORDINATOR_OPTIONS.drainTimeoutMs,
   logLevel: option({ ...COORDINATOR_OPTIONS.logLevel, default: constant('warn') }),
 } as const;

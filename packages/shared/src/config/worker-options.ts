@@ -1,7 +1,9 @@
 import { LOG_LEVELS } from '../process/logger.js';
+import { EXECUTION_PROVIDERS } from './execution-provider.js';
 import { DEFAULT_PORTS } from './default-ports.js';
-import { computed, constant, option, required } from './option.js';
+import { absent, computed, constant, option, required } from './option.js';
 import { byteSize, choice, durationMs, integer, path, port, text } from './option-value.js';
+import { VERIFICATION_OPTIONS } from './verification-options.js';
 
 export const WORKER_OPTIONS = {
   store: option({
@@ -26,7 +28,8 @@ export const WORKER_OPTIONS = {
     default: constant(DEFAULT_PORTS.control),
   }),
   memoryBudgetBytes: option({
-    description: 'Memory for experts. An assignment that would need more is refused before anything is loaded.',
+    description:
+      'Memory for experts, unless a GPU has them. An assignment that would need more is refused before anything is loaded.',
     value: byteSize(1_000_000),
     default: computed("80 % of the machine's or container's memory", ({ machine }) =>
       Math.floor(machine.totalMemoryBytes * 0.8),
@@ -39,10 +42,17 @@ export const WORKER_OPTIONS = {
   }),
   ep: option({
     description:
-      'What computes experts: cpu is ONNX Runtime, native our own kernels (4, 8 and 32 bits; where they were built).',
-    value: choice(['cpu', 'native']),
-    default: constant('cpu'),
+      'What computes: native is our own kernels for CPUs (4, 8 and 32 bits; where they were built), cpu is ONNX Runtime, the others are GPUs. auto takes a GPU that is proved to be large enough, correct and faster, else native, else cpu. See docs/providers.md.',
+    value: choice(EXECUTION_PROVIDERS),
+    default: constant('auto'),
   }),
+  gpuMemoryBytes: option({
+    description:
+      'Memory of the GPU that may be used, with a GPU as --ep. What would need more is refused before anything is loaded.',
+    value: byteSize(1_000_000),
+    default: absent('90 % of what nvidia-smi says is free; not checked where it says nothing'),
+  }),
+  ...VERIFICATION_OPTIONS,
   drainTimeoutMs: option({
     description: 'How long calls in flight may take after SIGTERM, in milliseconds.',
     value: durationMs(0, 600_000),

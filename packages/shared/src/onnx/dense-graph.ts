@@ -4,6 +4,7 @@ import { type Quantisation } from '../expert-store/quantisation.js';
 import { type ModelSpec } from '../model/model-spec.js';
 import { GraphBuilder, MICROSOFT_DOMAIN, type Value } from './graph-builder.js';
 import { fp32, gatedMlp, linear, linearWithBias, rmsNorm, type Blob } from './linear-op.js';
+import { CPU_FORM } from './onnx-provider.js';
 
 /**
  * The part of a layer before attention: norm, fused QKV projection, per-head q and k norm, rotary embedding.
@@ -11,8 +12,13 @@ import { fp32, gatedMlp, linear, linearWithBias, rmsNorm, type Blob } from './li
  * Inputs: `hidden` fp32 [rows, hidden]; `cos` and `sin` fp32 [rows, head_dim / 2], of each row's position; `row_index` int64
  * [1, rows] = 0, 1, 2, .... Outputs: `q` fp32 [rows, heads * head_dim], `k` and `v` fp32 [rows, kv heads * head_dim].
  */
-export function buildQkvGraph(spec: ModelSpec, quantisation: Quantisation, layerIndex: number): Uint8Array {
-  const graph = new GraphBuilder(`qkv-${String(layerIndex)}`);
+export function buildQkvGraph(
+  spec: ModelSpec,
+  quantisation: Quantisation,
+  layerIndex: number,
+  form = CPU_FORM,
+): Uint8Array {
+  const graph = new GraphBuilder(`qkv-${String(layerIndex)}`, form);
   const blob = denseBlob(spec, quantisation, layerIndex);
   const qSize = spec.numHeads * spec.headDim;
   const kvSize = spec.numKvHeads * spec.headDim;
@@ -44,8 +50,13 @@ export function buildQkvGraph(spec: ModelSpec, quantisation: Quantisation, layer
  * [rows, top-k] by descending weight, and `routing_weights` fp32 [rows, top-k] (softmax over all experts in fp32, then top-k,
  * then scaled to sum 1 where norm_topk_prob).
  */
-export function buildPostAttentionGraph(spec: ModelSpec, quantisation: Quantisation, layerIndex: number): Uint8Array {
-  const graph = new GraphBuilder(`post-attention-${String(layerIndex)}`);
+export function buildPostAttentionGraph(
+  spec: ModelSpec,
+  quantisation: Quantisation,
+  layerIndex: number,
+  form = CPU_FORM,
+): Uint8Array {
+  const graph = new GraphBuilder(`post-attention-${String(layerIndex)}`, form);
   const blob = denseBlob(spec, quantisation, layerIndex);
   const hidden = graph.input('hidden', 'float32', ['rows', spec.hiddenSize]);
   const context = graph.input('context', 'float32', ['rows', spec.numHeads * spec.headDim]);
@@ -66,8 +77,8 @@ export function buildPostAttentionGraph(spec: ModelSpec, quantisation: Quantisat
 }
 
 /** Final norm and language-model head. Input: `hidden` fp32 [rows, hidden]. Output: `logits` fp32 [rows, vocab]. */
-export function buildHeadGraph(spec: ModelSpec, quantisation: Quantisation): Uint8Array {
-  const graph = new GraphBuilder('head');
+export function buildHeadGraph(spec: ModelSpec, quantisation: Quantisation, form = CPU_FORM): Uint8Array {
+  const graph = new GraphBuilder('head', form);
   const blob: Blob = { path: HEAD_BLOB_PATH, layout: headLayout(spec, quantisation), quantisation };
   const hidden = graph.input('hidden', 'float32', ['rows', spec.hiddenSize]);
   const normed = rmsNorm(graph, hidden, blob, 'final_norm', spec.rmsNormEps);

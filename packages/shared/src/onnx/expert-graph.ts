@@ -4,6 +4,7 @@ import { type Quantisation } from '../expert-store/quantisation.js';
 import { type ModelSpec } from '../model/model-spec.js';
 import { GraphBuilder } from './graph-builder.js';
 import { gatedMlp } from './linear-op.js';
+import { CPU_FORM } from './onnx-provider.js';
 
 /**
  * The experts of one layer that one worker holds, as one graph with a branch per expert (measured to beat a session per
@@ -17,8 +18,9 @@ export function buildExpertShardGraph(
   quantisation: Quantisation,
   layerIndex: number,
   expertIds: readonly number[],
+  form = CPU_FORM,
 ): Uint8Array {
-  const graph = new GraphBuilder(`experts-${String(layerIndex)}`);
+  const graph = new GraphBuilder(`experts-${String(layerIndex)}`, form);
   const rows = graph.input('rows', 'float32', ['pairs', spec.hiddenSize]);
   const counts = graph.input('counts', 'int64', [expertIds.length]);
   const layout = expertLayout(spec, quantisation);

@@ -10,6 +10,7 @@ import {
   type ValueInfoProto,
 } from '../gen/onnx/onnx.js';
 import { type StoredDtype, type StoredTensor } from '../expert-store/blob-layout.js';
+import { CPU_FORM, type GraphForm } from './onnx-provider.js';
 
 /** ai.onnx opset that the graphs are written in; com.microsoft holds ONNX Runtime's own operators. */
 const OPSET_VERSION = 21;
@@ -44,8 +45,11 @@ const STORED_TYPES: Record<StoredDtype, TensorProto_DataType> = {
 export class GraphBuilder {
   readonly #graph: GraphProto;
   readonly #names = new Map<string, number>();
+  /** Of the provider that is to run the graph. */
+  readonly form: GraphForm;
 
-  constructor(name: string) {
+  constructor(name: string, form = CPU_FORM) {
+    this.form = form;
     this.#graph = { name, node: [], initializer: [], input: [], output: [] };
   }
 
@@ -99,9 +103,10 @@ export class GraphBuilder {
     inputs: readonly Value[],
     numOutputs: number,
     attributes: Record<string, Attribute> = {},
+    domain = '',
   ): Value[] {
     const outputs = Array.from({ length: numOutputs }, () => this.#unique(opType));
-    this.#graph.node.push(nodeProto(opType, '', inputs, outputs, attributes));
+    this.#graph.node.push(nodeProto(opType, domain, inputs, outputs, attributes));
     return outputs;
   }
 

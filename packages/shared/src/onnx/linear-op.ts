@@ -12,10 +12,10 @@ export interface Blob {
 }
 
 /**
- * int8 activations: 2.2 times the speed of fp32 ones in MatMulNBits. The weights' own rounding error is larger by far
- * with 4 bits; with 8 bits the two are alike, see docs/performance.md.
+ * MatMulNBits' names for what activations are rounded to. The rounding error of 4-bit weights is larger by far than that of int8 activations;
+ * with 8 bits the two are alike, see docs/performance.md.
  */
-const ACCURACY_LEVEL_INT8 = 4;
+const ACCURACY_LEVELS = { fp32: 1, int8: 4 } as const;
 
 /** x [rows, in] times the transposed matrix `name` [out, in] of the blob: [rows, out]. */
 export function linear(graph: GraphBuilder, x: Value, blob: Blob, name: string): Value {
@@ -40,7 +40,7 @@ export function linear(graph: GraphBuilder, x: Value, blob: Blob, name: string):
           N: { int: out },
           bits: { int: quantisation.bits },
           block_size: { int: quantisation.blockSize },
-          accuracy_level: { int: ACCURACY_LEVEL_INT8 },
+          accuracy_level: { int: ACCURACY_LEVELS[graph.form.activations] },
         },
         MICROSOFT_DOMAIN,
       );

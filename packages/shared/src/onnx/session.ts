@@ -1,6 +1,8 @@
-import './no-telemetry.js';
-import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { DeviceTensor } from './device-tensor.js';
+import { ONNX_PROVIDERS, type OnnxProvider } from './onnx-provider.js';
+import { onnxRuntime } from './onnx-runtime.js';
 
 /** A tensor as plain data; row-major. Inputs are wrapped without a copy, outputs are fresh arrays. */
 export type OnnxTensor =
@@ -11,10 +13,12 @@ export type OnnxTensor =
 export interface OnnxSessionOptions {
   /** Directory that the graph's external data is relative to: the expert store. */
   readonly weightsDir?: string;
-  /** Threads that compute one run, the caller's included. */
+  /** Threads that compute one run on the CPU, the caller's included. */
   readonly numThreads: number;
-  /** An execution provider of ONNX Runtime; `cpu` if absent. */
-  readonly executionProvider?: string;
+  /** `cpu` if absent. */
+  readonly provider?: OnnxProvider;
+  /** Outputs that stay in the device's memory, newly allocated in each run: only WebGPU offers that here. */
+  readonly deviceOutputs?: readonly string[];
 }
 
 /**
@@ -28,11 +32,19 @@ export class OnnxSession {
     this.#session = session;
   }
 
-  /** @throws ExpertmeshError `internal` with ONNX Runtime's message. */
-  async run(feeds: Readonly<Record<string, OnnxTensor>>): Promise<OnnxOutputs> {
-    const tensors = Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)] as const);
+  /**
+   * @param into device tensors that outputs are written to, by name; they may be inputs of the same run. A session with `deviceOutputs`
+   * does not heed them.
+   * @throws ExpertmeshError `internal` with ONNX Runtime's message.
+   */
+  async run(
+    feeds: Readonly<Record<string, OnnxTensor | DeviceTensor>>,
+    into: Readonly<Record<string, DeviceTensor>> = {},
+  ): Promise<OnnxOutputs> {
+    const inputs = Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)] as const);
+    const outputs = this.#session.outputNames.map((name) => [name, into[name]?.ort ?? null] as const);
     try {
-      return new OnnxOutputs(await this.#session.run(Object.fromEntries(tensors)));
+      return new OnnxOutputs(await this.#session.run(Object.fromEntries(inputs), Object.fromEntries(outputs)));
     } catch (cause) {
       throw new ExpertmeshError('internal', `ONNX Runtime failed: ${describe(cause)}`, { cause });
     }
@@ -62,6 +74,13 @@ export class OnnxOutputs {
     if (data instanceof Int32Array) return data;
     throw new ExpertmeshError('internal', `the graph has no int32 output ${name}`);
   }
+
+  /** One of the session's `deviceOutputs`; the caller releases it. */
+  device(name: string): DeviceTensor {
+    const value = this.#values[name];
+    if (value?.location === 'gpu-buffer') return new DeviceTensor(value);
+    throw new ExpertmeshError('internal', `the graph has no output ${name} on a device`);
+  }
 }
 
 /**
@@ -71,24 +90,31 @@ export class OnnxOutputs {
  */
 export async function createOnnxSession(model: Uint8Array, options: OnnxSessionOptions): Promise<OnnxSession> {
   try {
-    return new OnnxSession(await InferenceSession.create(model, sessionOptions(options)));
+    return new OnnxSession(await onnxRuntime().InferenceSession.create(model, sessionOptions(options)));
   } catch (cause) {
     throw new ExpertmeshError('internal', `ONNX Runtime could not load a graph: ${describe(cause)}`, { cause });
   }
 }
 
-/** Names of the execution providers that this build of ONNX Runtime carries, `cpu` among them. */
-export const executionProviders = (): string[] => listSupportedBackends().map((backend) => backend.name);
+/** Those that this build of ONNX Runtime has; the libraries that one needs may still be missing. */
+export function builtInProviders(): OnnxProvider[] {
+  const names = onnxRuntime()
+    .listSupportedBackends()
+    .map((backend) => backend.name);
+  return ONNX_PROVIDERS.filter((provider) => names.includes(provider));
+}
 
 // Every session has a thread pool of its own whose idle threads spin; with a session per layer they would take the
 // cores from each other, so they stop spinning as soon as a run ends (measured: 2.8 ms to 2.0 ms a layer).
 function sessionOptions(options: OnnxSessionOptions): InferenceSession.SessionOptions {
-  const folder = options.weightsDir;
+  const { weightsDir: folder, deviceOutputs = [] } = options;
+  const onDevice = Object.fromEntries(deviceOutputs.map((name) => [name, 'gpu-buffer'] as const));
   return {
-    executionProviders: [options.executionProvider ?? 'cpu'],
+    executionProviders: [options.provider ?? 'cpu'],
     intraOpNumThreads: options.numThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    ...(deviceOutputs.length === 0 ? {} : { preferredOutputLocation: onDevice }),
     extra: {
       session: {
         force_spinning_stop: '1',
@@ -98,7 +124,9 @@ function sessionOptions(options: OnnxSessionOptions): InferenceSession.SessionOp
   };
 }
 
-function toOrt(tensor: OnnxTensor): Tensor {
+function toOrt(tensor: OnnxTensor | DeviceTensor): Tensor {
+  if (tensor instanceof DeviceTensor) return tensor.ort;
+  const { Tensor } = onnxRuntime();
   switch (tensor.type) {
     case 'float32':
       return new Tensor('float32', tensor.data, tensor.dims);

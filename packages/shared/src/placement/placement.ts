@@ -14,6 +14,9 @@ export interface Placement {
   readonly replicas: ReadonlyMap<number, readonly (readonly number[])[]>;
 }
 
+/** The id that stands among the workers' for the coordinator itself, where it computes experts. No address reads like it. */
+export const LOCAL_MEMBER = 'local';
+
 /**
  * Splits the experts of each layer into consecutive ranges, one per worker, whose sizes differ by at most one.
  *

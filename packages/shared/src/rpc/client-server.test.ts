@@ -5,7 +5,7 @@ import { LoadProgress, WorkerStats } from '../gen/expertmesh/v1/worker.js';
 import { RpcClient } from './client.js';
 import { bindService, type RpcServer, startServer } from './server.js';
 import { type Handlers } from './service-definition.js';
-import { expertService, workerService } from './services.js';
+import { workerService } from './services.js';
 import { toServiceError } from './status.js';
 
 type WorkerHandlers = Handlers<typeof workerService>;
@@ -24,10 +24,7 @@ const silent: WorkerHandlers = {
 };
 
 async function connect(handlers: Partial<WorkerHandlers>): Promise<{ client: RpcClient; server: RpcServer }> {
-  const services = [
-    bindService(workerService, { ...silent, ...handlers }),
-    bindService(expertService, { dispatch: () => undefined }),
-  ];
+  const services = [bindService(workerService, { ...silent, ...handlers })];
   const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--control-port', services });
   const client = new RpcClient(`127.0.0.1:${String(server.port)}`, 'worker w1');
   cleanUps.push(
@@ -169,11 +166,10 @@ describe('startServer', () => {
 
   it('ends open streams by force at the deadline of close', async () => {
     const { client, server } = await connect({});
-    const stream = client.bidi(expertService.dispatch);
-    const failed = new Promise((resolve) => stream.on('error', resolve));
-    stream.resume();
+    const stream = client.serverStream(workerService.load, { placementVersion: 1 }, within(5000));
+    const ended = expect(stream.next()).rejects.toMatchObject({ code: expect.any(String) as string });
     await client.unary(workerService.getStats, {}, within(20)).catch(() => undefined);
     await server.close(50);
-    await failed;
+    await ended;
   });
 });

@@ -1,9 +1,9 @@
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
 import { answerDeadline } from './answer-deadline.js';
 import { type Clock, systemClock } from './clock.js';
-import { type BidiMethod, type ServerStreamMethod, type UnaryMethod } from './service-definition.js';
+import { type ServerStreamMethod, type UnaryMethod } from './service-definition.js';
 import { fromServiceError } from './status.js';
 
 const CHANNEL_OPTIONS = {
@@ -22,8 +22,6 @@ const CHANNEL_OPTIONS = {
   // Peers of a cluster are reached directly, whatever http_proxy says, and have no service config in DNS.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
-  // Bytes that a server may send ahead; the 64 KiB default would stop a large answer several times.
-  'grpc-node.flow_control_window': 4 * 1024 * 1024,
 };
 
 export interface CallOptions {
@@ -32,7 +30,7 @@ export interface CallOptions {
 }
 
 /**
- * One gRPC channel to one address, with the calls of a service definition typed. A channel can hang while it connects;
+ * One gRPC channel to one address, with the calls of a service definition typed; the data plane has grpc-stream/ instead. A channel can hang while it connects;
  * so every call has a timer of its own here, and whoever keeps a client replaces it after a failure.
  */
 export class RpcClient {
@@ -101,22 +99,6 @@ export class RpcClient {
       guard.end();
       call.cancel();
     }
-  }
-
-  /** A stream both ways without a deadline: its owner times what it sends on it, and listens to `error`. */
-  bidi<Request, Response>(method: BidiMethod<Request, Response>): ClientDuplexStream<Request, Response> {
-    this.#requireOpen();
-    return this.#client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
-  }
-
-  /** Resolves once the channel is connected. @throws ExpertmeshError `unavailable` when it is closed before. */
-  ready(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.waitForReady(Infinity, (error) => {
-        if (error === undefined) resolve();
-        else reject(this.#closedError());
-      });
-    });
   }
 
   /** Ends the channel. Calls that run go on to their end. */

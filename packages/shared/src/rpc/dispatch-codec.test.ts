@@ -7,8 +7,15 @@ import {
   encodeDispatchAnswer,
   encodeDispatchCall,
 } from './dispatch-codec.js';
-import { type DispatchAnswer, type DispatchCall, type WireDtype } from './dispatch-message.js';
-import { GRPC_PREFIX_BYTES } from './protobuf-wire.js';
+import {
+  type DispatchAnswer,
+  type DispatchCall,
+  WIRE_DTYPES,
+  type WireDtype,
+  type WireRows,
+} from './dispatch-message.js';
+import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
+import { numScales } from './wire-rows.js';
 
 type Random = () => number;
 
@@ -25,71 +32,82 @@ function seeded(seed: number): Random {
 
 const integer = (random: Random, end: number): number => Math.floor(random() * end);
 
-function randomRows(random: Random, dtype: WireDtype, length: number): Float32Array | Uint16Array {
-  if (dtype === 'fp16') return Uint16Array.from({ length }, () => integer(random, 65536));
-  return Float32Array.from({ length }, () => random() - 0.5);
+function randomRows(random: Random, rowDtype: WireDtype, numRows: number, hiddenSize: number): WireRows {
+  const length = numRows * hiddenSize;
+  if (rowDtype === 'fp16') return { rowDtype, rows: Uint16Array.from({ length }, () => integer(random, 65536)) };
+  if (rowDtype === 'fp32') return { rowDtype, rows: Float32Array.from({ length }, () => random() - 0.5) };
+  const rows = Int8Array.from({ length }, () => integer(random, 256) - 128);
+  const rowScales = Float32Array.from({ length: numScales('int8', numRows, hiddenSize) }, random);
+  return { rowDtype, rows, rowScales };
 }
+
+const randomDtype = (random: Random): WireDtype => WIRE_DTYPES[integer(random, WIRE_DTYPES.length)] ?? 'fp32';
+/** Also of rows of several int8 blocks. */
+const randomHiddenSize = (random: Random): number => 1 + integer(random, random() < 0.2 ? 300 : 40);
 
 function randomCall(random: Random): DispatchCall {
   const numRows = 1 + integer(random, 6);
-  const hiddenSize = 1 + integer(random, 40);
+  const hiddenSize = randomHiddenSize(random);
   const rowOffsets = new Uint32Array(numRows + 1);
   for (let row = 0; row < numRows; row++) rowOffsets[row + 1] = (rowOffsets[row] ?? 0) + integer(random, 9);
   const numPairs = rowOffsets[numRows] ?? 0;
-  const rowDtype = random() < 0.5 ? 'fp32' : 'fp16';
   return {
     callId: integer(random, 2 ** 32),
     layerIndex: integer(random, 100),
     placementVersion: integer(random, 2 ** 50),
     numRows,
     hiddenSize,
-    rowDtype,
     rowOffsets,
     expertIds: Uint32Array.from({ length: numPairs }, () => integer(random, 128)),
     routingWeights: Float32Array.from({ length: numPairs }, random),
-    rows: randomRows(random, rowDtype, numRows * hiddenSize),
+    ...randomRows(random, randomDtype(random), numRows, hiddenSize),
   };
 }
+
+const NO_ROWS: WireRows = { rowDtype: 'fp32', rows: new Float32Array(0) };
 
 function randomAnswer(random: Random): DispatchAnswer {
   const failed = random() < 0.2;
   const numRows = 1 + integer(random, 6);
-  const hiddenSize = 1 + integer(random, 40);
-  const rowDtype = failed || random() < 0.5 ? 'fp32' : 'fp16';
+  const hiddenSize = randomHiddenSize(random);
   return {
     callId: integer(random, 2 ** 32),
     layerIndex: integer(random, 100),
     placementVersion: integer(random, 2 ** 50),
     numRows,
     hiddenSize,
-    rowDtype,
     numPairs: integer(random, 1000),
     error: failed ? { code: 'data_loss', message: 'résumé 损坏' } : undefined,
     queueUs: integer(random, 2 ** 20),
     computeUs: integer(random, 2 ** 20),
     numCallsTogether: 1 + integer(random, 4),
-    rows: failed ? new Float32Array(0) : randomRows(random, rowDtype, numRows * hiddenSize),
+    ...(failed ? NO_ROWS : randomRows(random, randomDtype(random), numRows, hiddenSize)),
   };
 }
 
 const bytesOf = (tensor: ArrayBufferView): Uint8Array =>
   new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-const dtypeNumber = (dtype: WireDtype): RowDtype =>
-  dtype === 'fp32' ? RowDtype.ROW_DTYPE_FP32 : RowDtype.ROW_DTYPE_FP16;
+const DTYPE_NUMBER: Record<WireDtype, RowDtype> = {
+  fp32: RowDtype.ROW_DTYPE_FP32,
+  fp16: RowDtype.ROW_DTYPE_FP16,
+  int8: RowDtype.ROW_DTYPE_INT8,
+};
 
 const toGenerated = (call: DispatchCall): DispatchRequest => ({
   ...call,
-  rowDtype: dtypeNumber(call.rowDtype),
+  rowDtype: DTYPE_NUMBER[call.rowDtype],
   rowOffsets: [...call.rowOffsets],
   expertIds: [...call.expertIds],
   routingWeights: [...call.routingWeights],
+  rowScales: [...(call.rowScales ?? [])],
   rows: Uint8Array.from(bytesOf(call.rows)),
 });
 
 const toGeneratedAnswer = (answer: DispatchAnswer): DispatchResponse => ({
   ...answer,
-  rowDtype: dtypeNumber(answer.rowDtype),
+  rowDtype: DTYPE_NUMBER[answer.rowDtype],
   error: answer.error,
+  rowScales: [...(answer.rowScales ?? [])],
   rows: Uint8Array.from(bytesOf(answer.rows)),
 });
 
@@ -222,6 +240,9 @@ describe('dispatch codec', () => {
   it.each<[string, Partial<DispatchCall>]>([
     ['rows that are too short', { rows: Float32Array.of(1, 2, 3, 4, 5) }],
     ['rows of the other dtype', { rowDtype: 'fp16' }],
+    ['int8 rows without scales', { rowDtype: 'int8', rows: new Int8Array(6) }],
+    ['a scale too many', { rowDtype: 'int8', rows: new Int8Array(6), rowScales: new Float32Array(3) }],
+    ['scales that its dtype has not', { rowScales: new Float32Array(2) }],
     ['too few row offsets', { rowOffsets: Uint32Array.of(0, 3) }],
     ['row offsets that do not start at 0', { rowOffsets: Uint32Array.of(1, 2, 3) }],
     ['row offsets that descend', { rowOffsets: Uint32Array.of(0, 9, 3) }],

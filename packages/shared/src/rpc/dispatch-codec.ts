@@ -1,7 +1,15 @@
 import { endianness } from 'node:os';
 import { ExpertmeshError, isErrorCode } from '../errors/expertmesh-error.js';
 import { DispatchError, RowDtype } from '../gen/expertmesh/v1/expert.js';
-import { type DispatchAnswer, type DispatchCall, type WireDtype } from './dispatch-message.js';
+import {
+  type DispatchAnswer,
+  type DispatchCall,
+  WIRE_DTYPES,
+  type WireDtype,
+  type WireRows,
+} from './dispatch-message.js';
+import { elementBytes, numScales } from './wire-rows.js';
+import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
 import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
 
 /*
@@ -15,17 +23,22 @@ const NUM_CALL_VARINTS = 6;
 const NUM_ANSWER_VARINTS = 10;
 const EMPTY = new Uint8Array(0);
 
-/** `expertmesh.v1.DispatchRequest`, in one allocation. */
-export function encodeDispatchCall(call: DispatchCall): Buffer {
-  const { rowOffsets, expertIds, routingWeights, rows } = call;
-  const writer = new WireWriter(maxEncodedBytes(NUM_CALL_VARINTS, [rowOffsets, expertIds, routingWeights, rows]));
+/** `expertmesh.v1.DispatchRequest` with gRPC's prefix in front, in one allocation. */
+export function frameDispatchCall(call: DispatchCall): Buffer {
+  const { rowOffsets, expertIds, routingWeights, rowScales = NO_SCALES, rows } = call;
+  const tensors = [rowOffsets, expertIds, routingWeights, rowScales, rows];
+  const writer = new WireWriter(maxEncodedBytes(NUM_CALL_VARINTS, tensors));
   writeHeader(writer, call);
   writer.tensor(7, rowOffsets);
   writer.tensor(8, expertIds);
   writer.tensor(9, routingWeights);
+  writer.tensor(13, rowScales);
   writer.tensor(15, rows);
   return writer.finish();
 }
+
+/** `expertmesh.v1.DispatchRequest` alone. */
+export const encodeDispatchCall = (call: DispatchCall): Buffer => frameDispatchCall(call).subarray(GRPC_PREFIX_BYTES);
 
 /**
  * Reads a DispatchRequest. The tensors are views of `message` and keep its memory alive.
@@ -34,30 +47,37 @@ export function encodeDispatchCall(call: DispatchCall): Buffer {
  */
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
   const fields = readFields(message, CALL_FIELDS);
+  const head = header(fields, 'invalid_argument');
   const call: DispatchCall = {
-    ...header(fields, 'invalid_argument'),
+    ...head,
     rowOffsets: asUint32Array(fields.tensor(7)),
     expertIds: asUint32Array(fields.tensor(8)),
     routingWeights: asFloat32Array(fields.tensor(9)),
-    rows: asRows(fields, 'invalid_argument'),
+    ...asRows(fields, head, 'invalid_argument'),
   };
   checkPairs(call);
   return call;
 }
 
-/** `expertmesh.v1.DispatchResponse`, in one allocation. */
-export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
+/** `expertmesh.v1.DispatchResponse` likewise. */
+export function frameDispatchAnswer(answer: DispatchAnswer): Buffer {
   const error = answer.error === undefined ? EMPTY : DispatchError.encode(answer.error).finish();
-  const writer = new WireWriter(maxEncodedBytes(NUM_ANSWER_VARINTS, [error, answer.rows]));
+  const { rowScales = NO_SCALES, rows } = answer;
+  const writer = new WireWriter(maxEncodedBytes(NUM_ANSWER_VARINTS, [error, rowScales, rows]));
   writeHeader(writer, answer);
   writer.uint(7, answer.numPairs);
   writer.bytes(8, error);
   writer.uint(9, answer.queueUs);
   writer.uint(10, answer.computeUs);
   writer.uint(11, answer.numCallsTogether);
-  writer.tensor(15, answer.rows);
+  writer.tensor(13, rowScales);
+  writer.tensor(15, rows);
   return writer.finish();
 }
+
+/** `expertmesh.v1.DispatchResponse` alone. */
+export const encodeDispatchAnswer = (answer: DispatchAnswer): Buffer =>
+  frameDispatchAnswer(answer).subarray(GRPC_PREFIX_BYTES);
 
 /**
  * Reads a DispatchResponse. The rows are a view of `message` and keep its memory alive; an answer with an error has none.
@@ -75,11 +95,16 @@ export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
     numCallsTogether: fields.uint(11),
   };
   if (error !== undefined) return { ...identity(fields), rowDtype: 'fp32', ...rest, rows: new Float32Array(0) };
-  return { ...header(fields, 'data_loss'), ...rest, rows: asRows(fields, 'data_loss') };
+  const head = header(fields, 'data_loss');
+  return { ...head, ...rest, ...asRows(fields, head, 'data_loss') };
 }
 
-const DTYPE_NUMBER: Record<WireDtype, number> = { fp32: RowDtype.ROW_DTYPE_FP32, fp16: RowDtype.ROW_DTYPE_FP16 };
-const DTYPE_BYTES: Record<WireDtype, number> = { fp32: 4, fp16: 2 };
+const DTYPE_NUMBER: Record<WireDtype, number> = {
+  fp32: RowDtype.ROW_DTYPE_FP32,
+  fp16: RowDtype.ROW_DTYPE_FP16,
+  int8: RowDtype.ROW_DTYPE_INT8,
+};
+const NO_SCALES = new Float32Array(0);
 
 type Header = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placementVersion' | 'numRows' | 'hiddenSize' | 'rowDtype'>;
 
@@ -98,8 +123,8 @@ interface KnownFields {
   readonly tensors: readonly number[];
 }
 
-const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 15] };
-const ANSWER_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11], tensors: [8, 15] };
+const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 13, 15] };
+const ANSWER_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11], tensors: [8, 13, 15] };
 const PLACEMENT_VERSION_FIELD = 3;
 
 /** The fields of one message by number, before they are given a meaning. */
@@ -155,21 +180,37 @@ const identity = (fields: Fields): Omit<Header, 'rowDtype'> => ({
 
 function header(fields: Fields, code: DecodeErrorCode): Header {
   const dtypeNumber = fields.uint(6);
-  if (dtypeNumber === RowDtype.ROW_DTYPE_FP32) return { ...identity(fields), rowDtype: 'fp32' };
-  if (dtypeNumber === RowDtype.ROW_DTYPE_FP16) return { ...identity(fields), rowDtype: 'fp16' };
-  throw refused(code, `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1) or ROW_DTYPE_FP16 (2)`);
+  const rowDtype = WIRE_DTYPES.find((dtype) => DTYPE_NUMBER[dtype] === dtypeNumber);
+  if (rowDtype !== undefined) return { ...identity(fields), rowDtype };
+  throw refused(
+    code,
+    `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1), ROW_DTYPE_FP16 (2) or ROW_DTYPE_INT8 (3)`,
+  );
 }
 
-function asRows(fields: Fields, code: DecodeErrorCode): Float32Array | Uint16Array {
-  const { numRows, hiddenSize, rowDtype } = header(fields, code);
+function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code: DecodeErrorCode): WireRows {
   const bytes = fields.tensor(15);
-  const wantedBytes = numRows * hiddenSize * DTYPE_BYTES[rowDtype];
+  const wantedBytes = elementBytes(rowDtype, numRows, hiddenSize);
   if (bytes.byteLength !== wantedBytes)
     throw refused(
       code,
       `rows has ${String(bytes.byteLength)} bytes, but ${String(numRows)} rows of ${String(hiddenSize)} ${rowDtype} elements have ${String(wantedBytes)}`,
     );
-  return rowDtype === 'fp32' ? asFloat32Array(bytes) : asUint16Array(bytes);
+  const rowScales = asFloat32Array(fields.tensor(13));
+  const wantedScales = numScales(rowDtype, numRows, hiddenSize);
+  if (rowScales.length !== wantedScales)
+    throw refused(
+      code,
+      `row_scales has ${String(rowScales.length)} elements, ${String(numRows)} rows of ${String(hiddenSize)} ${rowDtype} elements have ${String(wantedScales)}`,
+    );
+  switch (rowDtype) {
+    case 'fp32':
+      return { rowDtype, rows: asFloat32Array(bytes) };
+    case 'fp16':
+      return { rowDtype, rows: asUint16Array(bytes) };
+    case 'int8':
+      return { rowDtype, rows: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), rowScales };
+  }
 }
 
 /** Every row has its pairs, in order, and every pair its row. */

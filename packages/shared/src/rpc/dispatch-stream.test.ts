@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { RpcClient } from './client.js';
+import { until } from '../../../../test/kit/until.js';
+import { decodeDispatchAnswer, decodeDispatchCall, frameDispatchAnswer, frameDispatchCall } from './dispatch-codec.js';
 import { type DispatchAnswer, type DispatchCall } from './dispatch-message.js';
-import { bindService, startServer } from './server.js';
+import { GrpcStreamClient } from './grpc-stream/grpc-stream-client.js';
+import { type ServedStream, type ServedStreamEvents, startGrpcStreamServer } from './grpc-stream/grpc-stream-server.js';
 import { expertService } from './services.js';
-
-const CLOSE_DEADLINE_MS = 1000;
 
 const makeCall = (callId: number, numRows: number, hiddenSize: number): DispatchCall => ({
   callId,
@@ -36,29 +36,31 @@ const answerTo = (call: DispatchCall): DispatchAnswer => ({
 
 it('carries tensors of every size as views of the received message, both ways', async () => {
   const receivedCalls: DispatchCall[] = [];
-  const service = bindService(expertService, {
-    dispatch: (stream) => {
-      stream.on('data', (call: DispatchCall) => {
-        receivedCalls.push(call);
-        stream.write(answerTo(call));
-      });
-      stream.on('end', () => {
-        stream.end();
-      });
+  const accept = (stream: ServedStream): ServedStreamEvents => ({
+    onMessage: (message) => {
+      const call = decodeDispatchCall(message);
+      receivedCalls.push(call);
+      stream.send(frameDispatchAnswer(answerTo(call)));
     },
+    onEnd: () => undefined,
+    onDrain: () => undefined,
+    onClosed: () => undefined,
   });
-  const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--data-port', services: [service] });
-  const client = new RpcClient(`127.0.0.1:${String(server.port)}`, 'server');
-  // From messages in Node's shared pool to ones of many HTTP/2 frames; odd call ids change the length of the header.
+  const { dispatch: method } = expertService;
+  const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--data-port', method, accept });
+  // From messages that share memory to ones of many HTTP/2 frames; odd call ids change the length of the header.
   const calls = [1, 8, 16, 64, 500, 2048].flatMap((hiddenSize, index) =>
     [1, 5, 64].map((numRows) => makeCall(7 ** index * numRows, numRows, hiddenSize)),
   );
+  const answers: DispatchAnswer[] = [];
+  const client = new GrpcStreamClient(`127.0.0.1:${String(server.port)}`, method, {
+    onReady: () => undefined,
+    onMessage: (message) => answers.push(decodeDispatchAnswer(message)),
+    onEnd: () => undefined,
+  });
   try {
-    const stream = client.bidi(expertService.dispatch);
-    for (const call of calls) stream.write(call);
-    stream.end();
-    const answers: DispatchAnswer[] = [];
-    for await (const answer of stream) answers.push(answer as DispatchAnswer);
+    for (const call of calls) client.send(frameDispatchCall(call));
+    await until(() => answers.length === calls.length);
 
     expect(receivedCalls).toEqual(calls);
     for (const { rowOffsets, expertIds, routingWeights, rows } of receivedCalls)
@@ -68,6 +70,6 @@ it('carries tensors of every size as views of the received message, both ways', 
     for (const { rows } of answers) expect(rows.byteOffset).toBeGreaterThan(0);
   } finally {
     client.close();
-    await server.close(CLOSE_DEADLINE_MS);
+    await server.close(0);
   }
 });

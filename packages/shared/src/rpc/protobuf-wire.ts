@@ -1,13 +1,12 @@
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { allocateFrame } from './grpc-stream/frame-memory.js';
+import { GRPC_PREFIX_BYTES, writeGrpcPrefix } from './grpc-stream/grpc-frame.js';
 
 /** Protobuf wire types that the dispatch messages use; groups (3 and 4) are obsolete and refused. */
 export const WIRE_VARINT = 0;
 export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
-
-/** gRPC's flag byte and length, which grpc-js leaves in front of a received message in the same, 8-byte aligned, memory. */
-export const GRPC_PREFIX_BYTES = 5;
 
 /**
  * Field number of the padding in front of tensors: undeclared (reserved) in the schema, so that every protobuf parser skips it
@@ -27,13 +26,16 @@ export const maxEncodedBytes = (numVarints: number, tensors: readonly ArrayBuffe
     numVarints * MAX_VARINT_FIELD_BYTES,
   );
 
-/** Writes protobuf fields with numbers below 16 into one buffer that is large enough from the start. */
+/**
+ * Writes a message of protobuf fields with numbers below 16, and gRPC's prefix in front, into one buffer that is large enough
+ * from the start.
+ */
 export class WireWriter {
   readonly #bytes: Buffer;
-  #position = 0;
+  #position = GRPC_PREFIX_BYTES;
 
   constructor(maxSizeBytes: number) {
-    this.#bytes = Buffer.allocUnsafe(maxSizeBytes);
+    this.#bytes = allocateFrame(GRPC_PREFIX_BYTES + maxSizeBytes);
   }
 
   /** A varint field; as proto3 has it, 0 is not written. */
@@ -53,18 +55,21 @@ export class WireWriter {
   }
 
   /**
-   * A packed or bytes field whose content lies 4-byte aligned in the memory of a grpc-js receiver: there the message
-   * follows GRPC_PREFIX_BYTES in an aligned buffer.
+   * A packed or bytes field whose content lies 4-byte aligned in the receiver's memory: there the message follows
+   * GRPC_PREFIX_BYTES in an aligned buffer, as GrpcFrameReader and grpc-js have it.
    */
   tensor(fieldNumber: number, value: ArrayBufferView): void {
     const headerBytes = 1 + varintBytes(value.byteLength);
-    const misalignment = (GRPC_PREFIX_BYTES + this.#position + headerBytes) % TENSOR_ALIGNMENT_BYTES;
+    const misalignment = (this.#position + headerBytes) % TENSOR_ALIGNMENT_BYTES;
     if (misalignment !== 0) this.#padding(TENSOR_ALIGNMENT_BYTES - misalignment);
     this.bytes(fieldNumber, value);
   }
 
+  /** The message with gRPC's prefix in front. */
   finish(): Buffer {
-    return this.#bytes.subarray(0, this.#position);
+    const frame = this.#bytes.subarray(0, this.#position);
+    writeGrpcPrefix(frame);
+    return frame;
   }
 
   // An empty bytes field takes two bytes, so one byte of padding becomes five.

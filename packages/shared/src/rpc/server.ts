@@ -58,13 +58,23 @@ export interface RpcServer {
 export async function startServer({ host, port, portFlag, services }: RpcServerOptions): Promise<RpcServer> {
   const server = new Server(SERVER_OPTIONS);
   for (const { definition, handlers } of services) server.addService(definition, handlers);
-  const address = `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
-  const boundPort = await bind(server, address).catch((thrown: unknown) => {
+  const boundPort = await bind(server, addressOf(host, port)).catch((thrown: unknown) => {
     server.forceShutdown();
-    throw new ExpertmeshError('failed_precondition', bindFailure(address, portFlag, thrown), { cause: thrown });
+    throw bindError(host, port, portFlag, thrown);
   });
   return { port: boundPort, close: (deadlineMs) => close(server, deadlineMs) };
 }
+
+/** Why a server cannot listen, and what to do about it. */
+export function bindError(host: string, port: number, portFlag: string, cause: unknown): ExpertmeshError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message = reason.includes('EADDRINUSE')
+    ? `cannot listen on ${addressOf(host, port)}: another program uses this port; stop it, or choose another port with ${portFlag}`
+    : `cannot listen on ${addressOf(host, port)}, check the host and ${portFlag}: ${reason}`;
+  return new ExpertmeshError('failed_precondition', message, { cause });
+}
+
+const addressOf = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 
 const bind = (server: Server, address: string): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -84,10 +94,3 @@ const close = (server: Server, deadlineMs: number): Promise<void> =>
       resolve();
     });
   });
-
-function bindFailure(address: string, portFlag: string, thrown: unknown): string {
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  if (reason.includes('EADDRINUSE'))
-    return `cannot listen on ${address}: another program uses this port; stop it, or choose another port with ${portFlag}`;
-  return `cannot listen on ${address}, check the host and ${portFlag}: ${reason}`;
-}

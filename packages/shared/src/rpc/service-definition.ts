@@ -58,7 +58,6 @@ export interface Method<
 
 export type UnaryMethod<Request, Response> = Method<Request, Response, false, false>;
 export type ServerStreamMethod<Request, Response> = Method<Request, Response, false, true>;
-export type BidiMethod<Request, Response> = Method<Request, Response, true, true>;
 
 type MessageOf<Type> = Type extends { decode(bytes: Uint8Array): infer Message } ? Message : never;
 

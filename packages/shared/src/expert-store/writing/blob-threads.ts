@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { type StoreFile } from '../manifest.js';
@@ -23,6 +24,8 @@ export async function runBlobJobs(jobs: readonly BlobJob[], options: BlobThreads
   const waiting = jobs.toSorted((a, b) => b.blob.layout.sizeBytes - a.blob.layout.sizeBytes).values();
   const failure = new AbortController();
   const stop = AbortSignal.any([options.signal, failure.signal]);
+  // Each thread adds one, however many there are.
+  setMaxListeners(0, stop);
   const runThread = async (): Promise<void> => {
     const { dir, quantisation } = options;
     const workerData: BlobThreadData = { dir, quantisation };

@@ -14,6 +14,7 @@ import { runBlobJobs } from './blob-threads.js';
 import { BlobWriter } from './blob-writer.js';
 import { describeQuantisation } from './choose-quantisation.js';
 import { diskBytes, freeSpaceBytes, requireFreeSpace, type FreeSpaceBytes } from './free-space.js';
+import { FreshBlobs } from './fresh-blobs.js';
 import { Staging } from './staging.js';
 
 /** How a store is written, whatever its weights are. */
@@ -23,6 +24,8 @@ export interface WriteOptions {
   readonly force?: boolean | undefined;
   /** As many as there are cores where absent. */
   readonly numThreads?: number | undefined;
+  /** Where the record of verified files is kept; what is written is not recorded where absent. */
+  readonly cacheDir?: string | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Asks the operating system where absent. */
@@ -70,12 +73,14 @@ export async function writeStore(content: StoreContent, options: WriteOptions): 
     options: describeQuantisation(content.quantisation),
   });
   const numResumedBlobs = staging.finished.size;
+  const fresh = new FreshBlobs();
   try {
-    const blobs = await writeBlobs(content, staging, options);
+    const blobs = await writeBlobs(content, staging, fresh, options);
     const files = content.files.map(({ name, bytes }) => writeFile(staging, name, bytes));
     const manifest = manifestOf(content, blobs, files);
     writeFile(staging, MANIFEST_FILE_NAME, Buffer.from(serialiseManifest(manifest)));
     await staging.publish();
+    if (options.cacheDir !== undefined) await fresh.record(options.cacheDir);
     const sizeBytes = [...blobs, ...files].reduce((sum, file) => sum + file.sizeBytes, 0);
     return { storeDir, numBlobs: blobs.length, numResumedBlobs, sizeBytes };
   } catch (error) {
@@ -83,7 +88,12 @@ export async function writeStore(content: StoreContent, options: WriteOptions): 
   }
 }
 
-async function writeBlobs(content: StoreContent, staging: Staging, options: WriteOptions): Promise<StoreFile[]> {
+async function writeBlobs(
+  content: StoreContent,
+  staging: Staging,
+  fresh: FreshBlobs,
+  options: WriteOptions,
+): Promise<StoreFile[]> {
   const { quantisation, jobs } = content;
   const waiting = jobs.filter((job) => !staging.finished.has(job.blob.path));
   await requireFreeSpace(staging.dir, neededBytes(content, waiting), options.freeSpaceBytes ?? freeSpaceBytes);
@@ -100,6 +110,7 @@ async function writeBlobs(content: StoreContent, staging: Staging, options: Writ
     },
     onBlob: (blob) => {
       staging.record(blob);
+      fresh.add(staging.contentDir, blob);
     },
   });
   return jobs.flatMap((job) => staging.finished.get(job.blob.path) ?? []);

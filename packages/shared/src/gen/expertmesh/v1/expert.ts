@@ -12,7 +12,14 @@ export const protobufPackage = "expertmesh.v1";
 export const protobufFileName = "expertmesh/v1/expert.proto";
 
 /** How the elements of `rows` are laid out: row-major, little-endian, no padding between rows. */
-export const RowDtype = { ROW_DTYPE_UNSPECIFIED: 0, ROW_DTYPE_FP32: 1, ROW_DTYPE_FP16: 2, UNRECOGNIZED: -1 } as const;
+export const RowDtype = {
+  ROW_DTYPE_UNSPECIFIED: 0,
+  ROW_DTYPE_FP32: 1,
+  ROW_DTYPE_FP16: 2,
+  /** ROW_DTYPE_INT8 - Signed, with a scale for each 128 elements of a row in row_scales; the last ones of a row may be fewer. */
+  ROW_DTYPE_INT8: 3,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type RowDtype = typeof RowDtype[keyof typeof RowDtype];
 
@@ -20,6 +27,7 @@ export namespace RowDtype {
   export type ROW_DTYPE_UNSPECIFIED = typeof RowDtype.ROW_DTYPE_UNSPECIFIED;
   export type ROW_DTYPE_FP32 = typeof RowDtype.ROW_DTYPE_FP32;
   export type ROW_DTYPE_FP16 = typeof RowDtype.ROW_DTYPE_FP16;
+  export type ROW_DTYPE_INT8 = typeof RowDtype.ROW_DTYPE_INT8;
   export type UNRECOGNIZED = typeof RowDtype.UNRECOGNIZED;
 }
 
@@ -45,6 +53,8 @@ export interface DispatchRequest {
   expertIds: number[];
   /** Routing weight of each pair; the worker multiplies the expert's output by it. */
   routingWeights: number[];
+  /** Only for ROW_DTYPE_INT8: [num_rows, ceil(hidden_size / 128)]; an element is its integer times its scale. */
+  rowScales: number[];
   /** [num_rows, hidden_size] in row_dtype. */
   rows: Uint8Array;
 }
@@ -71,6 +81,8 @@ export interface DispatchResponse {
   computeUs: number;
   /** How many calls of this layer were computed together with this one, itself included. */
   numCallsTogether: number;
+  /** As in the call. */
+  rowScales: number[];
   /** [num_rows, hidden_size] in row_dtype. */
   rows: Uint8Array;
 }
@@ -92,6 +104,7 @@ function createBaseDispatchRequest(): DispatchRequest {
     rowOffsets: [],
     expertIds: [],
     routingWeights: [],
+    rowScales: [],
     rows: new Uint8Array(0),
   };
 }
@@ -133,6 +146,13 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
     if (message.routingWeights.length !== 0) {
       writer.uint32(74).fork();
       for (const v of message.routingWeights) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.rowScales.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.rowScales) {
         writer.float(v);
       }
       writer.join();
@@ -258,6 +278,24 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
 
             break;
           }
+          case 13: {
+            if (tag === 109) {
+              message.rowScales.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.rowScales.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
           case 15: {
             if (tag !== 122) {
               break;
@@ -292,6 +330,7 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
     message.rowOffsets = object.rowOffsets?.map((e) => e) || [];
     message.expertIds = object.expertIds?.map((e) => e) || [];
     message.routingWeights = object.routingWeights?.map((e) => e) || [];
+    message.rowScales = object.rowScales?.map((e) => e) || [];
     message.rows = object.rows ?? new Uint8Array(0);
     return message;
   },
@@ -310,6 +349,7 @@ function createBaseDispatchResponse(): DispatchResponse {
     queueUs: 0,
     computeUs: 0,
     numCallsTogether: 0,
+    rowScales: [],
     rows: new Uint8Array(0),
   };
 }
@@ -348,6 +388,13 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
     }
     if (message.numCallsTogether !== 0) {
       writer.uint32(88).uint32(message.numCallsTogether);
+    }
+    if (message.rowScales.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.rowScales) {
+        writer.float(v);
+      }
+      writer.join();
     }
     if (message.rows.length !== 0) {
       writer.uint32(122).bytes(message.rows);
@@ -456,6 +503,24 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
             message.numCallsTogether = reader.uint32();
             continue;
           }
+          case 13: {
+            if (tag === 109) {
+              message.rowScales.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.rowScales.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
           case 15: {
             if (tag !== 122) {
               break;
@@ -494,6 +559,7 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
     message.queueUs = object.queueUs ?? 0;
     message.computeUs = object.computeUs ?? 0;
     message.numCallsTogether = object.numCallsTogether ?? 0;
+    message.rowScales = object.rowScales?.map((e) => e) || [];
     message.rows = object.rows ?? new Uint8Array(0);
     return message;
   },

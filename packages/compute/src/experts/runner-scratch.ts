@@ -1,5 +1,5 @@
-import { decodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { fromWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { PairOrder } from './pair-order.js';
 
 /** Arrays that all layers of a worker use in turn; they grow to what the largest batch needs. */
@@ -21,10 +21,10 @@ export function grown(array: Float32Array<ArrayBuffer>, length: number): Float32
 /** Writes the rows of all calls, one behind the other, as fp32. */
 export function decodeRows(calls: readonly DispatchCall[], target: Float32Array): void {
   let offset = 0;
-  for (const { rows } of calls) {
-    if (rows instanceof Float32Array) target.set(rows, offset);
-    else decodeFp16(rows, target.subarray(offset, offset + rows.length));
-    offset += rows.length;
+  for (const call of calls) {
+    const end = offset + call.rows.length;
+    fromWireRows(call, call.hiddenSize, target.subarray(offset, end));
+    offset = end;
   }
 }
 

@@ -7,9 +7,9 @@ import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildExpertShardGraph } from '@expertmesh/shared/onnx/expert-graph';
-import { createOnnxSession } from '@expertmesh/shared/onnx/session';
+import { createOnnxSession, type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { localIndices } from './loaded-layer.js';
+import { localIndices } from './local-indices.js';
 import { OnnxLayerRunner } from './onnx-layer-runner.js';
 import { RunnerScratch } from './runner-scratch.js';
 
@@ -129,6 +129,25 @@ describe('OnnxLayerRunner', () => {
     }
   });
 
+  it('gives the same sums when the experts are spread over several sessions, some of them idle', async () => {
+    const call = callOf(
+      7,
+      [
+        [0, 0.25],
+        [4, 0.75],
+      ],
+      [[5, 1]],
+      [
+        [4, 0.5],
+        [1, 2],
+      ],
+    );
+    for (const expertsPerSession of [1, 2, 4]) {
+      await using runner = await openRunner([0, 1, 2, 3, 4, 5], 1000, expertsPerSession);
+      expectClose((await runner.run([call]))[0], expectedSums(call), 1e-5);
+    }
+  });
+
   it('computes fp16 rows as the fp32 values that they stand for', async () => {
     const fp32 = callOf(7, [[0, 1]], [[5, 0.5]]);
     const half = new Uint16Array(fp32.rows.length);
@@ -146,13 +165,22 @@ describe('OnnxLayerRunner', () => {
   });
 });
 
-async function openRunner(expertIds: number[], maxPairsPerRun = 1000): Promise<OnnxLayerRunner & AsyncDisposable> {
-  const graph = buildExpertShardGraph(spec, quantisation, LAYER, expertIds);
+async function openRunner(
+  expertIds: number[],
+  maxPairsPerRun = 1000,
+  expertsPerSession = expertIds.length,
+): Promise<OnnxLayerRunner & AsyncDisposable> {
+  const sessions: OnnxSession[] = [];
+  for (let first = 0; first < expertIds.length; first += expertsPerSession) {
+    const graph = buildExpertShardGraph(spec, quantisation, LAYER, expertIds.slice(first, first + expertsPerSession));
+    sessions.push(await createOnnxSession(graph, { weightsDir: dir, numThreads: 1 }));
+  }
   const runner = new OnnxLayerRunner({
-    session: await createOnnxSession(graph, { weightsDir: dir, numThreads: 1 }),
+    sessions,
+    expertsPerSession,
     hiddenSize: HIDDEN,
     numLocalExperts: expertIds.length,
-    localIndices: localIndices({ layerIndex: LAYER, expertIds }, NUM_EXPERTS),
+    localIndices: localIndices(expertIds, NUM_EXPERTS),
     scratch: new RunnerScratch(),
     maxPairsPerRun,
   });

@@ -5,30 +5,29 @@ import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scr
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of its largest
- * run, and there is one per layer.
+ * run, and there is one per layer or more.
  */
 export const maxPairsPerRun = (hiddenSize: number): number =>
   Math.max(1, Math.floor((8 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
 
 export interface OnnxLayerOptions {
-  /** Loaded from `buildExpertShardGraph`. */
-  readonly session: OnnxSession;
+  /** Loaded from `buildExpertShardGraph`, each with the next `expertsPerSession` of the local experts; the last may have fewer. */
+  readonly sessions: readonly OnnxSession[];
+  readonly expertsPerSession: number;
   readonly hiddenSize: number;
   readonly numLocalExperts: number;
-  /** By logical expert: its position in the graph, or -1. */
+  /** By logical expert: its position among the local ones, or -1. */
   readonly localIndices: Int32Array;
   readonly scratch: RunnerScratch;
   readonly maxPairsPerRun: number;
 }
 
-/** One ONNX session with a branch per expert: gathers the rows of the pairs, runs, and scatters the outputs back. */
+/** ONNX sessions with a branch per expert: gathers the rows of the pairs, runs those that have any, and scatters the outputs back. */
 export class OnnxLayerRunner implements LayerRunner {
   readonly #options: OnnxLayerOptions;
-  readonly #counts: BigInt64Array<ArrayBuffer>;
 
   constructor(options: OnnxLayerOptions) {
     this.#options = options;
-    this.#counts = new BigInt64Array(options.numLocalExperts);
   }
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
@@ -38,26 +37,40 @@ export class OnnxLayerRunner implements LayerRunner {
     scratch.rows = grown(scratch.rows, numRows * hiddenSize);
     scratch.sums = grown(scratch.sums, numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
     decodeRows(calls, scratch.rows);
-    for (let start = 0; start < scratch.order.numPairs; start += this.#options.maxPairsPerRun)
-      await this.#runPairs(start, Math.min(start + this.#options.maxPairsPerRun, scratch.order.numPairs));
+    for (const [index, session] of this.#options.sessions.entries())
+      await this.#runSession(session, index * this.#options.expertsPerSession);
     return splitByCall(calls, scratch.sums);
   }
 
   async close(): Promise<void> {
-    await this.#options.session.release();
+    for (const session of this.#options.sessions) await session.release();
   }
 
-  /** Computes the pairs at the positions start .. end - 1 of the sorted order and adds them to the sums. */
-  async #runPairs(start: number, end: number): Promise<void> {
-    const { hiddenSize, scratch, session } = this.#options;
+  /** Computes all pairs of a session's experts, in as many runs as they take. */
+  async #runSession(session: OnnxSession, firstExpert: number): Promise<void> {
+    const { expertsPerSession, maxPairsPerRun: maxPairs, numLocalExperts, scratch } = this.#options;
+    const endExpert = Math.min(firstExpert + expertsPerSession, numLocalExperts);
+    const endPair = scratch.order.starts[endExpert] ?? 0;
+    for (let start = scratch.order.starts[firstExpert] ?? 0; start < endPair; start += maxPairs) {
+      const end = Math.min(start + maxPairs, endPair);
+      await this.#runPairs(session, start, end, this.#countPairs(firstExpert, endExpert, start, end));
+    }
+  }
+
+  /**
+   * Computes the pairs at the positions start .. end - 1 of the sorted order and adds them to the sums.
+   *
+   * @param counts how many of them each of the session's experts has
+   */
+  async #runPairs(session: OnnxSession, start: number, end: number, counts: BigInt64Array): Promise<void> {
+    const { hiddenSize, scratch } = this.#options;
     const { rowIndices, weights } = scratch.order;
     scratch.pairRows = grown(scratch.pairRows, (end - start) * hiddenSize);
     gather(scratch.rows, rowIndices, start, end, hiddenSize, scratch.pairRows);
-    this.#countPairs(start, end);
     const data = scratch.pairRows.subarray(0, (end - start) * hiddenSize);
     const outputs = await session.run({
       rows: { type: 'float32', dims: [end - start, hiddenSize], data },
-      counts: { type: 'int64', dims: [this.#counts.length], data: this.#counts },
+      counts: { type: 'int64', dims: [counts.length], data: counts },
     });
     const out = outputs.float32('out');
     for (let position = start; position < end; position += 1) {
@@ -66,14 +79,15 @@ export class OnnxLayerRunner implements LayerRunner {
     }
   }
 
-  /** How many of the positions start .. end - 1 each expert has. */
-  #countPairs(start: number, end: number): void {
+  #countPairs(firstExpert: number, endExpert: number, start: number, end: number): BigInt64Array {
     const { starts } = this.#options.scratch.order;
-    for (let index = 0; index < this.#counts.length; index += 1) {
-      const first = Math.max(start, starts[index] ?? 0);
-      const last = Math.min(end, starts[index + 1] ?? 0);
-      this.#counts[index] = BigInt(Math.max(0, last - first));
+    const counts = new BigInt64Array(endExpert - firstExpert);
+    for (let index = 0; index < counts.length; index += 1) {
+      const first = Math.max(start, starts[firstExpert + index] ?? 0);
+      const last = Math.min(end, starts[firstExpert + index + 1] ?? 0);
+      counts[index] = BigInt(Math.max(0, last - first));
     }
+    return counts;
   }
 }
 

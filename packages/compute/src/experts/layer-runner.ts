@@ -1,6 +1,6 @@
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 
-/** Computes the experts that this worker holds of one layer. */
+/** Computes the experts that this process holds of one layer. */
 export interface LayerRunner {
   /**
    * The weighted sums of each call: fp32 [numRows, hidden], in the order of the calls. For every row the terms are added in

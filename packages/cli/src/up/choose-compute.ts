@@ -1,0 +1,19 @@
+import { chooseProvider, type ProviderChoice } from '@expertmesh/compute/provider/choose-provider';
+import { gpuNeed } from '@expertmesh/compute/provider/gpu-memory';
+import { type UpConfig } from '@expertmesh/shared/config/up-config';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+
+/**
+ * Chooses once what all processes of this machine compute with: a GPU must hold what they need together.
+ *
+ * @throws ExpertmeshError as chooseProvider.
+ */
+export async function chooseCompute(
+  { ep, numThreads, kvCacheBytes, gpuMemoryBytes }: UpConfig,
+  storeDir: string,
+): Promise<ProviderChoice> {
+  const store = await openExpertStore(storeDir);
+  // The embedding is read from its file, row by row.
+  const need = gpuNeed(store, ({ kind }) => kind !== 'embedding', kvCacheBytes);
+  return chooseProvider({ ep, geometry: store, numThreads, role: 'coordinator', gpuMemoryBytes, need });
+}

@@ -1,0 +1,43 @@
+import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
+import { loadKernels, whyNoKernels, type Kernels } from '@expertmesh/kernels/kernels';
+import { hasKernelsFor } from '@expertmesh/kernels/mapped-file';
+import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
+
+/** What a thread computes with: threads of our own kernels, or sessions of ONNX Runtime. */
+export type ComputeBackend =
+  | { readonly kind: 'native'; readonly kernels: Kernels; readonly pool: KernelPool }
+  | { readonly kind: 'onnx'; readonly provider: OnnxProvider; readonly numThreads: number };
+
+/**
+ * To be called in the thread that will compute.
+ *
+ * @throws ExpertmeshError `failed_precondition` for native kernels that were not built or cannot read the store.
+ */
+export function createComputeBackend(
+  provider: Provider,
+  quantisation: Quantisation,
+  numThreads: number,
+): ComputeBackend {
+  if (provider !== 'native') return { kind: 'onnx', provider, numThreads };
+  const kernels = loadKernels();
+  const reason = whyNotNative(quantisation);
+  if (kernels !== undefined && reason === undefined)
+    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads }) };
+  throw new ExpertmeshError('failed_precondition', `--ep native: ${reason ?? 'no kernels'}; or use --ep cpu`);
+}
+
+/** Ends the threads after the calls that were submitted. */
+export async function closeComputeBackend(backend: ComputeBackend): Promise<void> {
+  if (backend.kind === 'native') await backend.pool.close();
+}
+
+/** Why the native kernels cannot compute such weights, or undefined where they can. */
+export function whyNotNative(quantisation: Quantisation): string | undefined {
+  if (loadKernels() === undefined) return whyNoKernels() ?? 'no kernels';
+  if (!hasKernelsFor(quantisation))
+    return `there are no kernels for ${String(quantisation.bits)} bits: pack with 4, 8 or 32 bits`;
+  return undefined;
+}

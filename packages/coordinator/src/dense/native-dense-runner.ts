@@ -1,0 +1,134 @@
+import { DenseLayer, type DenseCall } from '@expertmesh/kernels/dense-layer';
+import { Head } from '@expertmesh/kernels/head';
+import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
+import { type Kernels } from '@expertmesh/kernels/kernels';
+import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
+import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import {
+  type DenseLoadOptions,
+  type DenseRunner,
+  type DenseStep,
+  type RoutedRows,
+  type SequenceRows,
+} from './dense-runner.js';
+import { hostCache, KvCache } from './kv-cache.js';
+import { rotaryRows, totalRows } from './rotary-rows.js';
+import { RotaryTable } from './rotary-table.js';
+import { verifiedDenseBlobs } from './verified-dense-blobs.js';
+
+/** On the native kernels, a whole layer in one call, straight from the store's mapped files. Computes beside the calling thread. */
+export class NativeDenseRunner implements DenseRunner {
+  readonly #spec: ModelSpec;
+  readonly #pool: KernelPool;
+  readonly #embedding: EmbeddingReader;
+  readonly #layers: readonly DenseLayer[];
+  readonly #head: Head;
+  readonly #rotary: RotaryTable;
+
+  private constructor(store: ExpertStore, pool: KernelPool, layers: readonly DenseLayer[], head: Head) {
+    this.#spec = store.spec;
+    this.#pool = pool;
+    this.#embedding = new EmbeddingReader(store);
+    this.#layers = layers;
+    this.#head = head;
+    this.#rotary = new RotaryTable(store.spec.headDim, store.spec.ropeTheta);
+  }
+
+  /** Verifies and maps the dense blobs of a store, layer by layer. The pool stays the caller's. */
+  static async load(
+    store: ExpertStore,
+    kernels: Kernels,
+    pool: KernelPool,
+    options: DenseLoadOptions = {},
+  ): Promise<NativeDenseRunner> {
+    const { dir: storeDir, spec, quantisation } = store;
+    const layers: DenseLayer[] = [];
+    let head: Head | undefined;
+    for await (const blob of verifiedDenseBlobs(store, options)) {
+      if (blob.kind === 'layer') {
+        const layer = new DenseLayer(kernels, { storeDir, spec, quantisation, layerIndex: blob.layerIndex });
+        await layer.prefault();
+        layers.push(layer);
+      }
+      if (blob.kind === 'head') {
+        head = new Head(kernels, { storeDir, spec, quantisation });
+        await head.prefault();
+      }
+    }
+    if (head === undefined) throw new ExpertmeshError('internal', 'the store has no head');
+    return new NativeDenseRunner(store, pool, layers, head);
+  }
+
+  embed(tokenIds: readonly number[]): Float32Array {
+    const rows = new Float32Array(tokenIds.length * this.#spec.hiddenSize);
+    this.#embedding.readRows(tokenIds, rows);
+    return rows;
+  }
+
+  createCache(maxTokens: number): KvCache {
+    return new KvCache(this.#spec, maxTokens);
+  }
+
+  begin(sequences: readonly SequenceRows[]): DenseStep {
+    const outputs = new StepOutputs(this.#spec, totalRows(sequences));
+    const rotary = rotaryRows(this.#rotary, sequences);
+    return {
+      layer: async (layerIndex, hidden) => {
+        const residual = outputs.residual(layerIndex);
+        const routed = this.#spec.layerKinds[layerIndex] === 'moe' ? outputs.routed : undefined;
+        const caches = sequences.map(({ numRows, cache: anyCache }) => {
+          const cache = hostCache(anyCache);
+          return {
+            numRows,
+            keys: cache.keys(layerIndex),
+            values: cache.values(layerIndex),
+            capacity: cache.capacity,
+            length: cache.length,
+          };
+        });
+        const call: DenseCall = { hidden, ...rotary, sequences: caches, residual, ...(routed && { routed }) };
+        await this.#layer(layerIndex).run(this.#pool, call);
+        return { residual, routed };
+      },
+    };
+  }
+
+  async logits(hidden: Float32Array): Promise<Float32Array> {
+    const { hiddenSize, vocabSize } = this.#spec;
+    const logits = new Float32Array((hidden.length / hiddenSize) * vocabSize);
+    await this.#head.run(this.#pool, hidden, logits);
+    return logits;
+  }
+
+  close(): Promise<void> {
+    this.#embedding.close();
+    return Promise.resolve();
+  }
+
+  #layer(layerIndex: number): DenseLayer {
+    const layer = this.#layers[layerIndex];
+    if (layer === undefined) throw new ExpertmeshError('internal', `the model has no layer ${String(layerIndex)}`);
+    return layer;
+  }
+}
+
+/** Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there are two of those. */
+class StepOutputs {
+  readonly routed: RoutedRows;
+  readonly #residuals: readonly [Float32Array, Float32Array];
+
+  constructor({ hiddenSize, topK }: ModelSpec, numRows: number) {
+    this.routed = {
+      normed: new Float32Array(numRows * hiddenSize),
+      expertIds: new Int32Array(numRows * topK),
+      routingWeights: new Float32Array(numRows * topK),
+    };
+    this.#residuals = [new Float32Array(numRows * hiddenSize), new Float32Array(numRows * hiddenSize)];
+  }
+
+  residual(layerIndex: number): Float32Array {
+    return this.#residuals[layerIndex % 2 === 0 ? 0 : 1];
+  }
+}

@@ -1,0 +1,179 @@
+import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
+import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
+import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { buildHeadGraph, buildPostAttentionGraph, buildQkvGraph } from '@expertmesh/shared/onnx/dense-graph';
+import { type DeviceTensor } from '@expertmesh/shared/onnx/device-tensor';
+import { graphForm, type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
+import { createOnnxSession, type OnnxSession, type OnnxTensor } from '@expertmesh/shared/onnx/session';
+import {
+  type DenseLoadOptions,
+  type DenseRunner,
+  type DenseStep,
+  type LayerOutput,
+  type SequenceRows,
+} from './dense-runner.js';
+import { DeviceAttention } from './device-attention.js';
+import { HostAttention } from './host-attention.js';
+import { type OnnxAttention } from './onnx-attention.js';
+import { rotaryRows, totalRows } from './rotary-rows.js';
+import { RotaryTable } from './rotary-table.js';
+import { type SequenceCache } from './sequence-cache.js';
+import { verifiedDenseBlobs } from './verified-dense-blobs.js';
+
+interface LayerSessions {
+  readonly qkv: OnnxSession;
+  readonly postAttention: OnnxSession;
+}
+
+export type OnnxBackend = Extract<ComputeBackend, { kind: 'onnx' }>;
+
+/** On ONNX Runtime. Every call blocks the thread while it computes. */
+export class OnnxDenseRunner implements DenseRunner {
+  readonly #spec: ModelSpec;
+  readonly #embedding: EmbeddingReader;
+  readonly #layers: readonly LayerSessions[];
+  readonly #attention: OnnxAttention;
+  readonly #head: OnnxSession;
+  readonly #rotary: RotaryTable;
+  #rowIndex = new BigInt64Array();
+
+  private constructor(
+    { spec }: ExpertStore,
+    embedding: EmbeddingReader,
+    layers: readonly LayerSessions[],
+    attention: OnnxAttention,
+    head: OnnxSession,
+  ) {
+    this.#spec = spec;
+    this.#embedding = embedding;
+    this.#layers = layers;
+    this.#attention = attention;
+    this.#head = head;
+    this.#rotary = new RotaryTable(spec.headDim, spec.ropeTheta);
+  }
+
+  /** Verifies and loads the dense blobs of a store, layer by layer. */
+  static async load(
+    store: ExpertStore,
+    { provider, numThreads }: OnnxBackend,
+    options: DenseLoadOptions = {},
+  ): Promise<OnnxDenseRunner> {
+    const { spec, quantisation } = store;
+    const form = graphForm(provider);
+    const attention = await loadAttention(spec, provider, numThreads);
+    const session = (graph: Uint8Array, deviceOutputs: readonly string[] = []): Promise<OnnxSession> =>
+      createOnnxSession(graph, { weightsDir: store.dir, numThreads, provider, deviceOutputs });
+    const layers: LayerSessions[] = [];
+    let head: OnnxSession | undefined;
+    for await (const blob of verifiedDenseBlobs(store, options)) {
+      if (blob.kind === 'layer')
+        layers.push({
+          qkv: await session(buildQkvGraph(spec, quantisation, blob.layerIndex, form), attention.deviceInputs),
+          postAttention: await session(buildPostAttentionGraph(spec, quantisation, blob.layerIndex, form)),
+        });
+      if (blob.kind === 'head') head = await session(buildHeadGraph(spec, quantisation, form));
+    }
+    if (head === undefined) throw new ExpertmeshError('internal', 'the store has no head');
+    return new OnnxDenseRunner(store, new EmbeddingReader(store), layers, attention, head);
+  }
+
+  embed(tokenIds: readonly number[]): Float32Array {
+    const rows = new Float32Array(tokenIds.length * this.#spec.hiddenSize);
+    this.#embedding.readRows(tokenIds, rows);
+    return rows;
+  }
+
+  createCache(maxTokens: number): SequenceCache {
+    return this.#attention.createCache(maxTokens);
+  }
+
+  begin(sequences: readonly SequenceRows[]): DenseStep {
+    const numRows = totalRows(sequences);
+    const { cos, sin } = rotaryRows(this.#rotary, sequences);
+    const attention = this.#attention.begin(sequences);
+    const positions = {
+      cos: fp32(cos, numRows),
+      sin: fp32(sin, numRows),
+      row_index: { type: 'int64', dims: [1, numRows], data: this.#rowIndices(numRows) },
+    } as const;
+    return {
+      layer: async (layerIndex, hidden) => {
+        const layer = this.#layer(layerIndex);
+        const qkv = await layer.qkv.run({ hidden: fp32(hidden, numRows), ...positions });
+        const context = await attention.run(layerIndex, qkv);
+        try {
+          return await this.#postAttention(layerIndex, layer, hidden, context.tensor);
+        } finally {
+          context.release();
+        }
+      },
+    };
+  }
+
+  async logits(hidden: Float32Array): Promise<Float32Array> {
+    const outputs = await this.#head.run({ hidden: fp32(hidden, hidden.length / this.#spec.hiddenSize) });
+    return outputs.float32('logits');
+  }
+
+  async close(): Promise<void> {
+    this.#embedding.close();
+    const sessions = this.#layers.flatMap((layer) => [layer.qkv, layer.postAttention]);
+    for (const session of [...sessions, this.#head]) await session.release();
+    await this.#attention.close();
+  }
+
+  async #postAttention(
+    layerIndex: number,
+    layer: LayerSessions,
+    hidden: Float32Array,
+    context: OnnxTensor | DeviceTensor,
+  ): Promise<LayerOutput> {
+    const numRows = hidden.length / this.#spec.hiddenSize;
+    const outputs = await layer.postAttention.run({ hidden: fp32(hidden, numRows), context });
+    const residual = outputs.float32('residual');
+    if (this.#spec.layerKinds[layerIndex] === 'mlp') return { residual, routed: undefined };
+    const routed = {
+      normed: outputs.float32('normed'),
+      expertIds: outputs.int32('expert_ids'),
+      routingWeights: outputs.float32('routing_weights'),
+    };
+    return { residual, routed };
+  }
+
+  #layer(layerIndex: number): LayerSessions {
+    const layer = this.#layers[layerIndex];
+    if (layer === undefined) throw new ExpertmeshError('internal', `the model has no layer ${String(layerIndex)}`);
+    return layer;
+  }
+
+  #rowIndices(numRows: number): BigInt64Array {
+    if (this.#rowIndex.length < numRows)
+      this.#rowIndex = BigInt64Array.from({ length: numRows }, (_, index) => BigInt(index));
+    return this.#rowIndex.subarray(0, numRows);
+  }
+}
+
+/** Only WebGPU offers tensors that stay on its device; elsewhere the whole cache would cross the bus for every token. */
+function loadAttention(spec: ModelSpec, provider: OnnxProvider, numThreads: number): Promise<OnnxAttention> {
+  switch (provider) {
+    case 'cpu':
+      return HostAttention.load(spec, numThreads);
+    case 'webgpu':
+      return DeviceAttention.load(spec, provider, numThreads);
+    case 'cuda':
+    case 'coreml':
+    case 'dml':
+      throw new ExpertmeshError(
+        'internal',
+        `--ep ${provider} is for workers: a coordinator's KV cache cannot stay there`,
+      );
+  }
+}
+
+const fp32 = (data: Float32Array, numRows: number): OnnxTensor => ({
+  type: 'float32',
+  dims: [numRows, data.length / numRows],
+  data,
+});

@@ -1,0 +1,90 @@
+import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
+import { layerRunners } from '@expertmesh/compute/experts/expert-runners';
+import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
+import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { type ExpertLink, type OutgoingCall } from './expert-link.js';
+
+/** Experts that the coordinator computes itself, as one more member of the placement. Lives in the engine thread. */
+export class LocalExperts implements ExpertLink {
+  readonly peer = 'the coordinator itself';
+  readonly #layers: ReadonlyMap<number, LayerRunner>;
+  // Runners share their scratch memory, so that only one may run at a time.
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(layers: ReadonlyMap<number, LayerRunner>) {
+    this.#layers = layers;
+  }
+
+  /**
+   * Loads the experts, layer by layer.
+   *
+   * @param onLayer called after each shard.
+   * @param verification waited for layer by layer; absent where all of it has been verified.
+   * @throws ExpertmeshError `not_found` or `data_loss` for a blob that is missing or not what the manifest says.
+   */
+  static async load(
+    store: ExpertStore,
+    backend: ComputeBackend,
+    shards: readonly LayerShard[],
+    onLayer: () => void,
+    verification?: Pick<BlobVerification, 'passed'>,
+  ): Promise<LocalExperts> {
+    const createRunner = layerRunners(store, backend);
+    const layers = new Map<number, LayerRunner>();
+    for (const { layerIndex, expertIds } of shards) {
+      await verification?.passed(expertIds.map((expertId) => expertBlobPath(layerIndex, expertId)));
+      layers.set(layerIndex, await createRunner(layerIndex, expertIds));
+      onLayer();
+    }
+    return new LocalExperts(layers);
+  }
+
+  /** Needs no deadline: nothing is between the call and the computation. */
+  async call(call: OutgoingCall): Promise<DispatchAnswer> {
+    const arrivedAtMs = performance.now();
+    const before = this.#last;
+    const running = before.then(() => this.#compute({ ...call, callId: 0 }, arrivedAtMs));
+    this.#last = running.catch(() => undefined);
+    return running;
+  }
+
+  /** The check of an answer that no wire could have changed counts for nobody. */
+  countWrongAnswer(): void {
+    return;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    for (const layer of this.#layers.values()) await layer.close();
+  }
+
+  async #compute(call: DispatchCall, arrivedAtMs: number): Promise<DispatchAnswer> {
+    const layer = this.#layers.get(call.layerIndex);
+    if (layer === undefined)
+      throw new ExpertmeshError('internal', `no local experts of layer ${String(call.layerIndex)} are loaded`);
+    const startMs = performance.now();
+    const [sums = new Float32Array()] = await layer.run([call]);
+    const endMs = performance.now();
+    const { callId, layerIndex, placementVersion, numRows, hiddenSize, rowDtype } = call;
+    return {
+      callId,
+      layerIndex,
+      placementVersion,
+      numRows,
+      hiddenSize,
+      rowDtype,
+      numPairs: call.expertIds.length,
+      error: undefined,
+      queueUs: (startMs - arrivedAtMs) * 1000,
+      computeUs: (endMs - startMs) * 1000,
+      numCallsTogether: 1,
+      // The view holds until the next run, and another micro-batch may run before this one is combined.
+      rows: sums.slice(),
+    };
+  }
+}

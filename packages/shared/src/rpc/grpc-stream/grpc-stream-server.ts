@@ -1,0 +1,172 @@
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { type AddressInfo } from 'node:net';
+import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { bindError, type RpcServer } from '../server.js';
+import { toServiceError } from '../status.js';
+import { GrpcFrameReader } from './grpc-frame.js';
+import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
+
+/** The calls that one connection may have open at a time. */
+const MAX_STREAMS_PER_CONNECTION = 256;
+
+/** The server's end of a bidi call. */
+export interface ServedStream {
+  /** False once the stream is over; what is sent then goes nowhere. */
+  readonly isOpen: boolean;
+  /** Sends a message with its prefix in front (writeGrpcPrefix). Returns false when the peer should read first: `onDrain` says when it has. */
+  send(frame: Buffer): boolean;
+  /** Ends the call well, after what was sent. */
+  end(): void;
+  pause(): void;
+  resume(): void;
+}
+
+export interface ServedStreamEvents {
+  /** What it throws ends the call with that error. */
+  readonly onMessage: (message: Buffer) => void;
+  /** The peer sends no more; it still reads. */
+  readonly onEnd: () => void;
+  readonly onDrain: () => void;
+  /** Once, whatever ended the call. */
+  readonly onClosed: () => void;
+}
+
+export interface GrpcStreamServerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The flag that sets the port, for the message when it is taken. */
+  readonly portFlag: string;
+  readonly method: StreamMethod;
+  readonly accept: (stream: ServedStream) => ServedStreamEvents;
+}
+
+/**
+ * A gRPC server of one bidi method, straight on Node's HTTP/2 as grpc-stream-client.ts is; any gRPC client may call it.
+ *
+ * @throws ExpertmeshError `failed_precondition` when the port is taken or the host is not one of this machine.
+ */
+export async function startGrpcStreamServer(options: GrpcStreamServerOptions): Promise<RpcServer> {
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer({
+    settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
+    maxSessionMemory: MAX_SESSION_MEBIBYTES,
+  });
+  server.on('session', (session) => {
+    sessions.add(session);
+    superviseSession(session);
+    session.once('close', () => sessions.delete(session));
+    // What ends a session ends its streams, and those are looked after.
+    session.on('error', () => undefined);
+  });
+  server.on('stream', (stream, headers) => {
+    serve(stream, headers, options);
+  });
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  return { port, close: (deadlineMs) => close(server, sessions, deadlineMs) };
+}
+
+function serve(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  { method, accept }: GrpcStreamServerOptions,
+): void {
+  stream.on('error', () => undefined);
+  if (headers[':path'] !== method.path) {
+    const error = new ExpertmeshError('unimplemented', `there is no method ${String(headers[':path'])} here`);
+    stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc', ...statusTrailers(error) },
+      { endStream: true },
+    );
+    return;
+  }
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  const served = new OpenStream(stream);
+  served.listen(accept(served));
+}
+
+class OpenStream implements ServedStream {
+  readonly #stream: ServerHttp2Stream;
+  #error: unknown;
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream;
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers(statusTrailers(this.#error));
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.#stream.writableEnded && !this.#stream.destroyed;
+  }
+
+  send(frame: Buffer): boolean {
+    return this.#stream.write(frame);
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  listen({ onMessage, onEnd, onDrain, onClosed }: ServedStreamEvents): void {
+    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, onMessage);
+    this.#stream.on('data', (chunk: Buffer) => {
+      if (this.#error !== undefined) return;
+      try {
+        reader.push(chunk);
+      } catch (thrown) {
+        this.#error = thrown;
+        this.#stream.end();
+      }
+    });
+    this.#stream.on('end', onEnd);
+    this.#stream.on('drain', onDrain);
+    this.#stream.once('close', onClosed);
+  }
+}
+
+function statusTrailers(error: unknown): Record<string, string> {
+  if (error === undefined) return { 'grpc-status': '0' };
+  const { code, details } = toServiceError(error);
+  return { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
+}
+
+function listen(server: Http2Server, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(bindError(host, port, portFlag, cause));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function close(server: Http2Server, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    }, deadlineMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    // Streams that are open go on to their end.
+    for (const session of sessions) session.close();
+  });
+}

@@ -1,0 +1,178 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../../../../test/kit/until.js';
+import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { GRPC_PREFIX_BYTES, writeGrpcPrefix } from './grpc-frame.js';
+import { GrpcStreamClient } from './grpc-stream-client.js';
+import { type ServedStream, type ServedStreamEvents, startGrpcStreamServer } from './grpc-stream-server.js';
+
+const method = { path: '/test.v1.Test/Talk' };
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+function frameOf(content: string): Buffer {
+  const frame = Buffer.concat([Buffer.alloc(GRPC_PREFIX_BYTES), Buffer.from(content)]);
+  writeGrpcPrefix(frame);
+  return frame;
+}
+
+/** A server that notes what happens, and answers every message with itself unless `onMessage` does something else. */
+async function startServer({ onMessage }: { onMessage?: (message: Buffer) => void } = {}) {
+  const streams: ServedStream[] = [];
+  const log: string[] = [];
+  const accept = (stream: ServedStream): ServedStreamEvents => {
+    streams.push(stream);
+    return {
+      onMessage: onMessage ?? ((message) => stream.send(frameOf(message.toString()))),
+      onEnd: () => log.push('end'),
+      onDrain: () => log.push('drain'),
+      onClosed: () => log.push('closed'),
+    };
+  };
+  const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--port', method, accept });
+  cleanUps.push(() => server.close(0));
+  return { server, streams, log, address: `127.0.0.1:${String(server.port)}` };
+}
+
+function open(address: string, path = method.path) {
+  const received: string[] = [];
+  const ends: string[] = [];
+  let isReady = false;
+  const client = new GrpcStreamClient(
+    address,
+    { path },
+    {
+      onReady: () => (isReady = true),
+      onMessage: (message) => received.push(message.toString()),
+      onEnd: (reason) => ends.push(reason),
+    },
+  );
+  cleanUps.push(() => {
+    client.close();
+  });
+  return { client, received, ends, isReady: () => isReady };
+}
+
+describe('a gRPC stream', () => {
+  it('carries messages both ways, also those that are sent before there is a connection', async () => {
+    const { address } = await startServer();
+    const { client, received, isReady } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+    expect(isReady()).toBe(true);
+    const long = 'x'.repeat(5_000_000);
+    for (const content of ['two', '', long]) client.send(frameOf(content));
+    await until(() => received.length === 4);
+    expect(received).toEqual(['one', 'two', '', long]);
+  });
+
+  it('tells the client what was wrong with a message, and ends', async () => {
+    const { address, log } = await startServer({
+      onMessage: () => {
+        throw new ExpertmeshError('data_loss', 'not readable: 100 %');
+      },
+    });
+    const { client, ends } = open(address);
+    client.send(frameOf('?'));
+    await until(() => ends.length === 1 && log.includes('closed'));
+    expect(ends).toEqual(['not readable: 100 %']);
+  });
+
+  it('refuses a message over the bound', async () => {
+    const { address } = await startServer();
+    const { client, ends } = open(address);
+    const prefix = Buffer.alloc(GRPC_PREFIX_BYTES);
+    prefix.writeUInt32BE(MAX_MESSAGE_BYTES + 1, 1);
+    client.send(prefix);
+    await until(() => ends.length === 1);
+    expect(ends[0]).toContain(`at most ${String(MAX_MESSAGE_BYTES)} are taken`);
+  });
+
+  it('says that there is no such method', async () => {
+    const { address, streams } = await startServer();
+    const { ends } = open(address, '/test.v1.Test/Sing');
+    await until(() => ends.length === 1);
+    expect(ends).toEqual(['there is no method /test.v1.Test/Sing here']);
+    expect(streams).toEqual([]);
+  });
+
+  it('ends for the client when the server ends it, after what was sent', async () => {
+    const { address, streams } = await startServer();
+    const { client, received, ends } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+    streams[0]?.send(frameOf('two'));
+    streams[0]?.end();
+    await until(() => ends.length === 1);
+    expect(received).toEqual(['one', 'two']);
+    expect(ends).toEqual(['it has closed the stream']);
+  });
+
+  it('ends for the server when the client is gone, and its client hears nothing of its own close', async () => {
+    const { address, streams, log } = await startServer();
+    const { client, received, ends } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+    client.close();
+    await until(() => log.includes('closed'));
+    expect(streams[0]?.isOpen).toBe(false);
+    expect(ends).toEqual([]);
+  });
+
+  it('is cut at the deadline of the server that closes', async () => {
+    const { server, address } = await startServer();
+    const { client, received, ends } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+    await server.close(20);
+    await until(() => ends.length === 1);
+  });
+
+  it('does not read on while it is paused', async () => {
+    const { address, streams } = await startServer();
+    const { client, received } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+    streams[0]?.pause();
+    client.send(frameOf('two'));
+    client.send(frameOf('three'));
+    streams[0]?.send(frameOf('between'));
+    await until(() => received.length === 2);
+    streams[0]?.resume();
+    await until(() => received.length === 4);
+    expect(received).toEqual(['one', 'between', 'two', 'three']);
+  });
+
+  it('says why there is no connection', async () => {
+    const { server, address } = await startServer();
+    await server.close(0);
+    const { ends } = open(address);
+    await until(() => ends.length === 1);
+    expect(ends[0]).toContain('ECONNREFUSED');
+  });
+
+  it('ends when the other side speaks something else', async () => {
+    const other = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    cleanUps.push(() => void other.close());
+    const { ends, isReady } = open(`127.0.0.1:${String((other.address() as AddressInfo).port)}`);
+    await until(() => ends.length === 1);
+    expect(isReady()).toBe(false);
+  });
+
+  it('needs a port that is free', async () => {
+    const { server } = await startServer();
+    const accept = (): never => {
+      throw new Error('nobody connects');
+    };
+    const again = startGrpcStreamServer({ host: '127.0.0.1', port: server.port, portFlag: '--port', method, accept });
+    await expect(again).rejects.toMatchObject({
+      code: 'failed_precondition',
+      message: expect.stringContaining('another program uses this port') as string,
+    });
+  });
+});
