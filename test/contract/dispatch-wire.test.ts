@@ -156,7 +156,11 @@ describe('the Dispatch wire', () => {
       onClosed: () => undefined,
     });
     const { dispatch: method } = expertService;
-    const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--port', method, accept });
+    const onError = (error: Error): never => {
+      throw error;
+    };
+    const options = { host: '127.0.0.1', port: 0, portFlag: '--port', method, accept, onError };
+    const server = await startGrpcStreamServer(options);
     const client = new ExpertClient(`127.0.0.1:${String(server.port)}`, credentials.createInsecure());
     cleanUps.push(
       () => server.close(0),

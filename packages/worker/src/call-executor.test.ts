@@ -23,7 +23,7 @@ const callOf = (callId: number, layerIndex: number, value: number): DispatchCall
 });
 
 /** An executor over layers whose runners double the rows; layer 7's runner fails. Runs wait for `gate` where one is given. */
-function openExecutor({ maxQueuedCalls = 10, gate = Promise.resolve() } = {}) {
+function openExecutor({ maxQueuedCalls = 10, maxQueuedBytes = 1e6, gate = Promise.resolve() } = {}) {
   const runs: number[][] = [];
   const scratch = new Float32Array(64);
   const run = async (calls: readonly DispatchCall[]): Promise<Float32Array[]> => {
@@ -48,12 +48,12 @@ function openExecutor({ maxQueuedCalls = 10, gate = Promise.resolve() } = {}) {
   const executor = new CallExecutor({
     served: () => served,
     counters,
-    queueBounds: { maxCalls: maxQueuedCalls, maxBytes: 1e6 },
+    queueBounds: { maxCalls: maxQueuedCalls, maxBytes: maxQueuedBytes },
     maxBatchRows: 100,
   });
   const answers: DispatchAnswer[] = [];
-  const submit = (call: DispatchCall, owner: object = executor): void => {
-    executor.submit({ kind: 'call', call }, owner, (answer) =>
+  const submit = (call: DispatchCall, owner: object = executor, sizeBytes = 100): void => {
+    executor.submit({ kind: 'call', call, sizeBytes }, owner, (answer) =>
       answers.push(decodeDispatchAnswer(answer.subarray(GRPC_PREFIX_BYTES))),
     );
   };
@@ -128,6 +128,14 @@ describe('CallExecutor', () => {
     expect(answers).toMatchObject([
       { callId: 2, error: { code: 'resource_exhausted', message: expect.stringMatching(/^1 calls wait/) as string } },
     ]);
+  });
+
+  it('refuses a call when the messages that wait hold too much memory, whatever their rows have', () => {
+    const { executor, answers, submit } = openExecutor({ maxQueuedBytes: 1000 });
+    submit(callOf(1, 0, 1), executor, 600);
+    submit(callOf(2, 0, 1), executor, 401);
+    submit(callOf(3, 0, 1), executor, 400);
+    expect(answers).toMatchObject([{ callId: 2, error: { code: 'resource_exhausted' } }]);
   });
 
   it('drops the waiting calls of a stream that is gone', async () => {

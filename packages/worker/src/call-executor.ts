@@ -22,6 +22,8 @@ export interface CallExecutorOptions {
   readonly maxBatchRows: number;
 }
 
+type TakenCall = Extract<IncomingCall, { readonly kind: 'call' }>;
+
 interface WaitingCall {
   readonly call: DispatchCall;
   readonly batchKey: LoadedLayer;
@@ -53,7 +55,7 @@ export class CallExecutor {
       return;
     }
     try {
-      this.#enqueue(incoming.call, owner, send);
+      this.#enqueue(incoming, owner, send);
     } catch (error) {
       this.#sendError(incoming.call, toErrorData(error), send);
     }
@@ -91,12 +93,11 @@ export class CallExecutor {
     return numFailed;
   }
 
-  #enqueue(call: DispatchCall, owner: object, send: SendAnswer): void {
+  #enqueue({ call, sizeBytes }: TakenCall, owner: object, send: SendAnswer): void {
     if (this.#isDraining)
       throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
     const layer = findLayer(call, this.#options.served());
     const batchRows = Math.max(call.numRows, call.expertIds.length);
-    const sizeBytes = call.rows.byteLength;
     if (!this.#queue.push({ call, batchKey: layer, batchRows, sizeBytes, arrivedAtMs: performance.now(), owner, send }))
       throw queueIsFull(this.#queue.size, this.#options.queueBounds);
     layer.acquire();
@@ -104,8 +105,8 @@ export class CallExecutor {
     this.#running ??= this.#runAll();
   }
 
-  // ONNX Runtime blocks this thread. The pause between batches lets answers out to the sockets, and lets in the calls that
-  // arrived meanwhile, so that they are computed together; the first batch takes the calls that came in the same chunk.
+  // ONNX Runtime blocks this thread, the native kernels do not. The pause between batches lets answers out to the sockets, and lets in
+  // the calls that arrived meanwhile, so that they are computed together; the first batch takes the calls that came in the same chunk.
   async #runAll(): Promise<void> {
     await Promise.resolve();
     while (this.#queue.size > 0) {
@@ -178,7 +179,7 @@ const NO_ROWS = new Float32Array(0);
 const queueIsFull = (numCalls: number, { maxCalls, maxBytes }: QueueBounds): ExpertmeshError =>
   new ExpertmeshError(
     'resource_exhausted',
-    `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls or ${formatBytes(maxBytes)} of rows may: send fewer at a time`,
+    `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls of ${formatBytes(maxBytes)} together may: send fewer at a time`,
   );
 
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);

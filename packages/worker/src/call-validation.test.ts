@@ -49,6 +49,11 @@ describe('findLayer', () => {
       /expert 3 of layer 2 is not .* 2 experts from 1 to 2/,
     ],
     ['an expert that does not exist', { expertIds: Uint32Array.of(1, 4, 2) }, /expert 4 does not exist: .* 4 experts/],
+    [
+      'more pairs than each row with every expert has',
+      { expertIds: new Uint32Array(9).fill(1), routingWeights: new Float32Array(9) },
+      /2 rows have 9 pairs, but a layer has 4 experts/,
+    ],
     ['another hidden size', { hiddenSize: 4 }, /hidden_size is 4, the loaded model has 3/],
     ['a weight that is NaN', { routingWeights: Float32Array.of(1, NaN, 1) }, /routing_weights\[1\] is NaN/],
     ['an infinite weight', { routingWeights: Float32Array.of(1, 1, -Infinity) }, /routing_weights\[2\] is -Infinity/],

@@ -19,7 +19,7 @@ export interface ServedShard<Layer extends ServedLayer = ServedLayer> {
  * Checks a decoded call, whose tensors agree with each other, against what is loaded and returns the layer that computes it.
  *
  * @throws ExpertmeshError `failed_precondition` when nothing is loaded or another placement version is served, `invalid_argument` when
- * the call is for another model, for experts that this worker does not hold, or has weights that are not finite.
+ * the call is for another model, for experts that this worker does not hold, has more pairs than its rows can have, or has weights that are not finite.
  */
 export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: ServedShard<Layer> | undefined): Layer {
   if (shard === undefined)
@@ -45,7 +45,13 @@ export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: 
   return layer;
 }
 
-function checkPairs({ expertIds, routingWeights }: DispatchCall, layer: ServedLayer): void {
+function checkPairs({ numRows, expertIds, routingWeights }: DispatchCall, layer: ServedLayer): void {
+  const numExperts = layer.localIndices.length;
+  if (expertIds.length > numRows * numExperts)
+    refuse(
+      'invalid_argument',
+      `${String(numRows)} rows have ${String(expertIds.length)} pairs, but a layer has ${String(numExperts)} experts: send each expert of a row once`,
+    );
   for (let pairIndex = 0; pairIndex < expertIds.length; pairIndex += 1) {
     const expertId = expertIds[pairIndex] ?? 0;
     if ((layer.localIndices[expertId] ?? -1) < 0) refuseExpert(expertId, layer);

@@ -14,12 +14,13 @@ export interface WorkerCompute {
 /**
  * Chooses what computes experts, and says so.
  *
- * @throws ExpertmeshError as chooseProvider.
+ * @throws ExpertmeshError as chooseProvider; the signal's reason when it aborts.
  */
 export async function chooseCompute(
   config: Pick<WorkerConfig, 'ep' | 'numThreads' | 'memoryBudgetBytes' | 'gpuMemoryBytes'>,
   store: ExpertStore,
   logger: Logger,
+  signal: AbortSignal,
 ): Promise<WorkerCompute> {
   const { ep, numThreads, memoryBudgetBytes, gpuMemoryBytes } = config;
   const { provider, reason, gpu } = await chooseProvider({
@@ -29,6 +30,7 @@ export async function chooseCompute(
     role: 'worker',
     gpuMemoryBytes,
     need: gpuNeed(store, ({ kind }) => kind === 'expert', 0),
+    signal,
   });
   logger.info({ provider, reason, gpuMemory: gpu?.source }, 'computing');
   return { provider, memoryBudgetBytes: gpu?.bytes ?? memoryBudgetBytes };

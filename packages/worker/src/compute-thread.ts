@@ -28,8 +28,8 @@ import { WorkerCounters } from './worker-counters.js';
 const CLOSE_TIMEOUT_MS = 500;
 
 /*
- * Entry of the compute thread: the data-plane server and ONNX Runtime. A run blocks this thread, so control and health are the main
- * thread's; see compute-client.ts for the other end.
+ * Entry of the compute thread: the data-plane server and the experts. ONNX Runtime blocks this thread while it runs (the native kernels have
+ * threads of their own), so control and health are the main thread's; see compute-client.ts for the other end.
  */
 const { storeDir, host, port, provider, numThreads, verify, logLevel, counters } = workerData as ComputeThreadOptions;
 const logger = createLogger({ name: 'worker-compute', level: logLevel });
@@ -53,6 +53,9 @@ const server = await startGrpcStreamServer({
   portFlag: '--port',
   method: expertService.dispatch,
   accept: service.accept,
+  onError: (error) => {
+    logger.error({ err: error }, 'the data port cannot accept a connection');
+  },
 });
 const aborts = new Map<number, AbortController>();
 

@@ -17,8 +17,10 @@ const request = DispatchRequest.fromPartial({
 
 describe('decodeIncomingCall', () => {
   it('reads a call', () => {
-    expect(decodeIncomingCall(DispatchRequest.encode(request).finish())).toMatchObject({
+    const message = DispatchRequest.encode(request).finish();
+    expect(decodeIncomingCall(message)).toMatchObject({
       kind: 'call',
+      sizeBytes: message.byteLength,
       call: { callId: 5, rowDtype: 'fp32', expertIds: Uint32Array.of(4) },
     });
   });

@@ -8,7 +8,8 @@ export type CallIdentity = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placeme
 
 /** A message of the stream: a call, or one that can be read but whose fields contradict each other. */
 export type IncomingCall =
-  | { readonly kind: 'call'; readonly call: DispatchCall }
+  /** The call's tensors are views: it holds the memory of the whole message, `sizeBytes`. */
+  | { readonly kind: 'call'; readonly call: DispatchCall; readonly sizeBytes: number }
   | { readonly kind: 'refused'; readonly identity: CallIdentity; readonly error: ErrorData };
 
 /**
@@ -18,7 +19,7 @@ export type IncomingCall =
  */
 export function decodeIncomingCall(message: Uint8Array): IncomingCall {
   try {
-    return { kind: 'call', call: decodeDispatchCall(message) };
+    return { kind: 'call', call: decodeDispatchCall(message), sizeBytes: message.byteLength };
   } catch (thrown) {
     const error = ExpertmeshError.from(thrown);
     if (error.code === 'data_loss') throw error;

@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
   const store = await openExpertStore(config.store);
   const counters = new WorkerCounters();
-  const memory = await chooseCompute(config, store, logger);
+  const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;
   const own = { provider, counters: counters.memory };
   const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);

@@ -15,12 +15,12 @@ describe('evaluateTargets', () => {
   });
 
   it('compares with the peer', () => {
-    const target = evaluate({ 'one.decode.1': 40, 'peer.decode.1': 30 });
+    const target = evaluate({ 'local.decode.1': 40, 'peer.decode.1': 30 });
     expect(target(1)).toMatchObject({ measured: 40 / 30, target: 1.3, met: true });
   });
 
   it('reports the part that misses its target most, or the first where all are met', () => {
-    const target = evaluate({ 'one.decode.4': 64, 'peer.decode.4': 32, 'one.decode.16': 80, 'peer.decode.16': 40 });
+    const target = evaluate({ 'local.decode.4': 64, 'peer.decode.4': 32, 'local.decode.16': 80, 'peer.decode.16': 40 });
     expect(target(2)).toMatchObject({ measured: 2, target: 2.5, met: false, part: '16 sequences' });
     const met = evaluate({ 'delay.0.5.lookup.on': 90, 'delay.0.5.lookup.off': 30, 'delay.0.5.lookup.identical': 1 });
     expect(met(11)).toMatchObject({ measured: 3, target: 1.8, met: true, part: '0.5 ms' });
@@ -32,12 +32,12 @@ describe('evaluateTargets', () => {
   });
 
   it('does not meet a target by half of its parts', () => {
-    const target = evaluate({ 'one.decode.4': 64, 'peer.decode.4': 32 });
-    expect(target(2)).toMatchObject({ measured: null, met: null, reason: 'one.decode.16 was not asked for' });
+    const target = evaluate({ 'local.decode.4': 64, 'peer.decode.4': 32 });
+    expect(target(2)).toMatchObject({ measured: null, met: null, reason: 'local.decode.16 was not asked for' });
   });
 
   it('says why something was not measured', () => {
-    const target = evaluate({ 'one.decode.1': 40 }, [['peer', 'llama.cpp is not installed']]);
+    const target = evaluate({ 'local.decode.1': 40 }, [['peer', 'llama.cpp is not installed']]);
     expect(target(1)).toMatchObject({ measured: null, met: null, reason: 'llama.cpp is not installed' });
   });
 });

@@ -28,20 +28,23 @@ const STALL_PROMPT = 4096;
 const MAX_MODEL_LEN = STALL_PROMPT + 4096;
 const WARM_UP_TOKENS = 256;
 
-/** One cluster of one worker, and llama.cpp beside it, measured in turns. */
+/** A coordinator with local experts, one with a worker, and llama.cpp beside them, measured in turns. */
 export async function runOneBoxPhase(context: BenchContext, store: BenchStore): Promise<void> {
   const { options } = context;
   if (!MEASURES.some((name) => options.measures.has(name))) return;
   const prompts = new PromptMaker(store.store.spec.vocabSize - 1024);
-  context.say('starting a cluster of 1 worker');
-  const one = await OwnCluster.start({
-    name: 'one',
-    storeDir: store.store.dir,
-    flags: ['--workers', '1', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
-  });
+  const start = (name: string, numWorkers: string): Promise<OwnCluster> =>
+    OwnCluster.start({
+      name,
+      storeDir: store.store.dir,
+      flags: ['--workers', numWorkers, ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+    });
+  context.say('starting a coordinator with local experts, and another one with 1 worker');
+  const local = await start('local', '0');
+  const one = await start('one', '1');
   const peer = await startPeer(context);
   try {
-    const subjects = peer === undefined ? [one] : [one, peer.subject];
+    const subjects = peer === undefined ? [local, one] : [local, one, peer.subject];
     for (const subject of subjects) await subject.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);
     await runRounds(context, PHASE_INDEX, [
       { title: "this machine's limits", run: (round) => sampleLimits(context, store, 'limit', round) },
@@ -52,6 +55,7 @@ export async function runOneBoxPhase(context: BenchContext, store: BenchStore): 
   } finally {
     await peer?.stop();
     await one.stop();
+    await local.stop();
   }
 }
 

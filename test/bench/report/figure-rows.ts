@@ -22,13 +22,13 @@ const decode = (title: string, subject: string, batchSize: number, limit = 'limi
   unit: 'tok/s',
   measure: `${subject}.decode.${String(batchSize)}`,
   limit: `${limit}.decode.${String(batchSize)}`,
-  ...(subject === 'one' && { peer: `peer.decode.${String(batchSize)}` }),
+  ...((subject === 'one' || subject === 'local') && { peer: `peer.decode.${String(batchSize)}` }),
 });
 
-const prefill = (numTokens: number): FigureRow => ({
-  title: `prefill, ${String(numTokens)} tokens`,
+const prefill = (title: string, subject: string, numTokens: number): FigureRow => ({
+  title: `${title}, ${String(numTokens)} tokens`,
   unit: 'tok/s',
-  measure: `one.prefill.${String(numTokens)}`,
+  measure: `${subject}.prefill.${String(numTokens)}`,
   peer: `peer.prefill.${String(numTokens)}`,
   limit: 'limit.prefill',
 });
@@ -49,6 +49,8 @@ const layer = (subject: string, batchSize: number): FigureRow[] => [
 ];
 
 export const LAYER_CONFIGURATIONS: readonly { readonly title: string; readonly name: string }[] = [
+  { title: 'local experts, 1 sequence', name: 'local.layer.1' },
+  { title: 'local experts, 16 sequences', name: 'local.layer.16' },
   { title: '1 worker, 1 sequence', name: 'one.layer.1' },
   { title: '1 worker, 16 sequences', name: 'one.layer.16' },
   { title: '4 workers, 1 sequence', name: 'four.layer.1' },
@@ -72,9 +74,11 @@ export const FIGURE_SECTIONS: readonly FigureSection[] = [
   {
     title: '30B-A3B geometry, 12 layers',
     rows: [
-      ...[1, 4, 16].map((batchSize) => decode('decode', 'one', batchSize)),
-      ...[256, 1024].map(prefill),
-      { title: 'first token, prompt of 32', unit: 'ms', measure: 'one.firstToken.32', peer: 'peer.firstToken.32' },
+      ...[1, 4, 16].map((batchSize) => decode('local experts: decode', 'local', batchSize)),
+      ...[256, 1024].map((numTokens) => prefill('local experts: prefill', 'local', numTokens)),
+      ...[1, 4, 16].map((batchSize) => decode('1 worker: decode', 'one', batchSize)),
+      ...[256, 1024].map((numTokens) => prefill('1 worker: prefill', 'one', numTokens)),
+      { title: 'first token, prompt of 32', unit: 'ms', measure: 'local.firstToken.32', peer: 'peer.firstToken.32' },
       { title: 'inter-token p50, quiet', unit: 'ms', measure: 'one.stall.quiet' },
       { title: 'inter-token p99 during a long prompt', unit: 'ms', measure: 'one.stall.p99' },
       { title: 'ready after, first start', unit: 's', measure: 'one.first.readySeconds' },
@@ -119,6 +123,8 @@ export const FIGURE_SECTIONS: readonly FigureSection[] = [
     rows: [decode('decode', 'large', 1, 'limit.large'), decode('decode', 'large', 16, 'limit.large')],
   },
   ...[
+    { title: 'A layer, local experts, 1 sequence', rows: layer('local', 1) },
+    { title: 'A layer, local experts, 16 sequences', rows: layer('local', 16) },
     { title: 'A layer, 1 worker, 1 sequence', rows: layer('one', 1) },
     { title: 'A layer, 1 worker, 16 sequences', rows: layer('one', 16) },
     { title: 'A layer, 4 workers, 1 sequence', rows: layer('four', 1) },

@@ -22,13 +22,13 @@ export async function providerChecks(numThreads: number): Promise<Check[]> {
   if (listed.type === 'failed')
     return [broken('ONNX Runtime', `cannot be loaded (${listed.reason}): run npm ci again on this machine`)];
   const providers: Provider[] = ['native', ...listed.providers];
-  const probes = await Promise.all(
-    QUANTISATIONS.map(async (quantisation) => {
-      const geometry = { spec: parseModelSpec(PRESET_CONFIGS.demo), quantisation };
-      const options = { numThreads, timeoutMs: TIMEOUT_MS, withDense: true };
-      return { bits: quantisation.bits, byProvider: await probeProviders(providers, geometry, options) };
-    }),
-  );
+  const options = { numThreads, timeoutMs: TIMEOUT_MS, withDense: true };
+  const probes: { bits: number; byProvider: ReadonlyMap<Provider, ProviderProbe> }[] = [];
+  // One after the other: together they would take each other's cores, and their times would say little.
+  for (const quantisation of QUANTISATIONS) {
+    const geometry = { spec: parseModelSpec(PRESET_CONFIGS.demo), quantisation };
+    probes.push({ bits: quantisation.bits, byProvider: await probeProviders(providers, geometry, options) });
+  }
   const checks = providers.map((provider) =>
     providerCheck(
       provider,

@@ -6,14 +6,15 @@ import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 /**
  * Chooses once what all processes of this machine compute with: a GPU must hold what they need together.
  *
- * @throws ExpertmeshError as chooseProvider.
+ * @throws ExpertmeshError as chooseProvider; the signal's reason when it aborts.
  */
 export async function chooseCompute(
   { ep, numThreads, kvCacheBytes, gpuMemoryBytes }: UpConfig,
   storeDir: string,
+  signal: AbortSignal,
 ): Promise<ProviderChoice> {
   const store = await openExpertStore(storeDir);
   // The embedding is read from its file, row by row.
   const need = gpuNeed(store, ({ kind }) => kind !== 'embedding', kvCacheBytes);
-  return chooseProvider({ ep, geometry: store, numThreads, role: 'coordinator', gpuMemoryBytes, need });
+  return chooseProvider({ ep, geometry: store, numThreads, role: 'coordinator', gpuMemoryBytes, need, signal });
 }

@@ -60,7 +60,7 @@ describe('the flags for the processes', () => {
       { dataPort: 1, controlPort: 2 },
       { dataPort: 3, controlPort: 4 },
     ];
-    expect(parseCoordinatorConfig(coordinatorArgv(config, served, workers), {})).toMatchObject({
+    expect(parseCoordinatorConfig(coordinatorArgv(config, plan, served, workers), {})).toMatchObject({
       store: '/cache/store',
       workers: [
         { host: '127.0.0.1', port: 2 },
@@ -70,14 +70,21 @@ describe('the flags for the processes', () => {
       servedModelName: 'qwen',
       maxModelLen: undefined,
       kvCacheBytes: GIB,
+      memoryBudgetBytes: undefined,
       wireDtype: 'fp16',
     });
+  });
+
+  it('give a coordinator without workers all the memory for experts', () => {
+    const alone = upConfig('--workers', '0', '--kv-cache-bytes', '2GiB');
+    const argv = coordinatorArgv(alone, planProcesses(alone, machine), served, []);
+    expect(parseCoordinatorConfig(argv, {})).toMatchObject({ localExperts: true, memoryBudgetBytes: 30 * GIB });
   });
 
   it('keep the ports of the first start at a restart', () => {
     const worker = workerArgv(config, plan, served, { dataPort: 40_000, controlPort: 40_001 });
     expect(parseWorkerConfig(worker, {})).toMatchObject({ port: 40_000, controlPort: 40_001 });
-    const coordinator = coordinatorArgv(config, served, [{ dataPort: 1, controlPort: 2 }], {
+    const coordinator = coordinatorArgv(config, plan, served, [{ dataPort: 1, controlPort: 2 }], {
       httpPort: 5,
       grpcPort: 6,
     });

@@ -10,6 +10,8 @@ import { type ServedStore } from './served-store.js';
 export interface ProcessPlan {
   readonly threadsPerWorker: number;
   readonly memoryPerWorkerBytes: number;
+  /** For experts of the coordinator itself; absent where the workers have them all. */
+  readonly localMemoryBytes?: number;
 }
 
 /** The part of the memory that may be planned with; the rest is for the system and for what is not budgeted. */
@@ -29,9 +31,12 @@ export function planProcesses(config: UpConfig, machine: MachineResources): Proc
       `--kv-cache-bytes ${formatBytes(config.kvCacheBytes)} leaves no memory for experts: at most ${formatBytes(plannableBytes)} ` +
         `of this machine's ${formatBytes(machine.totalMemoryBytes)} are planned with`,
     );
+  const expertBytes = plannableBytes - config.kvCacheBytes;
+  if (config.workers === 0)
+    return { threadsPerWorker: config.numThreads, memoryPerWorkerBytes: 0, localMemoryBytes: expertBytes };
   return {
-    threadsPerWorker: Math.max(1, Math.floor(config.numThreads / Math.max(1, config.workers))),
-    memoryPerWorkerBytes: Math.floor((plannableBytes - config.kvCacheBytes) / Math.max(1, config.workers)),
+    threadsPerWorker: Math.max(1, Math.floor(config.numThreads / config.workers)),
+    memoryPerWorkerBytes: Math.floor(expertBytes / config.workers),
   };
 }
 
@@ -60,6 +65,7 @@ export function workerArgv(
 
 export function coordinatorArgv(
   config: UpConfig,
+  plan: ProcessPlan,
   { storeDir, modelName }: ServedStore,
   workers: readonly ListeningPorts['worker'][],
   ports: ListeningPorts['coordinator'] = { httpPort: config.port, grpcPort: config.grpcPort },
@@ -77,6 +83,7 @@ export function coordinatorArgv(
     maxBatchTokens: config.maxBatchTokens,
     maxStepStretch: config.maxStepStretch,
     kvCacheBytes: config.kvCacheBytes,
+    memoryBudgetBytes: plan.localMemoryBytes,
     ep: config.ep,
     gpuMemoryBytes: config.gpuMemoryBytes,
     numThreads: config.numThreads,

@@ -43,7 +43,8 @@ export async function runUp(config: UpConfig): Promise<void> {
   await runUntilShutdown({ logger, drainTimeoutMs }, async (lifecycle) => {
     const served = await packWithProgress(found, lifecycle.signal);
     lifecycle.signal.addEventListener('abort', () => process.stdout.write('Stopping.\n'));
-    const compute = await chooseCompute(config, served.storeDir);
+    const compute = await chooseCompute(config, served.storeDir, lifecycle.signal);
+    lifecycle.signal.throwIfAborted();
     await startMesh({ config: { ...config, ep: compute.provider }, compute, plan, served, sink, logger, lifecycle });
   });
 }
@@ -105,13 +106,14 @@ function startWorkers({ config, plan, served, sink, logger, lifecycle }: Mesh): 
 
 /** Registered after the workers, so it is closed before them: its requests need them to the end. */
 function startCoordinator(
-  { config, served, sink, logger, lifecycle }: Mesh,
+  { config, plan, served, sink, logger, lifecycle }: Mesh,
   workerPorts: readonly ListeningPorts['worker'][],
 ): SupervisedProcess<'coordinator'> {
   const coordinator = new SupervisedProcess<'coordinator'>({
     name: 'the coordinator',
     logger,
-    fork: (ports) => forkRole('coordinator', coordinatorArgv(config, served, workerPorts, ports), writeLineTo(sink)),
+    fork: (ports) =>
+      forkRole('coordinator', coordinatorArgv(config, plan, served, workerPorts, ports), writeLineTo(sink)),
     onGiveUp: lifecycle.fail,
   });
   lifecycle.onShutdown('coordinator', (deadline) => coordinator.stop(deadline));

@@ -21,8 +21,10 @@ const machine = (probes: Partial<Record<Provider, ProviderProbe>>, hasKernels = 
   probe: (providers) => Promise.resolve(new Map(providers.map((name) => [name, probes[name] ?? NO_DRIVER]))),
 });
 
+const signal = new AbortController().signal;
+
 const choose = (ep: ExecutionProvider, on: Machine, role: Role = 'coordinator'): Promise<ProviderChoice> =>
-  chooseProvider({ ep, geometry, numThreads: 1, role, gpuMemoryBytes: undefined, need }, on);
+  chooseProvider({ ep, geometry, numThreads: 1, role, gpuMemoryBytes: undefined, need, signal }, on);
 
 describe('chooseProvider with auto', () => {
   it('takes native kernels where there is no GPU, and tries nothing', async () => {
@@ -69,6 +71,25 @@ describe('chooseProvider with auto', () => {
       'there are native kernels for 4 bits; the GPU cannot hold 500 MB of weights and 200 MB for the KV cache: test',
     );
     expect((await choose('auto', withBudget(undefined))).reason).toContain('no GPU is tried, its memory is test');
+  });
+
+  it('takes the CPU where nothing can be tried, and says why', async () => {
+    const full = { ...machine({}), probe: () => Promise.reject(new Error('no space left on device')) };
+    const choice = await choose('auto', full);
+    expect(choice.provider).toBe('native');
+    expect(choice.reason).toBe('there are native kernels for 4 bits; no GPU could be tried: no space left on device');
+  });
+
+  it('chooses nothing after an abort', async () => {
+    const abort = new AbortController();
+    const probe = (): Promise<never> => {
+      abort.abort();
+      return Promise.reject(new Error('interrupted'));
+    };
+    const request = { ep: 'auto', geometry, numThreads: 1, role: 'worker', gpuMemoryBytes: undefined, need } as const;
+    await expect(chooseProvider({ ...request, signal: abort.signal }, { ...machine({}), probe })).rejects.toThrow(
+      expect.objectContaining({ name: 'AbortError' }) as Error,
+    );
   });
 
   it('takes for a coordinator no provider that cannot keep its KV cache', async () => {

@@ -20,6 +20,8 @@ export interface ProviderRequest {
   readonly gpuMemoryBytes: number | undefined;
   /** At most: a worker does not know its experts yet. */
   readonly need: GpuNeed;
+  /** Ends what is being tried. */
+  readonly signal: AbortSignal;
 }
 
 export interface ProviderChoice {
@@ -50,7 +52,8 @@ const AUTO_TIMEOUT_MS = 5_000;
  * and computes experts correctly and faster.
  *
  * @throws ExpertmeshError `failed_precondition` when the named provider does not work here, with the reason and what to do;
- * `resource_exhausted` when its GPU cannot hold what a coordinator needs (a worker checks what is assigned to it).
+ * `resource_exhausted` when its GPU cannot hold what a coordinator needs (a worker checks what is assigned to it). The signal's reason when it
+ * aborts.
  */
 export async function chooseProvider(request: ProviderRequest, machine = THIS_MACHINE): Promise<ProviderChoice> {
   const { ep } = request;
@@ -66,7 +69,7 @@ function requireNative({ geometry }: ProviderRequest, machine: Machine): void {
 }
 
 async function requireGpu(ep: GpuProvider, request: ProviderRequest, machine: Machine): Promise<GpuBudget> {
-  const { geometry, numThreads, role, need, gpuMemoryBytes } = request;
+  const { geometry, numThreads, role, need, gpuMemoryBytes, signal } = request;
   if (!GPU_PROVIDERS[role].includes(ep))
     throw new ExpertmeshError(
       'failed_precondition',
@@ -75,7 +78,7 @@ async function requireGpu(ep: GpuProvider, request: ProviderRequest, machine: Ma
     );
   const budget = await machine.gpuBudget(gpuMemoryBytes);
   if (role === 'coordinator') requireGpuMemory(need, budget);
-  const options = { numThreads, timeoutMs: NAMED_TIMEOUT_MS, withDense: role === 'coordinator' };
+  const options = { numThreads, timeoutMs: NAMED_TIMEOUT_MS, withDense: role === 'coordinator', signal };
   const probe = (await machine.probe([ep], geometry, options)).get(ep);
   if (probe?.type !== 'works')
     throw new ExpertmeshError(
@@ -86,17 +89,22 @@ async function requireGpu(ep: GpuProvider, request: ProviderRequest, machine: Ma
 }
 
 async function chooseBest(request: ProviderRequest, machine: Machine): Promise<ProviderChoice> {
-  const { geometry, numThreads, role, need, gpuMemoryBytes } = request;
+  const { geometry, numThreads, role, need, gpuMemoryBytes, signal } = request;
   const onCpu = bestOnCpu(geometry, machine);
   const without = (why: string): ProviderChoice => ({ ...onCpu, reason: `${onCpu.reason}; ${why}` });
   if (!machine.mayHaveGpu()) return without('no GPU is here');
   const gpu = await machine.gpuBudget(gpuMemoryBytes);
   if (gpu.bytes === undefined) return without(`no GPU is tried, its memory is ${gpu.source}`);
   if (!fits(need, gpu.bytes)) return without(`the GPU cannot hold ${describeNeed(need)}: ${gpu.source}`);
-  const options = { numThreads, timeoutMs: AUTO_TIMEOUT_MS, withDense: role === 'coordinator' };
+  const options = { numThreads, timeoutMs: AUTO_TIMEOUT_MS, withDense: role === 'coordinator', signal };
   const candidates = GPU_PROVIDERS[role].filter((provider) => existsOn(provider));
-  const probes = await machine.probe([onCpu.provider, ...candidates], geometry, options);
-  return fastest(onCpu, probes, gpu);
+  try {
+    const probes = await machine.probe([onCpu.provider, ...candidates], geometry, options);
+    return fastest(onCpu, probes, gpu);
+  } catch (error) {
+    signal.throwIfAborted();
+    return without(`no GPU could be tried: ${ExpertmeshError.from(error).message}`);
+  }
 }
 
 function bestOnCpu({ quantisation }: ProbeGeometry, machine: Machine): ProviderChoice {

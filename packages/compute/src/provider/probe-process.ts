@@ -10,6 +10,8 @@ import { type ProbeAnswer, type ProbeTask } from './provider-probe.js';
 process.once('message', (task: ProbeTask) => {
   void answer(task).then((message) => process.send?.(message));
 });
+// Nobody waits for the answer any more.
+process.once('disconnect', () => process.exit());
 
 async function answer(task: ProbeTask): Promise<ProbeAnswer> {
   try {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
 import { type StoredExperts } from '../experts/expert-runners.js';
 import { type GraphProbe } from './expert-probe.js';
@@ -37,23 +38,28 @@ export interface ProbeOptions {
   readonly numThreads: number;
   readonly timeoutMs: number;
   readonly withDense?: boolean;
+  /** Ends the process under way. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Tries providers one after the other, each in a process of its own: a provider without its driver prints native errors, and a broken driver
  * can take the process down.
+ *
+ * @throws ExpertmeshError `failed_precondition` when the model to try them with cannot be written; the signal's reason when it aborts.
  */
 export async function probeProviders<P extends Provider>(
   providers: readonly P[],
   geometry: ProbeGeometry,
-  { numThreads, timeoutMs, withDense = false }: ProbeOptions,
+  { numThreads, timeoutMs, withDense = false, signal }: ProbeOptions,
 ): Promise<Map<P, ProviderProbe>> {
-  const dir = mkdtempSync(join(tmpdir(), 'expertmesh-probe-'));
+  signal?.throwIfAborted();
+  const dir = written(() => mkdtempSync(join(tmpdir(), 'expertmesh-probe-')));
   try {
-    const model = writeProbeModel(dir, geometry);
+    const model = written(() => writeProbeModel(dir, geometry));
     const probes = new Map<P, ProviderProbe>();
     for (const provider of providers) {
-      const answer = await ask({ type: 'probe', model, provider, numThreads, withDense }, timeoutMs);
+      const answer = await ask({ type: 'probe', model, provider, numThreads, withDense }, timeoutMs, signal);
       probes.set(provider, answer.type === 'listed' ? { type: 'failed', reason: 'it answered wrongly' } : answer);
     }
     return probes;
@@ -68,10 +74,28 @@ export async function listProviders(timeoutMs: number): Promise<Exclude<ProbeAns
   return answer.type === 'works' ? { type: 'failed', reason: 'it answered wrongly' } : answer;
 }
 
-async function ask(task: ProbeTask, timeoutMs: number): Promise<ProbeAnswer> {
-  const child = fork(PROCESS, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], timeout: timeoutMs });
+function written<T>(write: () => T): T {
   try {
-    return await new Promise<ProbeAnswer>((resolve) => {
+    return write();
+  } catch (error) {
+    throw new ExpertmeshError(
+      'failed_precondition',
+      `the model that providers are tried with cannot be written to ${tmpdir()} (${error instanceof Error ? error.message : String(error)}): ` +
+        'free space there, or name another directory with the environment variable TMPDIR (TEMP on Windows)',
+      { cause: error },
+    );
+  }
+}
+
+async function ask(task: ProbeTask, timeoutMs: number, signal?: AbortSignal): Promise<ProbeAnswer> {
+  signal?.throwIfAborted();
+  const child = fork(PROCESS, {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    timeout: timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  try {
+    const answer = await new Promise<ProbeAnswer>((resolve) => {
       child.once('message', (message) => {
         // Both ends are this package's own.
         resolve(message as ProbeAnswer);
@@ -90,6 +114,8 @@ async function ask(task: ProbeTask, timeoutMs: number): Promise<ProbeAnswer> {
         if (error !== null) resolve({ type: 'failed', reason: error.message });
       });
     });
+    signal?.throwIfAborted();
+    return answer;
   } finally {
     // A driver may hang at the end, too.
     child.kill('SIGKILL');

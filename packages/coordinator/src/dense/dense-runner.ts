@@ -26,7 +26,7 @@ export interface DenseStep {
    * Norms, projections, attention, and router or MLP of a layer; keys and values of the rows are written to the caches.
    *
    * @param hidden fp32 [rows, hidden]
-   * @returns arrays that hold until the next layer of this step but one.
+   * @returns arrays that do not hold for long: `residual` until the next layer of this step but one, `routed` until the next one.
    */
   layer(layerIndex: number, hidden: Float32Array): Promise<LayerOutput>;
 }

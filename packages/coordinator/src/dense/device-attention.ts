@@ -9,14 +9,7 @@ import { type OnnxTensor } from '@expertmesh/shared/onnx/session';
 import { type SequenceRows } from './dense-runner.js';
 import { deviceCache, DeviceKvCache } from './device-kv-cache.js';
 import { type OnnxAttention, type StepAttention, type StepContext } from './onnx-attention.js';
-
-/**
- * ONNX Runtime takes another kernel from 32 rows on, which is wrong on SwiftShader (probably because its subgroups have 4 lanes). So each
- * device is tried with many rows when the model is loaded, and given fewer at a time where that goes wrong.
- */
-const MANY_ROWS = 64;
-const FEW_ROWS = 31;
-const TOLERATED_ERROR = 0.01;
+import { reliableRows } from './reliable-rows.js';
 
 /**
  * Attention on a GPU whose memory holds the caches. Queries, keys, values and the answers stay there, too. A run takes rows of one
@@ -34,11 +27,19 @@ export class DeviceAttention implements OnnxAttention {
     this.#maxRows = maxRows;
   }
 
-  /** @param provider one that offers tensors on its device: WebGPU. */
+  /**
+   * @param provider one that offers tensors on its device: WebGPU.
+   * @throws ExpertmeshError `failed_precondition` when the device computes attention wrongly.
+   */
   static async load(spec: ModelSpec, provider: OnnxProvider, numThreads: number): Promise<DeviceAttention> {
     const session = await DeviceAttentionSession.load(spec, { provider, numThreads });
-    const error = await attentionError(spec, session, MANY_ROWS, numThreads);
-    return new DeviceAttention(spec, session, error < TOLERATED_ERROR ? Infinity : FEW_ROWS);
+    try {
+      const maxRows = await reliableRows((numRows) => attentionError(spec, session, numRows, numThreads));
+      return new DeviceAttention(spec, session, maxRows);
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
   }
 
   createCache(maxTokens: number): DeviceKvCache {
@@ -67,11 +68,11 @@ export class DeviceAttention implements OnnxAttention {
   async #attendAll(layerIndex: number, qkv: DeviceQkv, pieces: readonly Piece[]): Promise<StepContext> {
     const numRows = pieces.at(-1)?.endRow ?? 0;
     const places = [await this.#session.allocateContext(numRows)];
-    if (pieces.length > 1) places.push(await this.#session.allocateContext(numRows));
     const release = (): void => {
       for (const place of places) place.release();
     };
     try {
+      if (pieces.length > 1) places.push(await this.#session.allocateContext(numRows));
       let contextBefore: OnnxTensor | DeviceTensor = noContext(this.#spec);
       for (const [index, piece] of pieces.entries()) {
         const contextInto = this.#rowsOf(places[index % 2], piece.endRow);

@@ -13,8 +13,10 @@ class FakeDevice {
   numAllocated = 0;
   numReleased = 0;
   allocatedBytes = 0;
+  maxTensors = Infinity;
 
   readonly allocate = (capacity: number): Promise<DeviceTensor> => {
+    if (this.numAllocated === this.maxTensors) return Promise.reject(new Error('out of memory'));
     this.numAllocated += 1;
     this.allocatedBytes += capacity * spec.numKvHeads * spec.headDim * Float32Array.BYTES_PER_ELEMENT;
     const count = (): void => {
@@ -47,6 +49,13 @@ describe('DeviceKvCache', () => {
     cache.release();
     cache.release();
     expect(device.numReleased).toBe(2);
+  });
+
+  it('keeps no half of a layer when the device has no memory for the other', async () => {
+    const device = new FakeDevice();
+    device.maxTensors = 1;
+    await expect(new DeviceKvCache(spec, 10, device.allocate).layer(0)).rejects.toThrow('out of memory');
+    expect(device.numReleased).toBe(1);
   });
 
   it('forgets refused tokens by their number alone', () => {

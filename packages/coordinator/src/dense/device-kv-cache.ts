@@ -34,10 +34,7 @@ export class DeviceKvCache implements SequenceCache {
   }
 
   async layer(layerIndex: number): Promise<DeviceLayerCache> {
-    return (this.#layers[layerIndex] ??= {
-      keys: await this.#allocate(this.capacity),
-      values: await this.#allocate(this.capacity),
-    });
+    return (this.#layers[layerIndex] ??= await this.#allocateLayer());
   }
 
   reserve(numTokens: number): void {
@@ -61,6 +58,16 @@ export class DeviceKvCache implements SequenceCache {
     for (const layer of this.#layers.splice(0)) {
       layer?.keys.release();
       layer?.values.release();
+    }
+  }
+
+  async #allocateLayer(): Promise<DeviceLayerCache> {
+    const keys = await this.#allocate(this.capacity);
+    try {
+      return { keys, values: await this.#allocate(this.capacity) };
+    } catch (error) {
+      keys.release();
+      throw error;
     }
   }
 }

@@ -79,6 +79,26 @@ describe('WorkerStream', () => {
     });
   });
 
+  it('counts the scales of int8 rows with them', async () => {
+    const { server, stream } = await start();
+    const int8Row = { rowDtype: 'int8', rows: Int8Array.of(5), rowScales: Float32Array.of(1) } as const;
+    server.behaviour = answering((answer) => ({ ...answer, ...int8Row }));
+    await stream.call({ ...callOf(1), ...int8Row }, DEADLINE_MS);
+    expect(stream.stats()).toMatchObject({ sentBytes: 21, receivedBytes: 5 });
+  });
+
+  it('waits for no answer to a call that cannot be encoded', async () => {
+    const { stream, clock } = await start();
+    const unreadable = {
+      ...callOf(1),
+      get rowOffsets(): Uint32Array {
+        throw new RangeError('the memory is gone');
+      },
+    };
+    await expect(stream.call(unreadable, DEADLINE_MS)).rejects.toThrow('the memory is gone');
+    expect([stream.stats().numInFlight, clock.numTimers]).toEqual([0, 0]);
+  });
+
   it('matches answers that come in another order than the calls', async () => {
     const { server, stream } = await start();
     const waiting: (() => void)[] = [];

@@ -2,7 +2,7 @@ import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/exper
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer } from '@expertmesh/shared/rpc/dispatch-message';
+import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
@@ -73,14 +73,16 @@ export class WorkerStream implements ExpertLink {
     const { connection } = this.#state;
     const { clock } = this.#options;
     const callId = this.#nextCallId();
+    const startMs = clock.nowMs();
+    // Answers come in later turns. A call that cannot be encoded throws here, and leaves nothing that waits for its answer.
+    connection.send({ ...call, callId });
+    this.#counts.sentBytes += tensorBytes(call);
     return new Promise((resolve, reject) => {
       const answered = answerDeadline(clock, deadlineMs, () => {
         this.#inFlight.delete(callId);
         reject(this.#failed('deadline_exceeded', `no answer to a call within ${String(deadlineMs)} ms`));
       });
-      this.#inFlight.set(callId, { resolve, reject, startMs: clock.nowMs(), answered });
-      this.#counts.sentBytes += tensorBytes(call);
-      connection.send({ ...call, callId });
+      this.#inFlight.set(callId, { resolve, reject, startMs, answered });
     });
   }
 
@@ -144,7 +146,7 @@ export class WorkerStream implements ExpertLink {
     const roundTripMs = this.#options.clock.nowMs() - call.startMs;
     this.#counts.sumRoundTripMs += roundTripMs;
     this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
-    this.#counts.receivedBytes += answer.rows.byteLength;
+    this.#counts.receivedBytes += rowBytes(answer);
     if (answer.error === undefined) call.resolve(answer);
     else call.reject(this.#failed(ourCode(answer.error.code), answer.error.message));
   }
@@ -186,5 +188,7 @@ interface InFlightCall {
 // A call that the worker finds invalid was made wrongly here; whoever asked for tokens is not at fault.
 const ourCode = (code: ErrorCode): ErrorCode => (code === 'invalid_argument' ? 'internal' : code);
 
-const tensorBytes = ({ rowOffsets, expertIds, routingWeights, rows }: OutgoingCall): number =>
-  rowOffsets.byteLength + expertIds.byteLength + routingWeights.byteLength + rows.byteLength;
+const rowBytes = ({ rows, rowScales }: WireRows): number => rows.byteLength + (rowScales?.byteLength ?? 0);
+
+const tensorBytes = ({ rowOffsets, expertIds, routingWeights, ...rows }: OutgoingCall): number =>
+  rowOffsets.byteLength + expertIds.byteLength + routingWeights.byteLength + rowBytes(rows);

@@ -132,6 +132,23 @@ describe('engine', () => {
     for (const size of sizes) expect(size).toBeLessThanOrEqual(21);
   });
 
+  it('learns nothing of how long steps take from one in which a sequence failed', async () => {
+    const { engine, forward, step } = setUp({ maxBatchTokens: 512 });
+    forward.costMs = () => 10_000;
+    forward.failing.add(8);
+    engine.submit(1, request([8]));
+    await step();
+    forward.costMs = (numRows) => 9 + numRows;
+    engine.submit(2, request([9], { maxTokens: 20 }));
+    await step();
+    await step();
+    engine.submit(3, request(Array.from({ length: 200 }, () => 9)));
+    await step();
+    const sizes: number[] = [];
+    for (let i = 0; i < 9; i++) sizes.push((await step())[1]?.tokenIds.length ?? 0);
+    for (const size of sizes) expect(size).toBeLessThanOrEqual(21);
+  });
+
   it('lets a short prompt begin to decode before a long one that came earlier', async () => {
     const { engine, step, tokensOf } = setUp({ maxBatchTokens: 32 });
     engine.submit(1, request([1], { maxTokens: 200 }));

@@ -178,8 +178,11 @@ export class Engine {
     const startMs = nowMs();
     try {
       const results = await forward.run([...chunks.keys()]);
-      this.#stepTimes.observe(numRows, nowMs() - startMs);
-      this.#promptBudget.observe(numDecodeRows, numRows - numDecodeRows);
+      // A step in which a sequence failed may have skipped layers, or waited for a worker that is gone.
+      if ([...results.values()].every(({ ok }) => ok)) {
+        this.#stepTimes.observe(numRows, nowMs() - startMs);
+        this.#promptBudget.observe(numDecodeRows, numRows - numDecodeRows);
+      }
       for (const [chunk, sequence] of chunks)
         events.push(...this.#outcome(sequence, draftOf(sequence), results.get(chunk)));
     } catch (thrown) {

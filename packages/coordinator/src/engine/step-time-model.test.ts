@@ -36,6 +36,19 @@ describe('StepTimeModel', () => {
     expect(model.expectMs(1)).toBeCloseTo(40, 0);
   });
 
+  it('makes little of a first step that takes far longer than its neighbours predict', () => {
+    const model = learned([
+      [8, 80],
+      [11, 2000],
+    ]);
+    expect(model.expectMs(11)).toBeCloseTo((2 * 80 * 2) / 1.7);
+    const proportional = learned([
+      [1, 20],
+      [2, 40],
+    ]);
+    expect(proportional.expectMs(2)).toBeCloseTo(40);
+  });
+
   it('forgets what was not measured for long', () => {
     const model = learned([[16, 500]]);
     for (let i = 0; i < 513; i++) model.observe(1, 20);

@@ -4,6 +4,11 @@ const SIZES_PER_DOUBLING = 2;
 const LEARNING_RATE = 0.2;
 /** A measurement counts as at most this share above or below what was known: one pause of the machine is not what steps take. */
 const MAX_SURPRISE = 0.5;
+/**
+ * The first step of a size counts as at most so many times what its neighbours predict, as it may include page faults. Time that is
+ * proportional to the rows stays below this.
+ */
+const MAX_FIRST_STRETCH = 2;
 /** Weight of a new deviation. */
 const DEVIATION_RATE = 0.05;
 /** So many mean deviations above the mean lie about 99 of 100 values. */
@@ -41,7 +46,7 @@ export class StepTimeModel {
     const index = Math.round(Math.log2(numRows) * SIZES_PER_DOUBLING);
     const known = this.#sizes[index];
     if (known === undefined || this.#isForgotten(known)) {
-      this.#sizes[index] = { numRows, elapsedMs, lastStep: this.#numSteps };
+      this.#sizes[index] = { numRows, elapsedMs: this.#firstMs(numRows, elapsedMs), lastStep: this.#numSteps };
       return;
     }
     const expectedMs = this.expectMs(numRows);
@@ -75,6 +80,12 @@ export class StepTimeModel {
       reached = Math.max(reached, size.numRows);
     }
     return Math.floor(REACH * reached);
+  }
+
+  #firstMs(numRows: number, elapsedMs: number): number {
+    const isNear = (size: MeasuredSize): boolean =>
+      size.numRows <= MAX_GAP * numRows && numRows <= MAX_GAP * size.numRows;
+    return this.#known().some(isNear) ? Math.min(elapsedMs, MAX_FIRST_STRETCH * this.expectMs(numRows)) : elapsedMs;
   }
 
   #known(): MeasuredSize[] {

@@ -1,22 +1,26 @@
 import { chooseProvider } from '@expertmesh/compute/provider/choose-provider';
 import { gpuNeed } from '@expertmesh/compute/provider/gpu-memory';
+import { isGpu } from '@expertmesh/compute/provider/gpu-provider';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type BlobContent } from '@expertmesh/shared/expert-store/store-blobs';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { machineResources } from '@expertmesh/shared/process/machine';
+import { localMemoryBudget, requireLocalMemory } from './local-memory.js';
 
 /**
- * Chooses what computes the dense part and local experts, and says so.
+ * Chooses what computes the dense part and local experts, says so, and checks that the experts fit its memory.
  *
- * @throws ExpertmeshError as chooseProvider.
+ * @throws ExpertmeshError as chooseProvider and requireLocalMemory; the signal's reason when it aborts.
  */
 export async function chooseCompute(
-  config: Pick<CoordinatorConfig, 'ep' | 'numThreads' | 'kvCacheBytes' | 'gpuMemoryBytes'>,
+  config: Pick<CoordinatorConfig, 'ep' | 'numThreads' | 'kvCacheBytes' | 'memoryBudgetBytes' | 'gpuMemoryBytes'>,
   store: ExpertStore,
   localShards: readonly LayerShard[],
   logger: Logger,
+  signal: AbortSignal,
 ): Promise<Provider> {
   const { ep, numThreads, kvCacheBytes, gpuMemoryBytes } = config;
   const { provider, reason, gpu } = await chooseProvider({
@@ -26,8 +30,13 @@ export async function chooseCompute(
     role: 'coordinator',
     gpuMemoryBytes,
     need: gpuNeed(store, isHeldWith(localShards), kvCacheBytes),
+    signal,
   });
   logger.info({ provider, reason, gpuMemory: gpu?.source }, 'computing');
+  if (!isGpu(provider)) {
+    const budgetBytes = localMemoryBudget(config, machineResources().totalMemoryBytes);
+    requireLocalMemory(store, localShards, provider, budgetBytes);
+  }
   return provider;
 }
 

@@ -61,7 +61,7 @@ export class Cluster {
     this.#pool = pool;
     const monitor = new ServingMonitor({ workerIds: pool.workerIds, gate, runCanary, logger });
     this.#monitor = monitor;
-    const provider = await chooseCompute(config, store, pool.localShards, logger);
+    const provider = await chooseCompute(config, store, pool.localShards, logger, signal);
     const engine = await ThreadedEngine.start(
       {
         thread: {

@@ -17,6 +17,7 @@ export interface Draft {
  * @param maxTokens Most tokens to propose.
  */
 export function lookUpDraft(tokenIds: readonly number[], maxTokens: number): Draft {
+  if (maxTokens < 1) return NO_DRAFT;
   let matchLength = 0;
   let bestEnd = 0;
   for (let end = tokenIds.length - 1; end >= MIN_MATCH && matchLength < MAX_MATCH; end--) {
@@ -25,9 +26,11 @@ export function lookUpDraft(tokenIds: readonly number[], maxTokens: number): Dra
     matchLength = length;
     bestEnd = end;
   }
-  if (maxTokens < 1 || matchLength < MIN_MATCH) return { tokenIds: [], matchLength: 0 };
+  if (matchLength < MIN_MATCH) return NO_DRAFT;
   return { tokenIds: tokenIds.slice(bestEnd, bestEnd + maxTokens), matchLength };
 }
+
+const NO_DRAFT: Draft = { tokenIds: [], matchLength: 0 };
 
 /** How many tokens before `end` are those before the end of the context. */
 function agreement(tokenIds: readonly number[], end: number): number {

@@ -75,6 +75,12 @@ export const COORDINATOR_OPTIONS = {
       Math.floor(Math.min(machine.availableMemoryBytes / 4, KV_CACHE_MAX_BYTES)),
     ),
   }),
+  memoryBudgetBytes: option({
+    description:
+      'Memory for local experts, unless a GPU has them. A coordinator that would need more is refused before anything is loaded.',
+    value: byteSize(1_000_000),
+    default: absent("80 % of the machine's or container's memory, less --kv-cache-bytes"),
+  }),
   ep: WORKER_OPTIONS.ep,
   gpuMemoryBytes: WORKER_OPTIONS.gpuMemoryBytes,
   numThreads: option({

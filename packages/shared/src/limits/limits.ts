@@ -6,8 +6,11 @@ export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Calls that may wait on one worker; the next is refused with `resource_exhausted`. */
 export const MAX_QUEUED_CALLS = 1024;
 
-/** Bytes of rows that may wait on one worker; the call after that is refused likewise. */
+/** Bytes of calls that may wait on one worker; the call after that is refused likewise. */
 export const MAX_QUEUED_BYTES = 1024 * 1024 * 1024;
+
+/** Bytes of messages that a worker has received in part, of all its streams together; a stream that begins another is ended with `resource_exhausted`. */
+export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
 
 /** Sequences that may wait for a place; the next is refused with `resource_exhausted` (HTTP 503, Retry-After). */
 export const MAX_WAITING_SEQUENCES = 1024;

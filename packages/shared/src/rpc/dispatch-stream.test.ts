@@ -47,7 +47,11 @@ it('carries tensors of every size as views of the received message, both ways', 
     onClosed: () => undefined,
   });
   const { dispatch: method } = expertService;
-  const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--data-port', method, accept });
+  const onError = (error: Error): never => {
+    throw error;
+  };
+  const options = { host: '127.0.0.1', port: 0, portFlag: '--data-port', method, accept, onError };
+  const server = await startGrpcStreamServer(options);
   // From messages that share memory to ones of many HTTP/2 frames; odd call ids change the length of the header.
   const calls = [1, 8, 16, 64, 500, 2048].flatMap((hiddenSize, index) =>
     [1, 5, 64].map((numRows) => makeCall(7 ** index * numRows, numRows, hiddenSize)),

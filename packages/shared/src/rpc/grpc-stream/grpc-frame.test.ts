@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ByteBudget } from './byte-budget.js';
 import { GRPC_PREFIX_BYTES, GrpcFrameReader, writeGrpcPrefix } from './grpc-frame.js';
 
 const MAX_BYTES = 100_000;
@@ -9,9 +10,9 @@ function frameOf(sizeBytes: number): Buffer {
   return frame;
 }
 
-function openReader() {
+function openReader(budget = new ByteBudget(MAX_BYTES)) {
   const messages: Buffer[] = [];
-  return { messages, reader: new GrpcFrameReader(MAX_BYTES, (message) => messages.push(message)) };
+  return { messages, reader: new GrpcFrameReader(MAX_BYTES, budget, (message) => messages.push(message)) };
 }
 
 // In the shared slabs and beyond.
@@ -40,6 +41,25 @@ describe('GrpcFrameReader', () => {
     expect(() => {
       reader.push(frameOf(MAX_BYTES + 1).subarray(0, GRPC_PREFIX_BYTES));
     }).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
+  });
+
+  it('counts a message in the budget from its prefix until it is whole or dropped', () => {
+    const frame = frameOf(40_000);
+    const budget = new ByteBudget(2 * 40_000);
+    const [first, second, third] = [openReader(budget), openReader(budget), openReader(budget)];
+    const begun = frame.subarray(0, GRPC_PREFIX_BYTES);
+    first.reader.push(begun);
+    second.reader.push(begun);
+    expect(() => {
+      third.reader.push(begun);
+    }).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
+
+    first.reader.push(frame.subarray(GRPC_PREFIX_BYTES));
+    second.reader.drop();
+    expect([first.messages.length, second.messages.length]).toEqual([1, 0]);
+    const rest = openReader(budget);
+    for (let count = 0; count < 3; count++) rest.reader.push(frame);
+    expect(rest.messages.length).toBe(3);
   });
 
   it('refuses a compressed message', () => {

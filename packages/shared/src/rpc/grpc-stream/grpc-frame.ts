@@ -1,4 +1,5 @@
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { type ByteBudget } from './byte-budget.js';
 import { allocateFrame } from './frame-memory.js';
 
 /** A flag byte (0: not compressed) and the big-endian length, in front of every gRPC message. */
@@ -16,6 +17,7 @@ export function writeGrpcPrefix(frame: Buffer): void {
  */
 export class GrpcFrameReader {
   readonly #maxMessageBytes: number;
+  readonly #budget: ByteBudget;
   readonly #onMessage: (message: Buffer) => void;
   readonly #prefix = Buffer.alloc(GRPC_PREFIX_BYTES);
   /** The frame that is being filled, once its length is known. */
@@ -23,12 +25,14 @@ export class GrpcFrameReader {
   /** Bytes that are there of the prefix, or of the frame. */
   #numBytes = 0;
 
-  constructor(maxMessageBytes: number, onMessage: (message: Buffer) => void) {
+  /** @param budget where the message that is there in part is counted. */
+  constructor(maxMessageBytes: number, budget: ByteBudget, onMessage: (message: Buffer) => void) {
     this.#maxMessageBytes = maxMessageBytes;
+    this.#budget = budget;
     this.#onMessage = onMessage;
   }
 
-  /** @throws ExpertmeshError `resource_exhausted` for a message over the bound, `unimplemented` for a compressed one; nothing can be read after that. */
+  /** @throws ExpertmeshError `resource_exhausted` for a message over the bound or the budget, `unimplemented` for a compressed one; nothing can be read after that. */
   push(chunk: Buffer): void {
     for (let offset = 0; offset < chunk.byteLength;) {
       const target = this.#frame ?? this.#prefix;
@@ -40,6 +44,13 @@ export class GrpcFrameReader {
     }
   }
 
+  /** Forgets what is there of a message. */
+  drop(): void {
+    if (this.#frame !== undefined) this.#budget.giveBack(this.#frame.byteLength - GRPC_PREFIX_BYTES);
+    this.#frame = undefined;
+    this.#numBytes = 0;
+  }
+
   #startFrame(): Buffer {
     if (this.#prefix[0] !== 0)
       throw new ExpertmeshError('unimplemented', 'a compressed message came: send it as it is');
@@ -49,12 +60,12 @@ export class GrpcFrameReader {
         'resource_exhausted',
         `a message of ${String(sizeBytes)} bytes came, at most ${String(this.#maxMessageBytes)} are taken: split it`,
       );
+    this.#budget.take(sizeBytes);
     return allocateFrame(GRPC_PREFIX_BYTES + sizeBytes);
   }
 
   #endFrame(frame: Buffer): void {
-    this.#frame = undefined;
-    this.#numBytes = 0;
+    this.drop();
     this.#onMessage(frame.subarray(GRPC_PREFIX_BYTES));
   }
 }

@@ -8,14 +8,18 @@ import {
 } from 'node:http2';
 import { type AddressInfo } from 'node:net';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
-import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES } from '../../limits/limits.js';
 import { bindError, type RpcServer } from '../server.js';
 import { toServiceError } from '../status.js';
+import { ByteBudget } from './byte-budget.js';
 import { GrpcFrameReader } from './grpc-frame.js';
 import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
 
-/** The calls that one connection may have open at a time. */
-const MAX_STREAMS_PER_CONNECTION = 256;
+/** The calls that one connection may have open at a time. A coordinator has one; each may have a window of bytes that are not read yet. */
+const MAX_STREAMS_PER_CONNECTION = 8;
+
+/** A coordinator has one; most of the others are those of coordinators that vanished, until a ping finds it. The next one is closed at once. */
+export const MAX_CONNECTIONS = 64;
 
 /** The server's end of a bidi call. */
 export interface ServedStream {
@@ -47,6 +51,8 @@ export interface GrpcStreamServerOptions {
   readonly portFlag: string;
   readonly method: StreamMethod;
   readonly accept: (stream: ServedStream) => ServedStreamEvents;
+  /** Told when a connection cannot be accepted, as when there are no file descriptors left; the server goes on. */
+  readonly onError: (error: Error) => void;
 }
 
 /**
@@ -56,10 +62,12 @@ export interface GrpcStreamServerOptions {
  */
 export async function startGrpcStreamServer(options: GrpcStreamServerOptions): Promise<RpcServer> {
   const sessions = new Set<ServerHttp2Session>();
+  const budget = new ByteBudget(MAX_PARTIAL_BYTES);
   const server = createServer({
     settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
     maxSessionMemory: MAX_SESSION_MEBIBYTES,
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.on('session', (session) => {
     sessions.add(session);
     superviseSession(session);
@@ -68,9 +76,10 @@ export async function startGrpcStreamServer(options: GrpcStreamServerOptions): P
     session.on('error', () => undefined);
   });
   server.on('stream', (stream, headers) => {
-    serve(stream, headers, options);
+    serve(stream, headers, options, budget);
   });
   await listen(server, options);
+  server.on('error', options.onError);
   const { port } = server.address() as AddressInfo;
   return { port, close: (deadlineMs) => close(server, sessions, deadlineMs) };
 }
@@ -79,8 +88,11 @@ function serve(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   { method, accept }: GrpcStreamServerOptions,
+  budget: ByteBudget,
 ): void {
   stream.on('error', () => undefined);
+  // It may be over before this event tells of it, and to answer it then would throw.
+  if (stream.closed || stream.destroyed) return;
   if (headers[':path'] !== method.path) {
     const error = new ExpertmeshError('unimplemented', `there is no method ${String(headers[':path'])} here`);
     stream.respond(
@@ -90,16 +102,18 @@ function serve(
     return;
   }
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-  const served = new OpenStream(stream);
+  const served = new OpenStream(stream, budget);
   served.listen(accept(served));
 }
 
 class OpenStream implements ServedStream {
   readonly #stream: ServerHttp2Stream;
+  readonly #budget: ByteBudget;
   #error: unknown;
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, budget: ByteBudget) {
     this.#stream = stream;
+    this.#budget = budget;
     stream.once('wantTrailers', () => {
       stream.sendTrailers(statusTrailers(this.#error));
     });
@@ -126,7 +140,7 @@ class OpenStream implements ServedStream {
   }
 
   listen({ onMessage, onEnd, onDrain, onClosed }: ServedStreamEvents): void {
-    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, onMessage);
+    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, this.#budget, onMessage);
     this.#stream.on('data', (chunk: Buffer) => {
       if (this.#error !== undefined) return;
       try {
@@ -138,7 +152,10 @@ class OpenStream implements ServedStream {
     });
     this.#stream.on('end', onEnd);
     this.#stream.on('drain', onDrain);
-    this.#stream.once('close', onClosed);
+    this.#stream.once('close', () => {
+      reader.drop();
+      onClosed();
+    });
   }
 }
 
@@ -150,10 +167,14 @@ function statusTrailers(error: unknown): Record<string, string> {
 
 function listen(server: Http2Server, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
+    const onError = (cause: Error): void => {
       reject(bindError(host, port, portFlag, cause));
+    };
+    server.once('error', onError);
+    server.listen(port, host, () => {
+      server.off('error', onError);
+      resolve();
     });
-    server.listen(port, host, resolve);
   });
 }
 

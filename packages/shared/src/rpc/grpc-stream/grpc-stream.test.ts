@@ -1,13 +1,22 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../../../../test/kit/until.js';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
-import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES } from '../../limits/limits.js';
 import { GRPC_PREFIX_BYTES, writeGrpcPrefix } from './grpc-frame.js';
 import { GrpcStreamClient } from './grpc-stream-client.js';
-import { type ServedStream, type ServedStreamEvents, startGrpcStreamServer } from './grpc-stream-server.js';
+import {
+  MAX_CONNECTIONS,
+  type ServedStream,
+  type ServedStreamEvents,
+  startGrpcStreamServer,
+} from './grpc-stream-server.js';
 
 const method = { path: '/test.v1.Test/Talk' };
+const place = { host: '127.0.0.1', port: 0, portFlag: '--port', method };
+const onError = (error: Error): never => {
+  throw error;
+};
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -33,7 +42,7 @@ async function startServer({ onMessage }: { onMessage?: (message: Buffer) => voi
       onClosed: () => log.push('closed'),
     };
   };
-  const server = await startGrpcStreamServer({ host: '127.0.0.1', port: 0, portFlag: '--port', method, accept });
+  const server = await startGrpcStreamServer({ ...place, accept, onError });
   cleanUps.push(() => server.close(0));
   return { server, streams, log, address: `127.0.0.1:${String(server.port)}` };
 }
@@ -55,6 +64,39 @@ function open(address: string, path = method.path) {
     client.close();
   });
   return { client, received, ends, isReady: () => isReady };
+}
+
+/** The prefix of a message of the largest size, of which nothing follows. */
+function prefixOfLargest(): Buffer {
+  const prefix = Buffer.alloc(GRPC_PREFIX_BYTES);
+  prefix.writeUInt32BE(MAX_MESSAGE_BYTES, 1);
+  return prefix;
+}
+
+function http2Frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.byteLength, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A connection's first bytes: settings, and a stream that is reset in the same packet. */
+function openAndReset(path: string): Buffer {
+  // POST and http by their numbers in HPACK's table, then authority (1 in it) and path (4), as they are.
+  const headers = Buffer.concat([
+    Buffer.of(0x83, 0x86, 1, 1),
+    Buffer.from('h'),
+    Buffer.of(4, path.length),
+    Buffer.from(path),
+  ]);
+  return Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    http2Frame(4, 0, 0, Buffer.alloc(0)),
+    http2Frame(1, 4, 1, headers),
+    http2Frame(3, 0, 1, Buffer.of(0, 0, 0, 8)),
+  ]);
 }
 
 describe('a gRPC stream', () => {
@@ -90,6 +132,55 @@ describe('a gRPC stream', () => {
     client.send(prefix);
     await until(() => ends.length === 1);
     expect(ends[0]).toContain(`at most ${String(MAX_MESSAGE_BYTES)} are taken`);
+  });
+
+  it('refuses a message that would, with those begun on other connections, take too much memory', async () => {
+    const { address, log } = await startServer();
+    const begin = async () => {
+      const opened = open(address);
+      opened.client.send(Buffer.concat([frameOf('begun'), prefixOfLargest()]));
+      await until(() => opened.received.length === 1);
+      return opened;
+    };
+    const first = await begin();
+    for (let count = 1; count < MAX_PARTIAL_BYTES / MAX_MESSAGE_BYTES; count++) await begin();
+    const refused = open(address);
+    refused.client.send(prefixOfLargest());
+    await until(() => refused.ends.length === 1 && log.includes('closed'));
+    expect(refused.ends[0]).toContain('of messages are being received');
+
+    first.client.close();
+    await until(() => log.filter((event) => event === 'closed').length === 2);
+    const { ends } = await begin();
+    expect(ends).toEqual([]);
+  });
+
+  it('ends for a server whose peer resets it in the packet that opens it, and others go on', async () => {
+    const { server, streams, log, address } = await startServer();
+    const socket = connect(server.port, '127.0.0.1');
+    cleanUps.push(() => {
+      socket.destroy();
+    });
+    socket.write(openAndReset(method.path));
+    await until(() => log.includes('closed'));
+    expect(streams.map(({ isOpen }) => isOpen)).toEqual([false]);
+    const { client, received } = open(address);
+    client.send(frameOf('one'));
+    await until(() => received.length === 1);
+  });
+
+  it('is closed at once beyond the connections that a server takes', async () => {
+    const { server, address } = await startServer();
+    const sockets = Array.from({ length: MAX_CONNECTIONS }, () => connect(server.port, '127.0.0.1'));
+    cleanUps.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    let numServed = 0;
+    for (const socket of sockets) socket.once('data', () => numServed++);
+    await until(() => numServed === MAX_CONNECTIONS);
+    const { ends, isReady } = open(address);
+    await until(() => ends.length === 1);
+    expect(isReady()).toBe(false);
   });
 
   it('says that there is no such method', async () => {
@@ -155,6 +246,17 @@ describe('a gRPC stream', () => {
     expect(ends[0]).toContain('ECONNREFUSED');
   });
 
+  it.each(['[fe80::1%eth0]:9100', 'worker:99999'])(
+    'says of %s that it is no address, after the constructor',
+    async (address) => {
+      const { client, ends } = open(address);
+      client.send(frameOf('one'));
+      expect(ends).toEqual([]);
+      await until(() => ends.length === 1);
+      expect(ends[0]).toContain(`cannot connect to ${address}: `);
+    },
+  );
+
   it('ends when the other side speaks something else', async () => {
     const other = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -169,7 +271,7 @@ describe('a gRPC stream', () => {
     const accept = (): never => {
       throw new Error('nobody connects');
     };
-    const again = startGrpcStreamServer({ host: '127.0.0.1', port: server.port, portFlag: '--port', method, accept });
+    const again = startGrpcStreamServer({ ...place, port: server.port, accept, onError });
     await expect(again).rejects.toMatchObject({
       code: 'failed_precondition',
       message: expect.stringContaining('another program uses this port') as string,

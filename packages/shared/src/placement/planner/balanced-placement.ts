@@ -1,0 +1,108 @@
+import { isBetter, LayerState } from './layer-state.js';
+import { buildLayers, noCover, placeByWishes } from './place-by-wishes.js';
+import { type LayerReplicas, type PlanningProblem } from './planning-problem.js';
+import { eplbWishes, fastestFirstWishes, previousWishes } from './policy-wishes.js';
+import { type FreeSlots } from './relieve-slowest.js';
+import { SearchBudget, type SearchLimits } from './search-budget.js';
+import { exchangeInLayers, relieveLayers } from './search-layers.js';
+import { seededRandom } from './seeded-random.js';
+import { slotQuotas, type SlotQuotas } from './slot-quotas.js';
+
+/**
+ * Starts from the best of EPLB, packing by speed, and what is in force, layer by layer, and improves that by local search, which may end at
+ * any time. Never slower than `eplb` by its own prediction. On equal workers no layer's busiest worker gets more tokens than with `eplb`
+ * either, unless moving costs: then what is in force may be good enough.
+ *
+ * @throws ExpertmeshError that says why there is no placement.
+ */
+export function balancedPlacement(problem: PlanningProblem, limits: SearchLimits): readonly LayerReplicas[] {
+  const budget = new SearchBudget(limits);
+  const [states = [], ...others] = startingPoints(problem, budget).sort(
+    (a, b) => total(a, 'excessTokens') - total(b, 'excessTokens') || total(a, 'seconds') - total(b, 'seconds'),
+  );
+  const freeSlots = freeSlotsOf(problem, states);
+  for (const other of others) takeBetterLayers(states, other, freeSlots);
+  relieveLayers(states, freeSlots, budget);
+  exchangeInLayers(states, freeSlots, budget, seededRandom(limits.seed ?? 0));
+  return states.map(({ replicas }) => replicas);
+}
+
+function startingPoints(problem: PlanningProblem, budget: SearchBudget): LayerState[][] {
+  const eplb = placeByWishes(problem, eplbWishes);
+  const bySpeed = buildLayers(problem, speedQuotas(problem), fastestFirstWishes) ?? noCover(problem);
+  const previous = hasPrevious(problem) ? buildLayers(problem, previousQuotas(problem), previousWishes) : undefined;
+
+  const unlimited = statesOf(problem, eplb, []);
+  const maxTokens = hasTokenLimit(problem) ? unlimited.map((state) => state.busiestTokens) : [];
+  const starts = [eplb, bySpeed].map((replicas) => statesOf(problem, replicas, maxTokens));
+  if (previous === undefined) return starts;
+  const inForce = statesOf(problem, previous, maxTokens);
+  // Where moving costs, the few moves that bring most have to be found before anything that moves everything is looked at.
+  if (problem.moveSecondsPerByte > 0) relieveLayers(inForce, freeSlotsOf(problem, inForce), budget);
+  return [...starts, inForce];
+}
+
+const speedQuotas = (problem: PlanningProblem): SlotQuotas =>
+  slotQuotas(
+    problem,
+    problem.workers.map(({ speed }) => speed),
+  );
+
+const hasPrevious = ({ layers }: PlanningProblem): boolean =>
+  layers.some(({ previous }) => previous.some((holders) => holders.length > 0));
+
+// As many as each worker has now, as far as its memory still goes.
+function previousQuotas({ layers, workers }: PlanningProblem): SlotQuotas {
+  const spare = workers.map(({ acceptsReplicas, numSlots }) => (acceptsReplicas ? numSlots : 0));
+  const rows = layers.map(({ previous }) =>
+    workers.map((_, w) => {
+      const slots = Math.min(spare[w] ?? 0, previous.filter((holders) => holders.includes(w)).length);
+      spare[w] = (spare[w] ?? 0) - slots;
+      return slots;
+    }),
+  );
+  return { rows, spare };
+}
+
+/** @param maxTokens [layers] limits to the busiest worker's tokens; empty for none */
+const statesOf = (
+  problem: PlanningProblem,
+  replicas: readonly LayerReplicas[],
+  maxTokens: readonly number[],
+): LayerState[] =>
+  problem.layers.map(
+    (layer, position) => new LayerState(problem, layer, replicas[position] ?? [], maxTokens[position] ?? Infinity),
+  );
+
+// Balancedness is a fair measure of equal workers only.
+function hasTokenLimit({ workers, moveSecondsPerByte }: PlanningProblem): boolean {
+  const [first] = workers;
+  return (
+    moveSecondsPerByte === 0 &&
+    workers.every(
+      ({ secondsPerActiveExpert, secondsPerToken }) =>
+        secondsPerActiveExpert === first?.secondsPerActiveExpert && secondsPerToken === first.secondsPerToken,
+    )
+  );
+}
+
+const total = (states: readonly LayerState[], key: 'excessTokens' | 'seconds'): number =>
+  states.reduce((sum, { score }) => sum + score[key], 0);
+
+function freeSlotsOf({ workers }: PlanningProblem, states: readonly LayerState[]): FreeSlots {
+  return workers.map(({ numSlots, acceptsReplicas }, w) =>
+    acceptsReplicas ? numSlots - states.reduce((used, state) => used + state.membersOf(w).length, 0) : 0,
+  );
+}
+
+// Layers of another candidate, where they are better and memory allows.
+function takeBetterLayers(states: LayerState[], others: readonly LayerState[], freeSlots: FreeSlots): void {
+  for (const [position, other] of others.entries()) {
+    const current = states[position];
+    if (current === undefined || !isBetter(other.score, current.score)) continue;
+    const after = freeSlots.map((free, w) => free + current.membersOf(w).length - other.membersOf(w).length);
+    if (after.some((free) => free < 0)) continue;
+    states[position] = other;
+    for (const [w, free] of after.entries()) freeSlots[w] = free;
+  }
+}
