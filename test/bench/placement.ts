@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { type ExpertLoads } from '@expertmesh/shared/placement/expert-loads';
 import { type PlanCluster } from '@expertmesh/shared/placement/plan-cluster';
-import { seededRandom } from '@expertmesh/shared/placement/planner/seeded-random';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { planPlacement, type PlacementPlan, type PlacementPolicy } from '@expertmesh/shared/placement/plan-placement';
 import {
   balancednessOfEplb,

@@ -2,7 +2,7 @@ import { balancedness, overLayers } from '@expertmesh/shared/placement/balance-m
 import { rebalanceExperts } from '@expertmesh/shared/placement/eplb';
 import { type ExpertLoads } from '@expertmesh/shared/placement/expert-loads';
 import { type PlanCluster, type PlanWorker } from '@expertmesh/shared/placement/plan-cluster';
-import { seededRandom } from '@expertmesh/shared/placement/planner/seeded-random';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 
 /** Inputs for placement planning, made up from a seed. */
 

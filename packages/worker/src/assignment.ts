@@ -3,9 +3,10 @@ import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
 import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type AssignRequest, type AssignResponse, type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { isSameShard, packedBytesOf } from './layer-shard.js';
+import { isSameShard } from './layer-shard.js';
 
 /** Which experts this worker is to hold; checked by `checkAssignment`. */
 export type Assignment = Readonly<AssignRequest>;
@@ -45,9 +46,6 @@ export function checkAssignment(
   requireBudget(assignment, memoryBytes, leavingBytes, memoryBudgetBytes);
   return { packedBytes, memoryBytes };
 }
-
-export const packedBytesOfAll = (store: ExpertStore, shards: readonly LayerShard[]): number =>
-  shards.reduce((sum, shard) => sum + packedBytesOf(store, shard), 0);
 
 function requireStore(assignment: Assignment, store: ExpertStore): void {
   if (assignment.storeId === store.storeId) return;

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createComputeBackend } from '@expertmesh/compute/compute-backend';
 import { maxPairsPerRun } from '@expertmesh/compute/experts/onnx-layer-runner';
 import { toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { packedBytesOf, shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
@@ -20,7 +21,6 @@ import {
 } from './compute-messages.js';
 import { ExpertService } from './expert-service.js';
 import { createLayerLoader } from './layer-loader.js';
-import { packedBytesOf, shardBlobPaths } from './layer-shard.js';
 import { ShardHost } from './shard-host.js';
 import { WorkerCounters } from './worker-counters.js';
 

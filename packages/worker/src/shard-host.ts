@@ -1,10 +1,11 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
+import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type LayerShard, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Assignment } from './assignment.js';
 import { type ServedShard } from './call-validation.js';
 import { type LayerLoader } from './layer-loader.js';
-import { isSameShard, shardBlobPaths } from './layer-shard.js';
+import { isSameShard } from './layer-shard.js';
 import { type LoadedLayer } from './loaded-layer.js';
 
 export interface ShardHostOptions {

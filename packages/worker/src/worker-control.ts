@@ -1,13 +1,8 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';
 import { WorkerState, type AssignResponse, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import {
-  checkAssignment,
-  isSameAssignment,
-  packedBytesOfAll,
-  type Assignment,
-  type ExpertMemory,
-} from './assignment.js';
+import { checkAssignment, isSameAssignment, type Assignment, type ExpertMemory } from './assignment.js';
 import { type Compute, type OnProgress } from './compute-client.js';
 
 export interface WorkerControlOptions {

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { seededRandom } from 'expertmesh/bench/seeded-random';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { fileCopyBytesPerSecond, matrixProductFlops, type MachineLimits } from '../limits/machine-limits.js';
 import { type BenchOptions } from './bench-options.js';
 import { bytesPerStep, flopsPerPromptToken, storeBytes, type StoreBytes } from './model-cost.js';

@@ -1,4 +1,4 @@
-import { seededRandom } from 'expertmesh/bench/seeded-random';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 
 /** What was measured of one batch size on a box like those that are predicted with, times in milliseconds. */
 export interface MeasuredLayer {

@@ -1,7 +1,7 @@
 import { encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { PRESET_CONFIGS, type SynthPreset } from '@expertmesh/shared/expert-store/synth/presets';
 import { parseModelSpec, type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { seededRandom } from 'expertmesh/bench/seeded-random';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { Q4_0_BLOCK, sizeOfTensor, writeGguf, type GgufTensor, type GgufValue } from './gguf-file.js';
 
 /** As `expertmesh synth` has it: activations stay finite through any number of layers. */

@@ -1,6 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type CompletionRequest } from './completion-client.js';
-import { seededRandom } from './seeded-random.js';
+import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 
 /** Ordinary words, so that every tokenizer makes ordinary tokens of them. */
 export const WORD_POOL =

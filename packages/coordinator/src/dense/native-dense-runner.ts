@@ -62,9 +62,7 @@ export class NativeDenseRunner implements DenseRunner {
   }
 
   embed(tokenIds: readonly number[]): Float32Array {
-    const rows = new Float32Array(tokenIds.length * this.#spec.hiddenSize);
-    this.#embedding.readRows(tokenIds, rows);
-    return rows;
+    return this.#embedding.rowsOf(tokenIds);
   }
 
   createCache(maxTokens: number): KvCache {

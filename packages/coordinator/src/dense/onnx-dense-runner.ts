@@ -80,9 +80,7 @@ export class OnnxDenseRunner implements DenseRunner {
   }
 
   embed(tokenIds: readonly number[]): Float32Array {
-    const rows = new Float32Array(tokenIds.length * this.#spec.hiddenSize);
-    this.#embedding.readRows(tokenIds, rows);
-    return rows;
+    return this.#embedding.rowsOf(tokenIds);
   }
 
   createCache(maxTokens: number): SequenceCache {

@@ -2,7 +2,7 @@ import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { layerRunners } from '@expertmesh/compute/experts/expert-runners';
 import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
@@ -36,8 +36,9 @@ export class LocalExperts implements ExpertLink {
   ): Promise<LocalExperts> {
     const createRunner = layerRunners(store, backend);
     const layers = new Map<number, LayerRunner>();
-    for (const { layerIndex, expertIds } of shards) {
-      await verification?.passed(expertIds.map((expertId) => expertBlobPath(layerIndex, expertId)));
+    for (const shard of shards) {
+      const { layerIndex, expertIds } = shard;
+      await verification?.passed(shardBlobPaths(shard));
       layers.set(layerIndex, await createRunner(layerIndex, expertIds));
       onLayer();
     }

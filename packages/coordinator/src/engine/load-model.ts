@@ -1,7 +1,7 @@
 import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
+import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { BlobVerification, type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type DenseRunner } from '../dense/dense-runner.js';
 import { loadDenseRunner } from '../dense/load-dense-runner.js';
@@ -22,9 +22,7 @@ export async function loadModel(
   verify: VerifyOptions,
   onProgress: (loaded: number, total: number) => void,
 ): Promise<LoadedModel> {
-  const expertPaths = localShards.flatMap(({ layerIndex, expertIds }) =>
-    expertIds.map((expertId) => expertBlobPath(layerIndex, expertId)),
-  );
+  const expertPaths = localShards.flatMap(shardBlobPaths);
   const verification = new BlobVerification(store, [...denseBlobPaths(store.spec), ...expertPaths], verify);
   try {
     return await load(store, backend, localShards, verification, onProgress);

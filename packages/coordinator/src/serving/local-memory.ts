@@ -1,10 +1,10 @@
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 
 /** The part of the memory that the KV cache and local experts may take. */
@@ -29,9 +29,7 @@ export function requireLocalMemory(
   provider: Provider,
   budgetBytes: number,
 ): void {
-  const paths = shards.flatMap(({ layerIndex, expertIds }) => expertIds.map((id) => expertBlobPath(layerIndex, id)));
-  const packedBytes = paths.reduce((sum, path) => sum + store.blob(path).sizeBytes, 0);
-  const memoryBytes = estimateMemoryBytes(packedBytes, store.quantisation, provider);
+  const memoryBytes = estimateMemoryBytes(packedBytesOfAll(store, shards), store.quantisation, provider);
   if (memoryBytes <= budgetBytes) return;
   throw new ExpertmeshError(
     'resource_exhausted',

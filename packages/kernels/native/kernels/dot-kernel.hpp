@@ -1,5 +1,6 @@
 #pragma once
 #include "../core/kernel-set.hpp"
+#include "each-few-rows.hpp"
 #include "step-shape.hpp"
 
 namespace expertmesh {
@@ -15,26 +16,8 @@ template <class S, size_t kBits, size_t kBlock>
 struct DotKernel {
   using Shape = StepShape<S, kBits, kBlock>;
   using Floats = typename S::Floats;
-  static constexpr size_t kMaxActivations = 4;
 
-  static void run(const Product& p) {
-    for (size_t first = 0; first < p.numActivations; first += kMaxActivations) {
-      switch (p.numActivations - first) {
-        case 1: rows<1>(p, first); break;
-        case 2: rows<2>(p, first); break;
-        case 3: rows<3>(p, first); break;
-        default: rows<4>(p, first); break;
-      }
-    }
-  }
-
- private:
-  template <size_t kActivations>
-  static void rows(const Product& p, size_t first) {
-    size_t row = p.rowBegin;
-    for (; row + S::kDotRows <= p.rowEnd; row += S::kDotRows) dots<S::kDotRows, kActivations>(p, row, first);
-    for (; row < p.rowEnd; ++row) dots<1, kActivations>(p, row, first);
-  }
+  static void run(const Product& p) { eachFewRows<S, DotKernel>(p); }
 
   template <size_t kRows, size_t kActivations>
   static void dots(const Product& p, size_t row, size_t first) {
@@ -63,6 +46,7 @@ struct DotKernel {
       for (size_t r = 0; r < kRows; ++r) p.outputs[(first + j) * p.outputStride + row - p.rowBegin + r] = S::reduceAdd(sums[r][j]);
   }
 
+ private:
   template <size_t kActivations>
   static inline void addStep(const ActivationLayout& layout, const uint8_t* weights, size_t step,
                              const uint8_t* const* activations, Floats scale, Floats* sums) {

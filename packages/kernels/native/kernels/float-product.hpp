@@ -1,5 +1,6 @@
 #pragma once
 #include "../core/kernel-set.hpp"
+#include "each-few-rows.hpp"
 
 namespace expertmesh {
 
@@ -8,24 +9,7 @@ template <class S>
 struct FloatProduct {
   using Floats = typename S::Floats;
 
-  static void run(const Product& p) {
-    for (size_t first = 0; first < p.numActivations; first += 4) {
-      switch (p.numActivations - first) {
-        case 1: rows<1>(p, first); break;
-        case 2: rows<2>(p, first); break;
-        case 3: rows<3>(p, first); break;
-        default: rows<4>(p, first); break;
-      }
-    }
-  }
-
- private:
-  template <size_t kActivations>
-  static void rows(const Product& p, size_t first) {
-    size_t row = p.rowBegin;
-    for (; row + S::kDotRows <= p.rowEnd; row += S::kDotRows) dots<S::kDotRows, kActivations>(p, row, first);
-    for (; row < p.rowEnd; ++row) dots<1, kActivations>(p, row, first);
-  }
+  static void run(const Product& p) { eachFewRows<S, FloatProduct>(p); }
 
   template <size_t kRows, size_t kActivations>
   static void dots(const Product& p, size_t row, size_t first) {
@@ -51,6 +35,7 @@ struct FloatProduct {
       for (size_t r = 0; r < kRows; ++r) p.outputs[(first + j) * p.outputStride + row - p.rowBegin + r] = S::reduceAdd(sums[r][j]);
   }
 
+ private:
   static const float* activation(const Product& p, size_t j) { return static_cast<const float*>(p.activations[j]); }
 };
 

@@ -47,6 +47,13 @@ export class EmbeddingReader {
     }
   }
 
+  /** The rows of `tokenIds` as `readRows` writes them: fp32 [tokens, hidden]. */
+  rowsOf(tokenIds: readonly number[]): Float32Array {
+    const rows = new Float32Array(tokenIds.length * this.#hiddenSize);
+    this.readRows(tokenIds, rows);
+    return rows;
+  }
+
   close(): void {
     closeSync(this.#fd);
   }

@@ -11,7 +11,7 @@ import {
   type PlanOptions,
 } from './plan-placement.js';
 import { type Placement } from './placement.js';
-import { seededRandom } from './planner/seeded-random.js';
+import { seededRandom } from '../random/seeded-random.js';
 
 interface PlanCase {
   readonly cluster: PlanCluster;

@@ -15,20 +15,10 @@ import {
   type WireRows,
 } from './dispatch-message.js';
 import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
+import { seededRandom } from '../random/seeded-random.js';
 import { numScales } from './wire-rows.js';
 
 type Random = () => number;
-
-/** mulberry32: the same numbers on every run. */
-function seeded(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const integer = (random: Random, end: number): number => Math.floor(random() * end);
 
@@ -148,7 +138,7 @@ const codeOf = (run: () => unknown): string => {
 
 describe('dispatch codec', () => {
   it('reads back what it wrote, without a copy, for calls and answers of every size', () => {
-    const random = seeded(1);
+    const random = seededRandom(1);
     for (let round = 0; round < 500; round++) {
       const sent = randomCall(random);
       const buffer = received(encodeDispatchCall(sent));
@@ -167,7 +157,7 @@ describe('dispatch codec', () => {
   });
 
   it('writes messages that generated code reads', () => {
-    const random = seeded(2);
+    const random = seededRandom(2);
     for (let round = 0; round < 300; round++) {
       const sent = randomCall(random);
       expect(plainBytes(DispatchRequest.decode(encodeDispatchCall(sent)))).toEqual(toGenerated(sent));
@@ -177,7 +167,7 @@ describe('dispatch codec', () => {
   });
 
   it('reads messages that generated code wrote, copying tensors that are not aligned', () => {
-    const random = seeded(3);
+    const random = seededRandom(3);
     let numCopied = 0;
     for (let round = 0; round < 300; round++) {
       const sent = randomCall(random);
@@ -225,7 +215,7 @@ describe('dispatch codec', () => {
   });
 
   it('throws nothing but ExpertmeshError for damaged bytes', () => {
-    const random = seeded(4);
+    const random = seededRandom(4);
     for (let round = 0; round < 20_000; round++) {
       const damagedCall = Buffer.from(encodeDispatchCall(randomCall(random)));
       const damagedAnswer = Buffer.from(encodeDispatchAnswer(randomAnswer(random)));

@@ -4,6 +4,7 @@ import { encodeBf16 } from '../half-precision.js';
 import { type WeightBits } from '../quantisation.js';
 import { type StoreBlob } from '../store-blobs.js';
 import { type BlobWriter } from '../writing/blob-writer.js';
+import { randomIntegers } from '../../random/seeded-random.js';
 
 /** Standard deviation of the weights, as a Qwen3 model is initialised: activations stay finite through any number of layers. */
 const WEIGHT_STD = 0.02;
@@ -101,17 +102,6 @@ const bytesOf = (values: Float32Array | Uint16Array): Uint8Array => new Uint8Arr
 /** Box and Muller's normal distribution. */
 const normal = (uniform: () => number): number =>
   Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-
-/** 32-bit integers of the generator mulberry32. */
-function randomIntegers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
-}
 
 /** FNV-1a. */
 function hashOf(text: string): number {

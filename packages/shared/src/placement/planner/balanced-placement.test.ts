@@ -11,7 +11,7 @@ import {
 import { type ExpertLoads } from '../expert-loads.js';
 import { type PlanCluster } from '../plan-cluster.js';
 import { planPlacement, type PlacementPlan, type PlanOptions } from '../plan-placement.js';
-import { seededRandom } from './seeded-random.js';
+import { seededRandom } from '../../random/seeded-random.js';
 
 const TIMEOUT_MS = 60_000;
 

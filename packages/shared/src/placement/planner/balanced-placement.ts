@@ -5,7 +5,7 @@ import { eplbWishes, fastestFirstWishes, previousWishes } from './policy-wishes.
 import { type FreeSlots } from './relieve-slowest.js';
 import { SearchBudget, type SearchLimits } from './search-budget.js';
 import { exchangeInLayers, relieveLayers } from './search-layers.js';
-import { seededRandom } from './seeded-random.js';
+import { seededRandom } from '../../random/seeded-random.js';
 import { slotQuotas, type SlotQuotas } from './slot-quotas.js';
 
 /**

@@ -5,7 +5,7 @@ import { LayerState, type ReplicaStep } from './layer-state.js';
 import { placeByWishes } from './place-by-wishes.js';
 import { planningProblem, type PlanningProblem } from './planning-problem.js';
 import { roundRobinWishes } from './policy-wishes.js';
-import { seededRandom } from './seeded-random.js';
+import { seededRandom } from '../../random/seeded-random.js';
 
 function problemOf(seed: number): PlanningProblem {
   const workers = [1, 2, 2, 5].map((speed, w) => planWorker(`w${String(w)}`, 99, speed));

@@ -3,7 +3,7 @@ import { equalWorkers, planCluster, planWorker, randomLoads } from '../../../../
 import { type ExpertLoads } from '../expert-loads.js';
 import { contiguousPlacement } from '../placement.js';
 import { predictPlacement } from '../predict-placement.js';
-import { seededRandom } from './seeded-random.js';
+import { seededRandom } from '../../random/seeded-random.js';
 import { reachProbability } from './step-cost.js';
 
 const uniformLoads = (rowsPerStep: number): ExpertLoads =>

@@ -1,0 +1,16 @@
+/** Numbers in [0, 1) that depend on nothing but the seed. */
+export function seededRandom(seed: number): () => number {
+  const next = randomIntegers(seed);
+  return () => next() / 2 ** 32;
+}
+
+/** Unsigned 32-bit integers of the generator mulberry32. */
+export function randomIntegers(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+}
