@@ -1,7 +1,7 @@
 // Writes packages/shared/src/gen from proto/. `node scripts/generate-protobuf.mjs DIR` writes somewhere else, which is
 // how the check compares what is committed with what the schemas say.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -38,4 +38,23 @@ writeFileSync(
 rmSync(outDir, { recursive: true, force: true });
 mkdirSync(outDir, { recursive: true });
 execFileSync(bin('buf'), ['generate', '--template', template, 'proto'], { stdio: 'inherit' });
+
+// The schemas themselves, for calls of services that are known only when the program runs: an installed package has no proto/.
+const descriptors = join(work, 'descriptors.binpb');
+const own = ['--path', 'proto/expertmesh', '--path', 'proto/grpc'];
+execFileSync(
+  bin('buf'),
+  ['build', 'proto', ...own, '--as-file-descriptor-set', '--exclude-source-info', '-o', descriptors],
+  {
+    stdio: 'inherit',
+  },
+);
+writeFileSync(
+  join(outDir, 'descriptor-set.ts'),
+  [
+    '/** FileDescriptorSet of proto/, as base64. Written by scripts/generate-protobuf.mjs. */',
+    `export const DESCRIPTOR_SET = '${readFileSync(descriptors).toString('base64')}';`,
+    '',
+  ].join('\n'),
+);
 rmSync(work, { recursive: true });

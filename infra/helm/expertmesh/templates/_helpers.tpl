@@ -1,0 +1,74 @@
+{{- define "expertmesh.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "expertmesh.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{ include "expertmesh.selector" . }}
+{{- end -}}
+
+{{- define "expertmesh.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "expertmesh.image" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s/%s:%s" $root.Values.image.repository (index . 1) ($root.Values.image.tag | default $root.Chart.AppVersion) -}}
+{{- end -}}
+
+{{- define "expertmesh.natsUrl" -}}
+{{- if .Values.nats.enabled -}}
+nats://{{ include "expertmesh.fullname" . }}-nats:4222
+{{- else -}}
+{{- required "nats.url is needed when nats.enabled is false" .Values.nats.url -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "expertmesh.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "expertmesh.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "expertmesh.storeMount" -}}
+- name: store
+  mountPath: /store
+  readOnly: true
+  {{- with .Values.store.subPath }}
+  subPath: {{ . }}
+  {{- end }}
+- name: cache
+  mountPath: /var/cache/expertmesh
+{{- end -}}
+
+{{- define "expertmesh.storeVolume" -}}
+- name: store
+  {{- if .Values.store.existingClaim }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.store.existingClaim }}
+    readOnly: true
+  {{- else }}
+  hostPath:
+    path: {{ required "store.hostPath or store.existingClaim is needed" .Values.store.hostPath }}
+    type: Directory
+  {{- end }}
+- name: cache
+  emptyDir: {}
+{{- end -}}
