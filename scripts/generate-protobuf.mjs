@@ -40,20 +40,26 @@ mkdirSync(outDir, { recursive: true });
 execFileSync(bin('buf'), ['generate', '--template', template, 'proto'], { stdio: 'inherit' });
 
 // The schemas themselves, for calls of services that are known only when the program runs: an installed package has no proto/.
-const descriptors = join(work, 'descriptors.binpb');
+// proto-loader takes names from descriptors as they are, so they get their JSON names here.
+const descriptors = join(work, 'descriptors.json');
 const own = ['--path', 'proto/expertmesh', '--path', 'proto/grpc'];
 execFileSync(
   bin('buf'),
   ['build', 'proto', ...own, '--as-file-descriptor-set', '--exclude-source-info', '-o', descriptors],
-  {
-    stdio: 'inherit',
-  },
+  { stdio: 'inherit' },
 );
+const withJsonNames = (message) => ({
+  ...message,
+  field: message.field?.map(({ jsonName, ...field }) => ({ ...field, name: jsonName ?? field.name })),
+  nestedType: message.nestedType?.map(withJsonNames),
+});
+const { file } = JSON.parse(readFileSync(descriptors, 'utf8'));
+const files = file.map((entry) => ({ ...entry, messageType: entry.messageType?.map(withJsonNames) }));
 writeFileSync(
   join(outDir, 'descriptor-set.ts'),
   [
-    '/** FileDescriptorSet of proto/, as base64. Written by scripts/generate-protobuf.mjs. */',
-    `export const DESCRIPTOR_SET = '${readFileSync(descriptors).toString('base64')}';`,
+    '/** FileDescriptorSet of proto/ as JSON, with the JSON names of fields. Written by scripts/generate-protobuf.mjs. */',
+    `export const DESCRIPTOR_SET: { readonly file: readonly object[] } = ${JSON.stringify({ file: files }, undefined, 1)};`,
     '',
   ].join('\n'),
 );

@@ -49,7 +49,11 @@ interface DynamicAnswer {
   readonly hidden_size: number;
   readonly row_dtype: string;
   readonly num_pairs: number;
-  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly missing_expert_ids: readonly number[];
+  } | null;
   readonly queue_us: number;
   readonly compute_us: number;
   readonly num_calls_together: number;
@@ -120,6 +124,11 @@ const answerTo = (call: DispatchCall): DispatchAnswer => ({
   ...rowsOf(call),
 });
 
+const dynamicError = (error: DispatchAnswer['error']): DynamicAnswer['error'] =>
+  error === undefined
+    ? null
+    : { code: error.code, message: error.message, missing_expert_ids: error.missingExpertIds ?? [] };
+
 const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
   call_id: answer.callId,
   layer_index: answer.layerIndex,
@@ -128,7 +137,7 @@ const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
   hidden_size: answer.hiddenSize,
   row_dtype: dtypeName(answer),
   num_pairs: answer.numPairs,
-  error: answer.error ?? null,
+  error: dynamicError(answer.error),
   queue_us: answer.queueUs,
   compute_us: answer.computeUs,
   num_calls_together: answer.numCallsTogether,
@@ -138,14 +147,19 @@ const dynamicAnswer = (answer: DispatchAnswer): DynamicAnswer => ({
 
 const failedAnswer: DispatchAnswer = {
   ...answerTo(fp32Call),
-  error: { code: 'failed_precondition', message: 'placement 7 is not served here' },
+  error: { code: 'unavailable', message: 'draining' },
   rows: new Float32Array(0),
+};
+
+const refusedAnswer: DispatchAnswer = {
+  ...failedAnswer,
+  error: { code: 'failed_precondition', message: 'experts 3 and 4 are not here', missingExpertIds: [3, 4] },
 };
 
 describe('the Dispatch wire', () => {
   it('lets a grpc-js client that loads proto/ at run time talk to our server', async () => {
     const received: DispatchCall[] = [];
-    const replies = [...calls.map(answerTo), failedAnswer];
+    const replies = [...calls.map(answerTo), failedAnswer, refusedAnswer];
     const accept = (stream: ServedStream): ServedStreamEvents => ({
       onMessage: (message) => received.push(decodeDispatchCall(message)),
       onEnd: () => {
@@ -178,7 +192,7 @@ describe('the Dispatch wire', () => {
 
   it('lets our client talk to a grpc-js server that loads proto/ at run time', async () => {
     const received: DynamicCall[] = [];
-    const replies = [...calls.map(answerTo), failedAnswer];
+    const replies = [...calls.map(answerTo), failedAnswer, refusedAnswer];
     const port = await startDynamicServer((stream) => {
       stream.on('data', (call: DynamicCall) => {
         if (received.push(call) < calls.length) return;

@@ -42,17 +42,28 @@ export interface DispatchResponse {
   readonly hiddenSize: number;
   readonly rowDtype: string;
   readonly numPairs: number;
-  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly missingExpertIds: readonly number[];
+  } | null;
   readonly queueUs: number;
   readonly computeUs: number;
   readonly numCallsTogether: number;
   readonly rows: Buffer;
 }
 
+export interface LayerShard {
+  readonly layerIndex: number;
+  readonly expertIds: readonly number[];
+}
+
 export interface AssignRequest {
   readonly placementVersion: number;
   readonly storeId: string;
-  readonly shards: readonly { readonly layerIndex: number; readonly expertIds: readonly number[] }[];
+  readonly shards: readonly LayerShard[];
+  /** 0 where absent. */
+  readonly epoch?: number;
 }
 
 /** The fields that the tests look at. */
@@ -73,6 +84,17 @@ export interface Stats {
   readonly computeUs: number;
   readonly numQueuedCalls: number;
   readonly uptimeMs: number;
+  readonly epoch: number;
+  readonly shards: readonly LayerShard[];
+  readonly capacity: {
+    readonly provider: string;
+    readonly numCores: number;
+    readonly memoryBytesPerSecond: number;
+    readonly secondsPerActiveExpert: number;
+    readonly secondsPerToken: number;
+    readonly failureDomain: string;
+    readonly expertMemoryBytes: number;
+  };
 }
 
 export interface LoadProgress {
@@ -105,15 +127,15 @@ export class WorkerClient {
   }
 
   /** All messages of the progress stream. */
-  async load(placementVersion: number): Promise<LoadProgress[]> {
+  async load(placementVersion: number, epoch = 0): Promise<LoadProgress[]> {
     const load = (this.#worker['load'] as ServerStream).bind(this.#worker);
     const messages: LoadProgress[] = [];
-    for await (const message of load({ placementVersion }, deadline())) messages.push(message as LoadProgress);
+    for await (const message of load({ placementVersion, epoch }, deadline())) messages.push(message as LoadProgress);
     return messages;
   }
 
-  unload(): Promise<unknown> {
-    return unary(this.#worker, 'unload', {});
+  unload(epoch = 0): Promise<unknown> {
+    return unary(this.#worker, 'unload', { epoch });
   }
 
   stats(): Promise<Stats> {

@@ -102,19 +102,6 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
   describe('refuses with an answer, and the stream goes on, for', () => {
     const good = callOf(0, [[1, 0.5, 2, 0.5]]);
     const refusals: [what: string, change: Partial<DispatchRequest>, code: string, message: RegExp][] = [
-      [
-        'another placement version',
-        { placementVersion: 9 },
-        'failed_precondition',
-        /version 9 is not served, version 1 is/,
-      ],
-      ['a layer without experts', { layerIndex: 4 }, 'invalid_argument', /layer 4 has no experts on this worker/],
-      [
-        'an expert held elsewhere',
-        { expertIds: [1, 64] },
-        'invalid_argument',
-        /expert 64 of layer 0 is not on this worker/,
-      ],
       ['an expert that does not exist', { expertIds: [1, 128] }, 'invalid_argument', /expert 128 does not exist/],
       ['a weight that is NaN', { routingWeights: [NaN, 1] }, 'invalid_argument', /routing_weights\[0\] is NaN/],
       [
@@ -132,11 +119,27 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
     it.each(refusals)('%s', async (_, change, code, message) => {
       const stream = client.dispatch();
       const refused = await stream.call({ ...good, ...change });
-      expect(refused.error).toEqual({ code, message: expect.stringMatching(message) as string });
+      expect(refused.error).toEqual({ code, message: expect.stringMatching(message) as string, missingExpertIds: [] });
       expect(refused.rows).toHaveLength(0);
       expect((await stream.call(good)).error).toBeNull();
       stream.cancel();
     });
+  });
+
+  it('names the experts of a call that it does not hold, whatever layer and version it is for', async () => {
+    const stream = client.dispatch();
+    const elsewhere = await stream.call(callOf(0, [[1, 0.5, 64, 0.25, 127, 0.25]]));
+    expect(elsewhere.error).toEqual({
+      code: 'failed_precondition',
+      message: expect.stringMatching(/expert 64 and 1 more of layer 0 is not on this worker/) as string,
+      missingExpertIds: [64, 127],
+    });
+    expect((await stream.call(callOf(4, [[1, 1]]))).error).toMatchObject({ missingExpertIds: [1] });
+    expect(await stream.call({ ...callOf(0, [[1, 1]]), placementVersion: 9 })).toMatchObject({
+      error: null,
+      placementVersion: 9,
+    });
+    stream.cancel();
   });
 
   it('refuses assignments that cannot be, and goes on serving', async () => {
@@ -179,6 +182,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
       numQueuedCalls: 0,
     });
     expect(after.residentBytes).toBeGreaterThan(after.packedBytes);
+    expect(after.shards).toEqual(assignment(store, 1, range(0, 64)).shards);
   });
 
   it('refuses a damaged blob by its hash and goes on serving what it has; when it is whole again, the load goes on', async () => {
@@ -199,7 +203,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
     expect(progress.at(-1)?.loadedBytes).toBe(progress.at(-1)?.totalBytes);
     const call = { ...callOf(3, [[127, 1]]), placementVersion: 2 };
     expect(largestDifference(floatsOf((await stream.call(call)).rows), reference.sums(call))).toBeLessThan(1e-4);
-    expect((await stream.call(callOf(0, [[1, 1]]))).error?.code).toBe('failed_precondition');
+    expect((await stream.call(callOf(0, [[1, 1]]))).error).toMatchObject({ missingExpertIds: [1] });
     stream.cancel();
     await client.assign(assignment(store, 1, range(0, 64)));
     await client.load(1);

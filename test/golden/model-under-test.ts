@@ -8,13 +8,15 @@ import {
 } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { LocalExperts } from '@expertmesh/coordinator/dispatch/local-experts';
 import { ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
-import { WorkerPool, type WorkerPoolOptions } from '@expertmesh/coordinator/membership/worker-pool';
+import { shardsOf } from '@expertmesh/coordinator/control/placement/shards';
+import { type Member, membersAt, WorkerPool } from '@expertmesh/coordinator/membership/worker-pool';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type BlockSize, type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { contiguousPlacement, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { tempDir } from '../kit/temp-dir.js';
 import { type WorkerFleet } from '../kit/worker-fleet.js';
@@ -58,8 +60,13 @@ export async function modelOverWorkers(
   wireDtype: WireDtype = 'fp32',
 ): Promise<ModelUnderTest> {
   const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), wireDtype });
-  const pool = await poolUp(store, fleet, numWorkers, dispatcher);
-  dispatcher.setPlacement(pool.placement);
+  const members = membersAt(fleet.controlAddresses.slice(0, numWorkers));
+  const placement = evenPlacement(
+    store,
+    members.map(({ workerId }) => workerId),
+  );
+  const pool = await poolHolding(store, members, placement, dispatcher);
+  await dispatcher.setPlacement(placement);
   return {
     forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
     close: async () => {
@@ -74,10 +81,10 @@ export async function modelWithLocalExperts(
   { store, backend, dense }: LoadedStore,
   observe: RoutingObserver,
 ): Promise<ModelUnderTest> {
-  const pool = new WorkerPool({ ...poolOptions(store), controlAddresses: [], withLocalExperts: true });
-  const local = await LocalExperts.load(store, backend, pool.localShards, () => undefined);
+  const placement = evenPlacement(store, [LOCAL_MEMBER]);
+  const local = await LocalExperts.load(store, backend, [...shardsOf(placement, LOCAL_MEMBER)], () => undefined);
   const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), local });
-  dispatcher.setPlacement(pool.placement);
+  await dispatcher.setPlacement(placement);
   return {
     forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
     close: () => local.close(),
@@ -90,33 +97,36 @@ const dispatcherOptions = (store: ExpertStore): GrpcExpertDispatcherOptions => (
   callTimeoutMs: 30_000,
 });
 
-const poolOptions = (store: ExpertStore): Omit<WorkerPoolOptions, 'controlAddresses' | 'withLocalExperts'> => ({
-  storeId: store.storeId,
-  moeLayerIndices: moeLayerIndices(store.spec),
-  numExperts: store.spec.numExperts,
-  heartbeatIntervalMs: 1_000,
-  heartbeatTimeoutMs: 10_000,
-  onEvent: () => undefined,
-});
+const evenPlacement = ({ spec }: ExpertStore, memberIds: readonly string[]): Placement =>
+  contiguousPlacement(1, moeLayerIndices(spec), spec.numExperts, memberIds);
 
-async function poolUp(
-  store: ExpertStore,
-  fleet: WorkerFleet,
-  numWorkers: number,
+/** Connects to the workers and has each load its part of the placement. */
+async function poolHolding(
+  { storeId }: ExpertStore,
+  members: readonly Member[],
+  placement: Placement,
   dispatcher: GrpcExpertDispatcher,
 ): Promise<WorkerPool> {
-  const up = new Set<string>();
-  return new Promise((resolve, reject) => {
-    const pool = new WorkerPool({
-      ...poolOptions(store),
-      controlAddresses: fleet.controlAddresses.slice(0, numWorkers),
-      withLocalExperts: false,
+  const hold = async (pool: WorkerPool, workerId: string): Promise<void> => {
+    const shards = [...shardsOf(placement, workerId)];
+    const request = { placementVersion: placement.version, storeId, epoch: 1, shards };
+    await pool.commands(workerId)?.hold(request, () => undefined);
+  };
+  const loads: Promise<void>[] = [];
+  const pool = await new Promise<WorkerPool>((resolve, reject) => {
+    const started = new WorkerPool({
+      storeId,
+      heartbeatIntervalMs: 1_000,
+      heartbeatTimeoutMs: 10_000,
       onEvent: (event) => {
         if (event.type === 'down') reject(new ExpertmeshError('unavailable', event.reason));
         if (event.type !== 'up') return;
         dispatcher.setWorkerUp(event.workerId, event.dataAddress);
-        if (up.add(event.workerId).size === numWorkers) resolve(pool);
+        if (loads.push(hold(started, event.workerId)) === members.length) resolve(started);
       },
     });
+    started.setMembers(members);
   });
+  await Promise.all(loads);
+  return pool;
 }

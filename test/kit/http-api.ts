@@ -1,3 +1,4 @@
+import { type AdminApi } from '@expertmesh/coordinator/admin/admin-api';
 import { startHttpServer } from '@expertmesh/coordinator/api/http-server';
 import { loadServedModel } from '@expertmesh/coordinator/generation/served-model';
 import { meteredEngine } from '@expertmesh/coordinator/metrics/metered-engine';
@@ -10,7 +11,7 @@ export const MODEL_ID = 'qwen3-moe-demo';
 export const EOS_TOKEN = '<|im_end|>';
 
 /** The HTTP API on a free port, with the demo model's text side and a scripted engine behind it. */
-export async function startScriptedApi({ port = 0 } = {}) {
+export async function startScriptedApi({ port = 0, admin }: { port?: number; admin?: AdminApi } = {}) {
   const engine = new ScriptedEngine();
   const metrics = new ServiceMetrics(() => engine.stats());
   const model = await loadServedModel(`models/${MODEL_ID}`, { id: MODEL_ID, engine: meteredEngine(engine, metrics) });
@@ -24,6 +25,7 @@ export async function startScriptedApi({ port = 0 } = {}) {
     readiness: () => readiness,
     clusterStatus: () => ({ workers: ['w0'] }),
     registry: metrics.registry,
+    ...(admin === undefined ? {} : { admin }),
   });
   const url = `http://127.0.0.1:${String(server.port)}`;
   return {

@@ -18,6 +18,7 @@ export interface OnnxDenseOutputs {
   readonly normed: Float32Array | undefined;
   readonly expertIds: Int32Array | undefined;
   readonly routingWeights: Float32Array | undefined;
+  readonly probabilitySums: Float32Array | undefined;
 }
 
 /** The dense part of a layer by the product's ONNX graphs: what other ways of computing it are compared with. */
@@ -84,6 +85,7 @@ export class OnnxDenseLayer {
       normed: this.#isMoe ? outputs.float32('normed') : undefined,
       expertIds: this.#isMoe ? outputs.int32('expert_ids') : undefined,
       routingWeights: this.#isMoe ? outputs.float32('routing_weights') : undefined,
+      probabilitySums: this.#isMoe ? outputs.float32('probability_sums') : undefined,
     };
   }
 

@@ -4,12 +4,17 @@ import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shar
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
+import { type RecordRoutesRequest, type TraceChunk } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { AdminApi } from './admin/admin-api.js';
+import { bindAdminService } from './admin/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
+import { registerBalanceMetrics } from './balance/balance-metrics.js';
+import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
 import { maxTokensWithin } from './dense/kv-cache.js';
 import { loadServedModel } from './generation/served-model.js';
 import { inferenceHandlers } from './inference/inference-service.js';
@@ -35,13 +40,19 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
   const gate = new ReadinessGate(limits, config.kvCacheBytes);
   const { signal, fail: onDeath } = lifecycle;
-  const cluster = new Cluster({ config, store, gate, logger, signal, onDeath });
+  const cluster = await Cluster.open({ config, store, gate, logger, signal, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
   const metrics = new ServiceMetrics(() => gate.stats());
+  registerBalanceMetrics(metrics.registry, cluster.monitor);
   const id = config.servedModelName ?? basename(store.dir);
   const model = await loadServedModel(store.dir, { id, engine: meteredEngine(gate, metrics) });
-  await openPorts(config, lifecycle, {
+  const api = new AdminApi({
+    admin: cluster.admin,
+    monitor: cluster.monitor,
+    recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
+  });
+  const grpcPort = await openPorts(config, lifecycle, {
     model,
     engine: gate,
     host: config.host,
@@ -54,11 +65,17 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
       details: { workers: cluster.status().workers },
     }),
     clusterStatus: () => cluster.status(),
+    admin: api,
   });
-  await cluster.start();
+  await cluster.start(grpcPort);
 }
 
-async function openPorts(config: CoordinatorConfig, lifecycle: Lifecycle, options: HttpServerOptions): Promise<void> {
+/** Returns the gRPC port. */
+async function openPorts(
+  config: CoordinatorConfig,
+  lifecycle: Lifecycle,
+  options: HttpServerOptions & { readonly admin: AdminApi },
+): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
   lifecycle.onShutdown('HTTP and gRPC ports', async (deadline) => {
@@ -68,12 +85,31 @@ async function openPorts(config: CoordinatorConfig, lifecycle: Lifecycle, option
     host: config.host,
     port: config.grpcPort,
     portFlag: '--grpc-port',
-    services: [bindService(inferenceService, inferenceHandlers(options.model))],
+    services: [bindService(inferenceService, inferenceHandlers(options.model)), bindAdminService(options.admin)],
   });
-  ports.push({ close: () => grpc.close(config.drainTimeoutMs) });
+  ports.push({
+    close: () => {
+      options.admin.close();
+      return grpc.close(config.drainTimeoutMs);
+    },
+  });
   const http = await startHttpServer(options);
   ports.push(http);
   reportListening({ type: 'listening', role: 'coordinator', httpPort: http.port, grpcPort: grpc.port });
+  return grpc.port;
+}
+
+/** Routes of what this coordinator computes from now on, as a trace. */
+function recordRoutes(
+  cluster: Cluster,
+  { spec, storeId }: ExpertStore,
+  { maxTokens }: RecordRoutesRequest,
+  signal: AbortSignal,
+): AsyncIterable<TraceChunk> {
+  if (cluster.engine === undefined)
+    throw new ExpertmeshError('unavailable', 'the model is still loading: there are no routes to record yet');
+  const recorded = cluster.engine.recordSteps(maxTokens === 0 ? Infinity : maxTokens, signal);
+  return traceChunks(traceHeaderOf(spec, storeId), recorded);
 }
 
 /** @throws ExpertmeshError `invalid_argument` when --max-model-len asks for more than the model or the KV cache allow. */

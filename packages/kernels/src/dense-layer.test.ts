@@ -100,6 +100,8 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
     const pool = kernels.createPool({ numThreads: 1 });
     const { call } = new Batch(stored, 2).next([2, 3], 0);
     const [first, second] = call.sequences as [SequenceRows, SequenceRows];
+    const { routed } = call;
+    if (routed === undefined) throw new Error('the layer has no experts');
     const wrong: Partial<DenseCall>[] = [
       { hidden: call.hidden.subarray(1) },
       { cos: call.cos.subarray(2) },
@@ -113,7 +115,8 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
       { sequences: [first, { ...second, capacity: second.capacity + 1 }] },
       { sequences: [first, { ...second, keys: second.keys.subarray(1) }] },
       { sequences: [first, { ...second, values: new Float64Array(second.values) as unknown as Float32Array }] },
-      { routed: { normed: new Float32Array(1), expertIds: new Int32Array(20), routingWeights: new Float32Array(20) } },
+      { routed: { ...routed, normed: new Float32Array(1) } },
+      { routed: { ...routed, probabilitySums: new Float32Array(1) } },
     ];
     for (const part of wrong)
       await expect(layer.run(pool, { ...call, ...part })).rejects.toMatchObject({ code: 'invalid_argument' });
@@ -161,7 +164,7 @@ class Batch {
 
   /** A call with that many random rows of each sequence, which then count as stored. */
   next(rowsOfSequences: readonly number[], seed: number): { call: DenseCall; twin: SequenceRows[] } {
-    const { hiddenSize, headDim, topK } = this.#spec;
+    const { hiddenSize, headDim, numExperts, topK } = this.#spec;
     const taken = this.#sequences.flatMap(({ ours, twin }, i) => {
       const numRows = rowsOfSequences[i] ?? 0;
       this.#sequences[i] = {
@@ -183,6 +186,7 @@ class Batch {
       normed: new Float32Array(numRows * hiddenSize),
       expertIds: new Int32Array(numRows * topK),
       routingWeights: new Float32Array(numRows * topK),
+      probabilitySums: new Float32Array(numExperts).fill(NaN),
     };
     return { call: this.#isMoe ? { ...call, routed } : call, twin: taken.map(({ twin }) => twin) };
   }
@@ -199,6 +203,9 @@ function expectSame(
   if (routed === undefined) return;
   expect(largestDifference(routed.normed, expected.normed), `${isa} normed`).toBeLessThan(tolerance);
   expect(largestDifference(routed.routingWeights, expected.routingWeights), `${isa} weights`).toBeLessThan(
+    5 * tolerance,
+  );
+  expect(largestDifference(routed.probabilitySums, expected.probabilitySums), `${isa} sums`).toBeLessThan(
     5 * tolerance,
   );
   // Experts whose weights are alike may change places, or the last one its slot.

@@ -48,6 +48,8 @@ export interface RoutedOutputs {
   readonly expertIds: Int32Array;
   /** fp32 [rows, top-k] */
   readonly routingWeights: Float32Array;
+  /** fp32 [experts]: the softmax over all experts, summed over the rows */
+  readonly probabilitySums: Float32Array;
 }
 
 const NO_FLOATS = new Float32Array();
@@ -95,8 +97,9 @@ export class DenseLayer {
     const normed = routed?.normed ?? NO_FLOATS;
     const expertIds = routed?.expertIds ?? NO_INTS;
     const weights = routed?.routingWeights ?? NO_FLOATS;
+    const sums = routed?.probabilitySums ?? NO_FLOATS;
     await pool.submit((binding, handle) =>
-      binding.runDense(handle, this.#handle, hidden, cos, sin, flat, residual, normed, expertIds, weights),
+      binding.runDense(handle, this.#handle, hidden, cos, sin, flat, residual, normed, expertIds, weights, sums),
     );
   }
 }

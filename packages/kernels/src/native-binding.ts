@@ -80,6 +80,7 @@ export interface NativeBinding {
     normed: Float32Array,
     expertIds: Int32Array,
     routingWeights: Float32Array,
+    probabilitySums: Float32Array,
   ): Promise<number>;
   runHead(pool: Pool, head: NativeHandle<'head'>, hidden: Float32Array, logits: Float32Array): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;

@@ -33,6 +33,7 @@ const storeOf = (quantisation: Quantisation): ExpertStore => ({
 const store = storeOf({ bits: 4, blockSize: 32 });
 
 const assign = (shards: Assignment['shards'], change: Partial<Assignment> = {}): Assignment => ({
+  epoch: 1,
   placementVersion: 1,
   storeId: 'ab12',
   shards,
@@ -75,14 +76,27 @@ describe('checkAssignment', () => {
     expect(checkAssignment(fourExperts, store, undefined, cpuMemory(5200)).memoryBytes).toBe(5200);
   });
 
-  it('counts what must serve until the new experts are loaded, and what stays only once', () => {
-    const next = assign(
-      [
-        { layerIndex: 0, expertIds: [0, 1] },
-        { layerIndex: 2, expertIds: [5, 6] },
-      ],
-      { placementVersion: 2 },
+  it('allows to hold nothing', () => {
+    expect(checkAssignment(assign([]), store, undefined, cpuMemory(0))).toEqual({ packedBytes: 0, memoryBytes: 0 });
+  });
+
+  const next = assign(
+    [
+      { layerIndex: 0, expertIds: [0, 1] },
+      { layerIndex: 2, expertIds: [5, 6] },
+    ],
+    { placementVersion: 2 },
+  );
+
+  it('counts once, with the native kernels, what a changed layer has in both forms', () => {
+    const native = (memoryBudgetBytes: number) => ({ provider: 'native', memoryBudgetBytes }) as const;
+    expect(() => checkAssignment(next, store, fourExperts, native(5249))).toThrow(
+      refusal('resource_exhausted', /4\.20 kB of memory beside 1\.05 kB that must serve .*change fewer layers/),
     );
+    expect(checkAssignment(next, store, fourExperts, native(5250)).memoryBytes).toBe(4200);
+  });
+
+  it('counts what must serve until the new experts are loaded, and layers that stay only once', () => {
     expect(() => checkAssignment(next, store, fourExperts, cpuMemory(7799))).toThrow(
       refusal(
         'resource_exhausted',
@@ -95,7 +109,6 @@ describe('checkAssignment', () => {
 
   const wrong: [what: string, assignment: Assignment, message: RegExp][] = [
     ['version 0', assign(fourExperts.shards, { placementVersion: 0 }), /versions start at 1/],
-    ['no experts at all', assign([]), /use Unload/],
     ['a layer that does not exist', assign([{ layerIndex: 3, expertIds: [0] }]), /layer 3 does not exist: .* 0 to 2/],
     ['a layer without experts', assign([{ layerIndex: 1, expertIds: [0] }]), /layer 1 has no experts/],
     [

@@ -24,7 +24,7 @@ export interface ExpertMemory {
 
 /**
  * Checks an assignment before anything of it is loaded, and says what it needs. What is `served` now keeps serving
- * until the assigned experts are loaded, so both must fit the budget together; layers whose experts stay are loaded once.
+ * until the assigned experts are loaded, so both must fit the budget together. An assignment without shards means to hold nothing.
  *
  * @throws ExpertmeshError `failed_precondition` for another store, `invalid_argument` for layers or experts that the model does not have or
  * that are not in order, `resource_exhausted` over the budget.
@@ -41,10 +41,26 @@ export function checkAssignment(
   const estimate = (packed: number): number => estimateMemoryBytes(packed, store.quantisation, provider);
   const packedBytes = packedBytesOfAll(store, assignment.shards);
   const memoryBytes = estimate(packedBytes);
-  const leaving = (served?.shards ?? []).filter((old) => !assignment.shards.some((shard) => isSameShard(shard, old)));
+  const leaving = leavingShards(served?.shards ?? [], assignment.shards, provider);
   const leavingBytes = estimate(packedBytesOfAll(store, leaving));
   requireBudget(assignment, memoryBytes, leavingBytes, memoryBudgetBytes);
   return { packedBytes, memoryBytes };
+}
+
+/**
+ * What lies in memory beside the assigned experts until they are loaded. The native kernels compute on the mapped files, so that two
+ * forms of a layer share the experts that both have; a session of ONNX Runtime has weights of its own.
+ */
+function leavingShards(
+  served: readonly LayerShard[],
+  assigned: readonly LayerShard[],
+  provider: Provider,
+): LayerShard[] {
+  if (provider !== 'native') return served.filter((old) => !assigned.some((shard) => isSameShard(shard, old)));
+  return served.map(({ layerIndex, expertIds }) => {
+    const staying = new Set(assigned.find((shard) => shard.layerIndex === layerIndex)?.expertIds);
+    return { layerIndex, expertIds: expertIds.filter((expertId) => !staying.has(expertId)) };
+  });
 }
 
 function requireStore(assignment: Assignment, store: ExpertStore): void {
@@ -57,7 +73,6 @@ function requireStore(assignment: Assignment, store: ExpertStore): void {
 }
 
 function checkShards(shards: readonly LayerShard[], spec: ModelSpec): void {
-  if (shards.length === 0) refuse('invalid_argument', 'the assignment has no experts: use Unload to hold none');
   const seen = new Set<number>();
   for (const shard of shards) {
     checkLayer(shard.layerIndex, spec);
@@ -108,7 +123,7 @@ function requireBudget(assignment: Assignment, memoryBytes: number, leavingBytes
     refuse(
       'resource_exhausted',
       `${needed} beside ${formatBytes(leavingBytes)} that must serve until it is loaded, the budget of this worker is ` +
-        `${formatBytes(budgetBytes)}: unload first, ${raise}`,
+        `${formatBytes(budgetBytes)}: change fewer layers at a time, unload first, ${raise}`,
     );
 }
 

@@ -43,7 +43,7 @@ function openExecutor({ maxQueuedCalls = 10, maxQueuedBytes = 1e6, gate = Promis
     const runner = { run, close: () => Promise.resolve() };
     return [layerIndex, new LoadedLayer({ layerIndex, expertIds: [0] }, 4, runner)] as const;
   });
-  const served = { placementVersion: 1, hiddenSize: 2, layers: new Map(layers) };
+  const served = { hiddenSize: 2, layers: new Map(layers) };
   const counters = new WorkerCounters();
   const executor = new CallExecutor({
     served: () => served,
@@ -98,14 +98,30 @@ describe('CallExecutor', () => {
 
   it('answers a wrong call with an error and computes the others', async () => {
     const { executor, counters, answers, submit } = openExecutor();
-    submit({ ...callOf(1, 0, 1), placementVersion: 9 });
-    submit(callOf(2, 0, 1));
+    submit({ ...callOf(1, 0, 1), expertIds: Uint32Array.of(3) });
+    submit({ ...callOf(2, 0, 1), routingWeights: Float32Array.of(NaN) });
+    submit(callOf(3, 0, 1));
     await executor.drain(NEVER);
     expect(answers).toMatchObject([
-      { callId: 1, error: { code: 'failed_precondition' } },
-      { callId: 2, error: undefined },
+      { callId: 1, error: { code: 'failed_precondition', missingExpertIds: [3] } },
+      { callId: 2, error: { code: 'invalid_argument' } },
+      { callId: 3, error: undefined },
     ]);
-    expect([counters.get('numCalls'), counters.get('numFailedCalls'), counters.get('numPairs')]).toEqual([2, 1, 1]);
+    expect([counters.get('numCalls'), counters.get('numFailedCalls'), counters.get('numPairs')]).toEqual([3, 2, 1]);
+  });
+
+  it('echoes the placement version and says what runs cost once there were enough', async () => {
+    const { executor, counters, answers, submit } = openExecutor();
+    for (let i = 1; i <= 64; i += 1) {
+      submit({ ...callOf(i, 0, 1), placementVersion: i });
+      await expect.poll(() => answers.length, { interval: 1 }).toBe(i);
+    }
+    await executor.drain(NEVER);
+    expect(answers.map(({ placementVersion }) => placementVersion)).toEqual(
+      Array.from({ length: 64 }, (_, i) => i + 1),
+    );
+    expect(counters.get('secondsPerActiveExpert')).toBeGreaterThan(0);
+    expect(counters.get('secondsPerToken')).toBe(0);
   });
 
   it('fails the calls of a run that fails, and goes on with the next', async () => {

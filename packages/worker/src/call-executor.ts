@@ -1,13 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
-import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { frameDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
-import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { type CallError, type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { CallQueue, type QueueBounds } from './call-queue.js';
 import { findLayer, type ServedShard } from './call-validation.js';
 import { type CallIdentity, type IncomingCall } from './incoming-call.js';
 import { type LoadedLayer } from './loaded-layer.js';
+import { fitRunCost, NO_RUNS, withRun } from './run-cost.js';
 import { type WorkerCounters } from './worker-counters.js';
 
 /** Sends one encoded DispatchResponse with gRPC's prefix in front. */
@@ -21,6 +23,9 @@ export interface CallExecutorOptions {
   /** Calls are computed together up to this many pairs (or rows, where a call has more of those). */
   readonly maxBatchRows: number;
 }
+
+/** What runs cost changes slowly. */
+const RUNS_BETWEEN_FITS = 16;
 
 type TakenCall = Extract<IncomingCall, { readonly kind: 'call' }>;
 
@@ -40,6 +45,7 @@ export class CallExecutor {
   readonly #options: CallExecutorOptions;
   readonly #queue: CallQueue<WaitingCall>;
   #running: Promise<void> | undefined;
+  #runCosts = NO_RUNS;
   #isDraining = false;
 
   constructor(options: CallExecutorOptions) {
@@ -57,7 +63,7 @@ export class CallExecutor {
     try {
       this.#enqueue(incoming, owner, send);
     } catch (error) {
-      this.#sendError(incoming.call, toErrorData(error), send);
+      this.#sendError(incoming.call, toCallError(error), send);
     }
   }
 
@@ -125,13 +131,14 @@ export class CallExecutor {
     try {
       sums = await layer.runner.run(batch.map(({ call }) => call));
     } catch (error) {
-      for (const { call, send } of batch) this.#sendError(call, toErrorData(error), send);
+      for (const { call, send } of batch) this.#sendError(call, toCallError(error), send);
       return;
     } finally {
       for (const { batchKey } of batch) batchKey.release();
     }
     const run = { startMs, computeUs: microseconds(startMs, performance.now()), numCallsTogether: batch.length };
     this.#count(batch, run.computeUs);
+    this.#learnCost(layer, batch, run.computeUs / 1e6);
     for (const [index, waiting] of batch.entries()) waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
   }
 
@@ -140,6 +147,17 @@ export class CallExecutor {
     counters.add('numRuns', 1);
     counters.add('computeUs', computeUs);
     for (const { call } of batch) counters.add('numPairs', call.expertIds.length);
+  }
+
+  #learnCost({ localIndices }: LoadedLayer, batch: readonly WaitingCall[], seconds: number): void {
+    const { counters } = this.#options;
+    const numPairs = batch.reduce((sum, { call }) => sum + call.expertIds.length, 0);
+    const activeExperts = countActiveExperts(batch, localIndices.length);
+    this.#runCosts = withRun(this.#runCosts, { activeExperts, numPairs, seconds });
+    if (this.#runCosts.numRuns % RUNS_BETWEEN_FITS !== 0) return;
+    const cost = fitRunCost(this.#runCosts);
+    counters.set('secondsPerActiveExpert', cost?.secondsPerActiveExpert ?? 0);
+    counters.set('secondsPerToken', cost?.secondsPerToken ?? 0);
   }
 
   #encode(
@@ -168,7 +186,7 @@ export class CallExecutor {
     return taken;
   }
 
-  #sendError(identity: CallIdentity, error: ErrorData, send: SendAnswer): void {
+  #sendError(identity: CallIdentity, error: CallError, send: SendAnswer): void {
     this.#options.counters.add('numFailedCalls', 1);
     send(frameDispatchAnswer(errorAnswer(identity, error)));
   }
@@ -182,9 +200,27 @@ const queueIsFull = (numCalls: number, { maxCalls, maxBytes }: QueueBounds): Exp
     `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls of ${formatBytes(maxBytes)} together may: send fewer at a time`,
   );
 
+function countActiveExperts(batch: readonly WaitingCall[], numExperts: number): number {
+  const isActive = new Uint8Array(numExperts);
+  let numActive = 0;
+  for (const { call } of batch)
+    for (const expertId of call.expertIds) {
+      if (isActive[expertId] === 0) numActive += 1;
+      isActive[expertId] = 1;
+    }
+  return numActive;
+}
+
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
 
-const errorAnswer = ({ callId, layerIndex, placementVersion }: CallIdentity, error: ErrorData): DispatchAnswer => ({
+function toCallError(thrown: unknown): CallError {
+  const { code, message } = ExpertmeshError.from(thrown);
+  return thrown instanceof ExpertsNotHeldError
+    ? { code, message, missingExpertIds: thrown.missingExpertIds }
+    : { code, message };
+}
+
+const errorAnswer = ({ callId, layerIndex, placementVersion }: CallIdentity, error: CallError): DispatchAnswer => ({
   callId,
   layerIndex,
   placementVersion,

@@ -3,7 +3,7 @@ import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { findLayer, type ServedShard } from './call-validation.js';
 
 const layer = { layerIndex: 2, localIndices: Int32Array.of(-1, 0, 1, -1) };
-const shard: ServedShard = { placementVersion: 7, hiddenSize: 3, layers: new Map([[2, layer]]) };
+const shard: ServedShard = { hiddenSize: 3, layers: new Map([[2, layer]]) };
 
 /** Two rows: the first with experts 1 and 2, the second with expert 2. */
 const call: DispatchCall = {
@@ -27,27 +27,46 @@ describe('findLayer', () => {
     expect(findLayer(call, shard)).toBe(layer);
   });
 
-  it('refuses every call while nothing is loaded', () => {
-    expect(() => findLayer(call, undefined)).toThrow(refusal('failed_precondition', /no experts are loaded/));
+  it('computes what it holds, whatever placement the caller routed by', () => {
+    expect(findLayer({ ...call, placementVersion: 6 }, shard)).toBe(layer);
   });
 
-  it('refuses another placement version and names both', () => {
-    expect(() => findLayer({ ...call, placementVersion: 6 }, shard)).toThrow(
-      refusal('failed_precondition', /version 6 is not served, version 7 is/),
+  const notHeld: [
+    what: string,
+    change: Partial<DispatchCall>,
+    held: typeof shard | undefined,
+    missing: number[],
+    message: RegExp,
+  ][] = [
+    [
+      'every expert while nothing is loaded',
+      {},
+      undefined,
+      [1, 2],
+      /expert 1 and 1 more of layer 2 .* holds nothing yet/,
+    ],
+    ['those of a layer without experts here', { layerIndex: 5 }, shard, [1, 2], /1 layers from 2 to 2: route by/],
+    [
+      'those that are held elsewhere',
+      {
+        numRows: 3,
+        rowOffsets: Uint32Array.of(0, 2, 3, 3),
+        expertIds: Uint32Array.of(1, 3, 3),
+        rows: new Float32Array(9),
+      },
+      shard,
+      [3],
+      /expert 3 of layer 2 is not .* 2 experts from 1 to 2/,
+    ],
+  ];
+  it.each(notHeld)('names %s', (_, change, held, missingExpertIds, message) => {
+    const text = expect.stringMatching(message) as string;
+    expect(() => findLayer({ ...call, ...change }, held)).toThrow(
+      expect.objectContaining({ code: 'failed_precondition', message: text, missingExpertIds }),
     );
   });
 
   const wrongCalls: [what: string, change: Partial<DispatchCall>, message: RegExp][] = [
-    [
-      'a layer without experts here',
-      { layerIndex: 5 },
-      /layer 5 has no experts on this worker, .* 1 layers from 2 to 2/,
-    ],
-    [
-      'an expert held elsewhere',
-      { expertIds: Uint32Array.of(1, 3, 2) },
-      /expert 3 of layer 2 is not .* 2 experts from 1 to 2/,
-    ],
     ['an expert that does not exist', { expertIds: Uint32Array.of(1, 4, 2) }, /expert 4 does not exist: .* 4 experts/],
     [
       'more pairs than each row with every expert has',

@@ -1,4 +1,6 @@
-import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
+import { missingExperts } from '@expertmesh/compute/experts/local-indices';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 
 /** One loaded layer, as far as a call is checked against it. */
@@ -10,38 +12,28 @@ export interface ServedLayer {
 
 /** What this worker answers calls for. */
 export interface ServedShard<Layer extends ServedLayer = ServedLayer> {
-  readonly placementVersion: number;
   readonly hiddenSize: number;
   readonly layers: ReadonlyMap<number, Layer>;
 }
 
 /**
- * Checks a decoded call, whose tensors agree with each other, against what is loaded and returns the layer that computes it.
+ * Checks a decoded call, whose tensors agree with each other, against what is loaded and returns the layer that computes it. The
+ * placement version that the caller routed by does not matter: the answer of an expert does not depend on it.
  *
- * @throws ExpertmeshError `failed_precondition` when nothing is loaded or another placement version is served, `invalid_argument` when
- * the call is for another model, for experts that this worker does not hold, has more pairs than its rows can have, or has weights that are not finite.
+ * @throws ExpertsNotHeldError for experts that this worker does not hold; ExpertmeshError `invalid_argument` when the call is for another
+ * model, has more pairs than its rows can have, or has weights that are not finite.
  */
 export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: ServedShard<Layer> | undefined): Layer {
-  if (shard === undefined)
-    refuse('failed_precondition', 'no experts are loaded on this worker: assign and load them first');
-  if (call.placementVersion !== shard.placementVersion)
-    refuse(
-      'failed_precondition',
-      `placement version ${String(call.placementVersion)} is not served, version ${String(shard.placementVersion)} is: ` +
-        'route by that one, or load the other',
-    );
+  if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
   if (call.hiddenSize !== shard.hiddenSize)
     refuse(
-      'invalid_argument',
       `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: send rows of the same model`,
     );
   const layer = shard.layers.get(call.layerIndex);
-  if (layer === undefined)
-    refuse(
-      'invalid_argument',
-      `layer ${String(call.layerIndex)} has no experts on this worker, which holds experts of ${describeLayers(shard)}`,
-    );
+  if (layer === undefined) throw notHeld(call, new Set(call.expertIds), `experts of ${describeLayers(shard)}`);
   checkPairs(call, layer);
+  const missing = missingExperts(call.expertIds, layer.localIndices);
+  if (missing.length > 0) throw notHeld(call, new Set(missing), describeExperts(layer));
   return layer;
 }
 
@@ -49,25 +41,25 @@ function checkPairs({ numRows, expertIds, routingWeights }: DispatchCall, layer:
   const numExperts = layer.localIndices.length;
   if (expertIds.length > numRows * numExperts)
     refuse(
-      'invalid_argument',
       `${String(numRows)} rows have ${String(expertIds.length)} pairs, but a layer has ${String(numExperts)} experts: send each expert of a row once`,
     );
   for (let pairIndex = 0; pairIndex < expertIds.length; pairIndex += 1) {
     const expertId = expertIds[pairIndex] ?? 0;
-    if ((layer.localIndices[expertId] ?? -1) < 0) refuseExpert(expertId, layer);
+    if (expertId >= numExperts)
+      refuse(`expert ${String(expertId)} does not exist: a layer has ${String(numExperts)} experts`);
     const weight = routingWeights[pairIndex];
     if (!Number.isFinite(weight))
-      refuse('invalid_argument', `routing_weights[${String(pairIndex)}] is ${String(weight)}: weights must be finite`);
+      refuse(`routing_weights[${String(pairIndex)}] is ${String(weight)}: weights must be finite`);
   }
 }
 
-function refuseExpert(expertId: number, layer: ServedLayer): never {
-  const numExperts = layer.localIndices.length;
-  if (expertId >= numExperts)
-    refuse('invalid_argument', `expert ${String(expertId)} does not exist: a layer has ${String(numExperts)} experts`);
-  refuse(
-    'invalid_argument',
-    `expert ${String(expertId)} of layer ${String(layer.layerIndex)} is not on this worker, which holds ${describeExperts(layer)}`,
+function notHeld({ layerIndex }: DispatchCall, missing: ReadonlySet<number>, held: string): ExpertsNotHeldError {
+  const [first, ...others] = missing;
+  const more = others.length === 0 ? '' : ` and ${String(others.length)} more`;
+  return new ExpertsNotHeldError(
+    [...missing],
+    `expert ${String(first)}${more} of layer ${String(layerIndex)} is not on this worker, which holds ${held}: ` +
+      'route by a newer placement, or assign and load it here',
   );
 }
 
@@ -83,6 +75,6 @@ function describeLayers(shard: ServedShard): string {
     : `${String(indices.length)} layers from ${String(Math.min(...indices))} to ${String(Math.max(...indices))}`;
 }
 
-function refuse(code: ErrorCode, message: string): never {
-  throw new ExpertmeshError(code, message);
+function refuse(message: string): never {
+  throw new ExpertmeshError('invalid_argument', message);
 }

@@ -1,5 +1,7 @@
 import '@expertmesh/shared/onnx/no-telemetry';
+import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import { measureMemoryRate } from '@expertmesh/compute/provider/memory-rate';
 import { parseWorkerConfig, type WorkerConfig } from '@expertmesh/shared/config/worker-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -12,6 +14,8 @@ import { startServer } from '@expertmesh/shared/rpc/server';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './compute-client.js';
 import { type ComputeThreadOptions } from './compute-messages.js';
+import { OwnCapacity } from './own-capacity.js';
+import { registerWorker } from './registration.js';
 import { WorkerControl } from './worker-control.js';
 import { WorkerCounters } from './worker-counters.js';
 import { createWorkerService } from './worker-service.js';
@@ -36,6 +40,14 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   const { provider, memoryBudgetBytes } = memory;
   const own = { provider, counters: counters.memory };
   const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);
+  const capacity = new OwnCapacity({
+    store,
+    provider,
+    numThreads: config.numThreads,
+    failureDomain: config.failureDomain,
+    counters,
+  });
+  void measureInto(capacity, config, logger);
   const health = createHealth();
   const control = new WorkerControl({
     store,
@@ -45,18 +57,22 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
       health.set(ExpertServiceDefinition.fullName, isServing);
     },
   });
-  const identity = { storeId: store.storeId, dataPort, memoryBudgetBytes };
+  const { storeId } = store;
+  const bootId = randomUUID();
+  const identity = { bootId, storeId, dataPort, memoryBudgetBytes };
   const server = await startServer({
     host: config.host,
     port: config.controlPort,
     portFlag: '--control-port',
-    services: [createWorkerService(control, counters, identity), health.service],
+    services: [createWorkerService(control, counters, identity, capacity), health.service],
   });
   lifecycle.onShutdown('control port', async () => {
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  // Registered last, so it comes first: health and stats answer until the calls are drained.
+  const signOff = registerWorker(config, { bootId, storeId, controlPort: server.port }, logger);
+  if (signOff !== undefined) lifecycle.onShutdown('registration', signOff);
+  // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);
     await drainAndClose(control, compute, deadline);
@@ -64,7 +80,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   health.set(ExpertServiceDefinition.fullName, false);
   health.set(WHOLE_SERVER, true);
   reportListening({ type: 'listening', role: 'worker', dataPort, controlPort: server.port });
-  logger.info({ dataPort, controlPort: server.port, storeId: store.storeId, memoryBudgetBytes }, 'listening');
+  logger.info({ dataPort, controlPort: server.port, storeId, memoryBudgetBytes }, 'listening');
 }
 
 async function startCompute(
@@ -82,6 +98,19 @@ async function startCompute(
   });
   lifecycle.onShutdown('compute thread', () => started.compute.terminate());
   return started;
+}
+
+/** Never rejects: serving does not need the figure. */
+async function measureInto(
+  capacity: OwnCapacity,
+  { numThreads, memoryBudgetBytes }: WorkerConfig,
+  logger: Logger,
+): Promise<void> {
+  try {
+    capacity.memoryBytesPerSecond = await measureMemoryRate(numThreads, memoryBudgetBytes);
+  } catch (error) {
+    logger.warn({ err: error }, 'the rate of memory reads cannot be measured');
+  }
 }
 
 /** Finishes the queued calls until `deadline`, ends the streams and frees the port; gives up on a thread that does not answer. */

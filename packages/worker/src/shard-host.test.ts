@@ -10,6 +10,7 @@ const noProgress = (): void => undefined;
 const nameOf = ({ layerIndex, expertIds }: LayerShard): string => `${String(layerIndex)}:${expertIds.join(',')}`;
 
 const assign = (placementVersion: number, ...shards: [layerIndex: number, ...expertIds: number[]][]): Assignment => ({
+  epoch: 1,
   placementVersion,
   storeId: '',
   shards: shards.map(([layerIndex, ...expertIds]) => ({ layerIndex, expertIds })),
@@ -53,7 +54,6 @@ describe('ShardHost', () => {
     const told: LoadProgress[] = [];
     expect(host.served).toBeUndefined();
     await host.load(assign(3, [0, 1, 2], [5, 7]), (progress) => told.push(progress), NEVER);
-    expect(host.served?.placementVersion).toBe(3);
     expect([...(host.served?.layers.get(0)?.localIndices ?? [])]).toEqual([-1, 0, 1, -1, -1, -1, -1, -1]);
     expect(told.map(({ loadedBytes, loadedLayers }) => [loadedBytes, loadedLayers])).toEqual([
       [0, 0],
@@ -71,12 +71,13 @@ describe('ShardHost', () => {
   });
 
   it('serves the old version while the new one is loaded, and after that has failed', async () => {
-    const during: (number | undefined)[] = [];
-    const { host, events } = openHost(() => during.push(host.served?.placementVersion));
+    const servedLayer = () => host.served?.layers.get(0)?.shard.expertIds;
+    const during: (number[] | undefined)[] = [];
+    const { host, events } = openHost(() => during.push(servedLayer()));
     await host.load(assign(1, [0, 1]), noProgress, NEVER);
     await expect(host.load(assign(2, [0, 2], [9, 2]), noProgress, NEVER)).rejects.toThrow('damaged');
-    expect(during).toEqual([undefined, 1, 1]);
-    expect(host.served?.placementVersion).toBe(1);
+    expect(during).toEqual([undefined, [1], [1]]);
+    expect(servedLayer()).toEqual([1]);
     expect(events).not.toContain('close 0:1');
   });
 
@@ -106,6 +107,27 @@ describe('ShardHost', () => {
     await expect(host.load(assign(2, [5, 7], [6, 1], [8, 1]), noProgress, NEVER)).rejects.toThrow('altered');
     expect(verified).toEqual(['begin 0:1 5:7', 'end', 'begin 6:1 8:1', 'end']);
     expect(events).toEqual(['load 0:1', 'load 5:7', 'load 6:1']);
+  });
+
+  it('holds nothing after an assignment without experts', async () => {
+    const { host, events } = openHost();
+    await host.load(assign(1, [0, 1]), noProgress, NEVER);
+    await host.load(assign(2), noProgress, NEVER);
+    expect(host.served?.layers.size).toBe(0);
+    expect(events).toEqual(['load 0:1', 'close 0:1']);
+  });
+
+  it('serves a changed layer at once, and closes its predecessor only after the calls that wait for it', async () => {
+    const { host, events } = openHost();
+    await host.load(assign(1, [0, 1, 2]), noProgress, NEVER);
+    const before = host.served?.layers.get(0);
+    before?.acquire();
+    const loaded = host.load(assign(2, [0, 2, 3]), noProgress, NEVER);
+    await expect.poll(() => host.served?.layers.get(0)?.shard.expertIds).toEqual([2, 3]);
+    expect(events).toEqual(['load 0:1,2', 'load 0:2,3']);
+    before?.release();
+    await loaded;
+    expect(events).toEqual(['load 0:1,2', 'load 0:2,3', 'close 0:1,2']);
   });
 
   it('closes a dropped layer only after the calls that wait for it', async () => {

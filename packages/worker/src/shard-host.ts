@@ -19,8 +19,8 @@ export interface ShardHostOptions {
 export type ShardVerification = Pick<BlobVerification, 'passed' | 'end'>;
 
 /**
- * The layers in memory, and the placement version that they answer for. One load or unload at a time. What is served
- * goes on being served until another version is complete; layers whose experts stay are kept.
+ * The layers in memory. One load or unload at a time. What is served goes on being served until the next assignment is complete;
+ * layers whose experts stay are kept, and a changed one is loaded beside its predecessor, which goes after the last call that uses it.
  */
 export class ShardHost {
   readonly #options: ShardHostOptions;
@@ -40,7 +40,7 @@ export class ShardHost {
    * Loads what is assigned, serves it, and then drops the rest, after the calls that wait for it.
    *
    * @param onProgress called at the start and after each layer.
-   * @throws ExpertmeshError as BlobVerification and LayerLoader; the version before is still served then.
+   * @throws ExpertmeshError as BlobVerification and LayerLoader; what was served before still is then.
    */
   async load(assignment: Assignment, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<void> {
     const served = new Set(this.#served?.layers.values());
@@ -61,7 +61,7 @@ export class ShardHost {
     } finally {
       await verification.end();
     }
-    this.#served = { placementVersion: assignment.placementVersion, hiddenSize: this.#options.hiddenSize, layers };
+    this.#served = { hiddenSize: this.#options.hiddenSize, layers };
     await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
   }
 

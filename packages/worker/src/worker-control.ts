@@ -1,8 +1,16 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';
-import { WorkerState, type AssignResponse, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import {
+  WorkerState,
+  type AssignResponse,
+  type LayerShard,
+  type LoadProgress,
+  type LoadRequest,
+  type UnloadRequest,
+} from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { checkAssignment, isSameAssignment, type Assignment, type ExpertMemory } from './assignment.js';
+import { CommandEpoch } from './command-epoch.js';
 import { type Compute, type OnProgress } from './compute-client.js';
 
 export interface WorkerControlOptions {
@@ -13,12 +21,19 @@ export interface WorkerControlOptions {
   readonly onServing: (isServing: boolean) => void;
 }
 
-export interface LoadedShard {
+/** As GetStats tells them. */
+export interface ControlState extends HeldExperts {
   readonly state: WorkerState;
+  /** The highest that commanded this process. */
+  readonly epoch: number;
+}
+
+interface HeldExperts {
   /** 0 when nothing is loaded. */
   readonly placementVersion: number;
   readonly packedBytes: number;
   readonly numExpertsLoaded: number;
+  readonly shards: LayerShard[];
 }
 
 interface RunningLoad {
@@ -29,11 +44,16 @@ interface RunningLoad {
   lastProgress: LoadProgress | undefined;
 }
 
-/** What this worker is to hold and what it holds: idle, loading, serving, and at last draining. */
+/**
+ * What this worker is to hold and what it holds: idle, loading, serving, and at last draining. Commands carry the epoch of the leader
+ * that gives them, and one from a leader that has been replaced is refused.
+ */
 export class WorkerControl {
   readonly #options: WorkerControlOptions;
+  readonly #epoch = new CommandEpoch();
   #assigned: Assignment | undefined;
   #served: Assignment | undefined;
+  #held = NOTHING_HELD;
   #load: RunningLoad | undefined;
   #isDraining = false;
 
@@ -41,12 +61,20 @@ export class WorkerControl {
     this.#options = options;
   }
 
-  /** Nothing is loaded yet. Errors as checkAssignment, and `failed_precondition` while another assignment is being loaded. */
+  /**
+   * Nothing is loaded yet. A new leader's assignment ends the load of another one that its predecessor began.
+   *
+   * @throws ExpertmeshError as CommandEpoch and checkAssignment, and `failed_precondition` while another assignment of the same leader
+   * is being loaded.
+   */
   assign(assignment: Assignment): AssignResponse {
+    this.#epoch.require(assignment.epoch);
     this.#refuseWhenDraining();
     const { store, memory } = this.#options;
     const load = this.#load;
-    if (load !== undefined && !load.abort.signal.aborted && !isSameAssignment(load.assignment, assignment))
+    const isOtherLoading = load !== undefined && !isSameAssignment(load.assignment, assignment);
+    if (isOtherLoading && load.assignment.epoch < assignment.epoch) load.abort.abort();
+    if (isOtherLoading && !load.abort.signal.aborted)
       throw new ExpertmeshError(
         'failed_precondition',
         `placement version ${String(load.assignment.placementVersion)} is being loaded: wait for it, or cancel that Load`,
@@ -60,9 +88,11 @@ export class WorkerControl {
    * Loads what is assigned and serves it. Several callers of the same version share one load; it goes on until the last
    * of them has given up.
    *
-   * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as ShardHost.
+   * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and as CommandEpoch
+   * and ShardHost.
    */
-  async load(placementVersion: number, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+  async load({ placementVersion, epoch }: LoadRequest, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+    this.#epoch.require(epoch);
     while (this.#load?.abort.signal.aborted === true) await isOver(this.#load);
     this.#refuseWhenDraining();
     const assigned = this.#requireAssigned(placementVersion);
@@ -82,11 +112,14 @@ export class WorkerControl {
     }
   }
 
-  async unload(): Promise<void> {
+  /** @throws ExpertmeshError as CommandEpoch. */
+  async unload({ epoch }: UnloadRequest): Promise<void> {
     const { compute, onServing } = this.#options;
+    this.#epoch.require(epoch);
     this.#assigned = undefined;
     await this.#endLoad();
     this.#served = undefined;
+    this.#held = NOTHING_HELD;
     onServing(false);
     await compute.unload();
   }
@@ -99,14 +132,8 @@ export class WorkerControl {
     return numFailedCalls;
   }
 
-  loadedShard(): LoadedShard {
-    const shards = this.#served?.shards ?? [];
-    return {
-      state: this.#state(),
-      placementVersion: this.#served?.placementVersion ?? 0,
-      packedBytes: packedBytesOfAll(this.#options.store, shards),
-      numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
-    };
+  state(): ControlState {
+    return { state: this.#state(), epoch: this.#epoch.highest, ...this.#held };
   }
 
   #state(): WorkerState {
@@ -131,6 +158,7 @@ export class WorkerControl {
     try {
       await this.#options.compute.load(assignment, onProgress, signal);
       this.#served = assignment;
+      this.#held = heldBy(assignment, this.#options.store);
       this.#options.onServing(!this.#isDraining);
     } finally {
       this.#load = undefined;
@@ -160,6 +188,16 @@ export class WorkerControl {
       throw new ExpertmeshError('unavailable', 'this worker is draining: it takes experts again after a restart');
   }
 }
+
+const NOTHING_HELD: HeldExperts = { placementVersion: 0, packedBytes: 0, numExpertsLoaded: 0, shards: [] };
+
+// Once for each assignment, as every heartbeat asks for it.
+const heldBy = ({ placementVersion, shards }: Assignment, store: ExpertStore): HeldExperts => ({
+  placementVersion,
+  packedBytes: packedBytesOfAll(store, shards),
+  numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
+  shards,
+});
 
 // Whether it was cancelled, failed or has loaded is for its own callers.
 const isOver = (load: RunningLoad): Promise<void> => load.done.catch(() => undefined);

@@ -1,4 +1,4 @@
-/** Counters since the start of the process, and a gauge. */
+/** Counters since the start of the process, and gauges. */
 const NAMES = [
   'numCalls',
   'numFailedCalls',
@@ -7,6 +7,9 @@ const NAMES = [
   'computeUs',
   /** Gauge: calls that wait. */
   'numQueuedCalls',
+  /** Gauges: what runs cost, 0 before there were enough of them; see run-cost.ts. */
+  'secondsPerActiveExpert',
+  'secondsPerToken',
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];

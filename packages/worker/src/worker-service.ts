@@ -1,15 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { bindService, type BoundService } from '@expertmesh/shared/rpc/server';
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { toServiceError } from '@expertmesh/shared/rpc/status';
 import { type WorkerControl } from './worker-control.js';
+import { type OwnCapacity } from './own-capacity.js';
 import { type WorkerCounters } from './worker-counters.js';
 
 /** Timers of Node end at once when they are given more; this is 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface WorkerIdentity {
+  /** Chosen anew at every start of the process. */
+  readonly bootId: string;
   readonly storeId: string;
   readonly dataPort: number;
   readonly memoryBudgetBytes: number;
@@ -20,9 +22,14 @@ export function createWorkerService(
   control: WorkerControl,
   counters: WorkerCounters,
   identity: WorkerIdentity,
+  capacity: OwnCapacity,
 ): BoundService {
-  const bootId = randomUUID();
-  const stats = (): WorkerStats => ({ bootId, ...identity, ...control.loadedShard(), ...processStats(counters) });
+  const stats = (): WorkerStats => ({
+    ...identity,
+    ...control.state(),
+    ...processStats(counters),
+    capacity: capacity.read(),
+  });
   return bindService(workerService, {
     assign: ({ request }, callback) => {
       respond(callback, () => control.assign(request));
@@ -33,15 +40,15 @@ export function createWorkerService(
         abort.abort();
       });
       control
-        .load(stream.request.placementVersion, (progress) => stream.write(progress), abort.signal)
+        .load(stream.request, (progress) => stream.write(progress), abort.signal)
         .then(
           () => stream.end(),
           (error: unknown) => stream.emit('error', toServiceError(error)),
         );
     },
-    unload: (_, callback) => {
+    unload: ({ request }, callback) => {
       respond(callback, async () => {
-        await control.unload();
+        await control.unload(request);
         return {};
       });
     },

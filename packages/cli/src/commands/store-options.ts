@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { choice, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
 import { defaultCacheDir } from '@expertmesh/shared/config/verification-options';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
@@ -35,13 +35,20 @@ export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
     .option('--force', 'Replace a store that exists, and work that was begun with other options.');
 
 /** An option whose text is checked; what is wrong is said as for every other flag. */
-export function checkedOption<T>(flag: string, description: string, value: OptionValue<T>): Option {
-  return new Option(`${flag} ${value.placeholder}`, description).argParser((text) => {
-    const parsed = value.schema.safeParse(text);
+export const checkedOption = <T>(flag: string, description: string, value: OptionValue<T>): Option =>
+  new Option(`${flag} ${value.placeholder}`, description).argParser(parserOf(value));
+
+/** An argument, checked likewise. */
+export const checkedArgument = <T>(name: string, description: string, value: OptionValue<T>): Argument =>
+  new Argument(name, description).argParser(parserOf(value));
+
+const parserOf =
+  <T>({ schema, accepts }: OptionValue<T>) =>
+  (text: string): T => {
+    const parsed = schema.safeParse(text);
     if (parsed.success) return parsed.data;
-    throw new InvalidArgumentError(`It must be ${value.accepts}.`);
-  });
-}
+    throw new InvalidArgumentError(`It must be ${accepts}.`);
+  };
 
 /**
  * Runs the writing of a store with a progress bar, and says what became of it. SIGINT and SIGTERM interrupt it in an orderly

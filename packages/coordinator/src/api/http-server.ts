@@ -10,6 +10,8 @@ import Fastify, {
 } from 'fastify';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ServedModel } from '../generation/served-model.js';
+import { type AdminApi } from '../admin/admin-api.js';
+import { adminRoutes } from './admin/admin-routes.js';
 import { registerChatRoute } from './chat/chat-route.js';
 import { registerCompletionRoute } from './completions/completion-route.js';
 import { type HttpError, httpError, logError, sendHttpError, toHttpError } from './http-error.js';
@@ -24,6 +26,8 @@ export interface HttpServerOptions extends OperationsOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly logger: FastifyBaseLogger;
+  /** Absent where there is no cluster to administrate: then there are no such routes. */
+  readonly admin?: AdminApi;
 }
 
 export interface HttpServer {
@@ -97,6 +101,7 @@ const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): Fasti
   registerModelsRoute(app, model);
   registerTokenizeRoute(app, model);
   registerOperationsRoutes(app, options);
+  if (options.admin !== undefined) void app.register(adminRoutes(options.admin), { prefix: '/admin/v1' });
   return app;
 };
 

@@ -45,6 +45,8 @@ export interface RoutedRows {
   readonly expertIds: Int32Array;
   /** fp32 [rows, top-k] */
   readonly routingWeights: Float32Array;
+  /** fp32 [experts]: the router's softmax over all experts, summed over the rows. */
+  readonly probabilitySums: Float32Array;
 }
 
 export interface DenseLoadOptions {

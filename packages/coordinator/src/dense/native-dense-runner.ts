@@ -117,11 +117,12 @@ class StepOutputs {
   readonly routed: RoutedRows;
   readonly #residuals: readonly [Float32Array, Float32Array];
 
-  constructor({ hiddenSize, topK }: ModelSpec, numRows: number) {
+  constructor({ hiddenSize, numExperts, topK }: ModelSpec, numRows: number) {
     this.routed = {
       normed: new Float32Array(numRows * hiddenSize),
       expertIds: new Int32Array(numRows * topK),
       routingWeights: new Float32Array(numRows * topK),
+      probabilitySums: new Float32Array(numExperts),
     };
     this.#residuals = [new Float32Array(numRows * hiddenSize), new Float32Array(numRows * hiddenSize)];
   }

@@ -136,6 +136,7 @@ export class OnnxDenseRunner implements DenseRunner {
       normed: outputs.float32('normed'),
       expertIds: outputs.int32('expert_ids'),
       routingWeights: outputs.float32('routing_weights'),
+      probabilitySums: outputs.float32('probability_sums'),
     };
     return { residual, routed };
   }

@@ -1,3 +1,5 @@
+import { type WorkerFailovers } from './failover.js';
+
 /** Counters of the dispatch to one worker since it came up, as plain data. */
 export interface WorkerDispatchStats {
   readonly workerId: string;
@@ -21,4 +23,6 @@ export interface WorkerDispatchStats {
 export interface DispatchStats {
   readonly placementVersion: number | undefined;
   readonly workers: readonly WorkerDispatchStats[];
+  /** Since the start, also of workers that have gone. */
+  readonly failovers: readonly WorkerFailovers[];
 }

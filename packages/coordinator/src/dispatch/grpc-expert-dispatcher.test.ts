@@ -2,15 +2,10 @@ import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { DrivenClock } from '../../../../test/kit/driven-clock.js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { type LayerResult } from './expert-dispatcher.js';
 import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
-import {
-  answering,
-  type Behaviour,
-  holdCalls,
-  simpleExpert,
-  SimpleExpertServer,
-} from '../../../../test/kit/simple-expert-server.js';
+import { answering, type Behaviour, holdCalls, SimpleExpertServer } from '../../../../test/kit/simple-expert-server.js';
+import { simpleLayerCall, simpleSum } from '../../../../test/kit/simple-layer-call.js';
 import { until } from '../../../../test/kit/until.js';
 
 const HIDDEN_SIZE = 6;
@@ -39,7 +34,7 @@ async function startCluster(options: Partial<GrpcExpertDispatcherOptions> = {}) 
     ...options,
   });
   cleanUps.push(() => dispatcher.close());
-  dispatcher.setPlacement(contiguousPlacement(3, [0, 5], NUM_EXPERTS, WORKER_IDS));
+  await dispatcher.setPlacement(contiguousPlacement(3, [0, 5], NUM_EXPERTS, WORKER_IDS));
   WORKER_IDS.forEach((workerId, index) => {
     dispatcher.setWorkerUp(workerId, servers[index]?.address ?? '');
   });
@@ -50,23 +45,17 @@ async function startCluster(options: Partial<GrpcExpertDispatcherOptions> = {}) 
 }
 
 /** Row 0 needs all workers, row 1 only w0, row 2 w1 and w2, row 3 only w2. */
-const call: LayerCall = {
-  layerIndex: 5,
-  numRows: 4,
-  topK: 3,
-  rows: Float32Array.from({ length: 4 * HIDDEN_SIZE }, (_, index) => Math.sin(index * 12.9898) * 3),
-  expertIds: Int32Array.of(0, 5, 11, 1, 2, 3, 4, 7, 8, 9, 10, 11),
-  routingWeights: Float32Array.from({ length: 12 }, (_, pair) => 0.1 + pair / 17),
-};
+const call = simpleLayerCall(5, HIDDEN_SIZE, [
+  [0, 5, 11],
+  [1, 2, 3],
+  [4, 7, 8],
+  [9, 10, 11],
+]);
 
 function expectSums(result: LayerResult, rowIndices: readonly number[]): void {
   for (const row of rowIndices)
-    for (let index = row * HIDDEN_SIZE; index < (row + 1) * HIDDEN_SIZE; index++) {
-      let expected = 0;
-      for (let pair = row * call.topK; pair < (row + 1) * call.topK; pair++)
-        expected += (call.routingWeights[pair] ?? 0) * simpleExpert(call.rows[index] ?? 0, call.expertIds[pair] ?? 0);
-      expect(result.sums[index]).toBeCloseTo(expected, 4);
-    }
+    for (const [column, expected] of simpleSum(call, row).entries())
+      expect(result.sums[row * HIDDEN_SIZE + column]).toBeCloseTo(expected, 4);
 }
 
 /** Rows 0 and 2 have pairs on w1; rows 1 and 3 have none. */
@@ -209,7 +198,7 @@ describe('GrpcExpertDispatcher', () => {
 
   it('fails the rows of a worker that never joined', async () => {
     const { dispatcher } = await startCluster();
-    dispatcher.setPlacement(contiguousPlacement(4, [5], NUM_EXPERTS, ['w0', 'stranger', 'w2']));
+    await dispatcher.setPlacement(contiguousPlacement(4, [5], NUM_EXPERTS, ['w0', 'stranger', 'w2']));
     expectOnlyRowsOfW1Failed(await dispatcher.dispatch(call), 'unavailable', 'worker stranger has not joined');
   });
 

@@ -1,76 +1,99 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
-import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
 import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
-import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
-import { type ConnectionListener, WorkerStream } from './worker-stream.js';
+import { FailoverCounts } from './failover.js';
+import { type DispatchContext, LayerDispatch } from './layer-dispatch.js';
+import { probeCall, probePart } from './probe.js';
+import { ReplicaRouter } from './replica-router.js';
+import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
+import { type WorkerCosts } from './worker-cost.js';
+import { WorkerLinks, type WorkerLinksOptions } from './worker-links.js';
 
-export interface GrpcExpertDispatcherOptions {
+export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly hiddenSize: number;
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
   /**
-   * Longest time for one call. A worker that vanished is noticed sooner, by its connection or by membership's heartbeat
-   * (setWorkerDown); this is for one that is there and does not answer.
+   * Longest time for the calls of one layer, with all that is sent again. A worker that vanished is noticed sooner, by its connection
+   * or by membership's heartbeat (setWorkerDown); this is for one that is there and does not answer.
    */
   readonly callTimeoutMs: number;
-  /** The placement's member `LOCAL_MEMBER`, where it has one. */
-  readonly local?: ExpertLink | undefined;
   readonly maxMessageBytes?: number;
-  readonly onConnection?: ConnectionListener;
-  readonly clock?: Clock;
-  readonly random?: () => number;
 }
+
+/** Sees what a layer call asks of each worker. @param workerIds of the placement */
+export type PartsObserver = (workerIds: readonly string[], parts: readonly DispatchPart[]) => void;
 
 /**
  * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are checked
- * and added up in the placement's order of workers. Lives in the engine thread.
+ * and added up in the placement's order of workers, those that were sent again in the place of what they stand for. So the same parts
+ * have the same bits; which replicas took part changes only how the terms of a sum are grouped, which is rounding of the last bits.
+ * Lives in the engine thread.
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
-  readonly #streams = new Map<string, WorkerStream>();
-  #placement: Placement | undefined;
+  readonly #links: WorkerLinks;
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #failovers = new FailoverCounts();
+  /** Called when there is a newer placement, or will be none any more. */
+  readonly #placementListeners = new Set<() => void>();
+  #router: ReplicaRouter | undefined;
 
   constructor(options: GrpcExpertDispatcherOptions) {
     this.#options = options;
+    this.#links = new WorkerLinks(options);
   }
 
-  /** Routes the layers that are dispatched from now on; those under way end with the placement that they began with. */
-  setPlacement(placement: Placement): void {
-    this.#placement = placement;
+  /**
+   * Routes by this placement the layers that are dispatched from now on, and what must be sent again.
+   *
+   * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement lacks.
+   */
+  async setPlacement(placement: Placement, costs?: WorkerCosts): Promise<void> {
+    const before = [...this.#underWay];
+    this.#router = new ReplicaRouter(placement, costs);
+    this.#tellPlacementListeners();
+    await Promise.allSettled(before);
   }
 
-  /** Opens the stream to a worker; one that is open at this address already stays. */
+  /** As WorkerLinks. */
   setWorkerUp(workerId: string, dataAddress: string): void {
-    const current = this.#streams.get(workerId);
-    if (current?.isUsableAt(dataAddress)) return;
-    current?.close('the worker has come back as another process');
-    const { clock = systemClock, random = Math.random, onConnection } = this.#options;
-    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection }));
+    this.#links.setWorkerUp(workerId, dataAddress);
   }
 
-  /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */
+  /** As WorkerLinks. */
   setWorkerDown(workerId: string, reason: string): void {
-    this.#streams.get(workerId)?.close(reason);
+    this.#links.setWorkerDown(workerId, reason);
   }
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */
-  async dispatch(call: LayerCall): Promise<LayerResult> {
-    const placement = this.#requirePlacement();
-    const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
-    const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
+  async dispatch(call: LayerCall, observe?: PartsObserver): Promise<LayerResult> {
+    const dispatched = this.#dispatch(call, observe);
+    this.#underWay.add(dispatched);
+    try {
+      return await dispatched;
+    } finally {
+      this.#underWay.delete(dispatched);
+    }
+  }
+
+  async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
+    const router = this.#requireRouter();
+    const { hiddenSize } = this.#options;
     const startMs = performance.now();
-    const parts = planDispatch(call, placement, maxRows);
-    const answers = parts.map((part) => this.#computePart(call, part, placement));
+    const layer = new LayerDispatch(call, this.#contextOf(call));
+    const parts = layer.plan(router);
+    observe?.(router.placement.workerIds, parts);
+    const answers = parts.map((part) => layer.compute(part, router));
     const sentMs = performance.now();
-    // A failed part is a value here: sending it again to another replica belongs behind this line.
-    const outcomes = await Promise.all(answers);
+    const outcomes = (await Promise.all(answers)).flat();
     const answeredMs = performance.now();
     const combined = combineParts(call.numRows, hiddenSize, outcomes);
     const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
@@ -78,55 +101,121 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   /**
-   * Sends every worker of the placement one row for one of its experts of the layer.
+   * Sends every worker of the placement one row for one of its experts of the layer, except workers that are away and can be spared.
    *
    * @throws ExpertmeshError of the first worker (in the placement's order) that did not answer with finite values.
    */
   async probe(layerIndex: number): Promise<void> {
-    const placement = this.#requirePlacement();
-    const row = Float32Array.from({ length: this.#options.hiddenSize }, (_, column) => ((column % 7) - 3) / 4);
-    const call = {
-      layerIndex,
-      numRows: 1,
-      topK: 1,
-      rows: row,
-      expertIds: new Int32Array(1),
-      routingWeights: Float32Array.of(1),
-    };
+    const router = this.#requireRouter();
+    const { placement } = router;
+    const isAway = (workerIndex: number): boolean => !this.#links.isConnected(placement.workerIds[workerIndex] ?? '');
     const outcomes = await Promise.all(
       placement.workerIds.flatMap((_, workerIndex) => {
-        const [expertId] = expertsOf(placement, layerIndex, workerIndex);
-        if (expertId === undefined) return [];
-        return [this.#computePart(call, onePair(workerIndex, expertId), placement)];
+        const held = expertsOf(placement, layerIndex, workerIndex);
+        const isSpared = (expertId: number): boolean => router.replicasOf(layerIndex, expertId, isAway).length > 0;
+        const [expertId] = held;
+        if (expertId === undefined || (isAway(workerIndex) && held.every(isSpared))) return [];
+        return [this.#probe(layerIndex, expertId, workerIndex, placement)];
       }),
     );
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
   }
 
+  /**
+   * What a worker, in the placement or not yet, computes for a fixed row with weight 1: fp32 [hidden]. Two replicas of an expert agree.
+   *
+   * @throws ExpertmeshError as its call, and `data_loss` for values that are not finite.
+   */
+  async probeReplica(workerId: string, layerIndex: number, expertId: number): Promise<Float32Array> {
+    const version = this.#router?.placement.version ?? 0;
+    const outcome = await this.#probe(layerIndex, expertId, 0, { version, workerIds: [workerId] }, 'fp32');
+    if (outcome.kind === 'failed') throw outcome.error;
+    const { sums } = combineParts(1, this.#options.hiddenSize, [outcome]);
+    return sums;
+  }
+
   stats(): DispatchStats {
     return {
-      placementVersion: this.#placement?.version,
-      workers: [...this.#streams.values()].map((stream) => stream.stats()),
+      placementVersion: this.#router?.placement.version,
+      workers: this.#links.stats(),
+      failovers: this.#failovers.read(),
     };
   }
 
   /** Ends the streams; what is in flight fails with `unavailable`. */
   close(): Promise<void> {
-    for (const stream of this.#streams.values()) stream.close('the coordinator is shutting down');
+    this.#links.close();
+    this.#tellPlacementListeners();
     return Promise.resolve();
   }
 
-  async #computePart(call: LayerCall, part: DispatchPart, placement: Placement): Promise<PartOutcome> {
+  #contextOf(call: LayerCall): DispatchContext {
+    const {
+      hiddenSize,
+      wireDtype,
+      callTimeoutMs,
+      maxMessageBytes = MAX_MESSAGE_BYTES,
+      clock = systemClock,
+    } = this.#options;
+    return {
+      clock,
+      timeoutMs: callTimeoutMs,
+      maxRowsPerPart: maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes),
+      newestRouter: () => this.#requireRouter(),
+      newerRouter: (than, waitMs) => this.#newerRouter(than, waitMs),
+      isConnected: (workerId) => this.#links.isConnected(workerId),
+      compute: (part, placement, deadlineMs) => this.#computePart(call, part, placement, deadlineMs),
+      countFailover: (workerId, reason) => {
+        this.#failovers.add(workerId, reason);
+      },
+    };
+  }
+
+  #newerRouter(than: ReplicaRouter, waitMs: number): Promise<void> {
+    if (this.#router !== than) return Promise.resolve();
+    const { clock = systemClock } = this.#options;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancelTimer();
+        this.#placementListeners.delete(end);
+        resolve();
+      };
+      const cancelTimer = clock.after(waitMs, end);
+      this.#placementListeners.add(end);
+    });
+  }
+
+  #tellPlacementListeners(): void {
+    for (const tell of this.#placementListeners) tell();
+  }
+
+  #probe(
+    layerIndex: number,
+    expertId: number,
+    workerIndex: number,
+    placement: RoutedBy,
+    rowDtype?: WireDtype,
+  ): Promise<PartOutcome> {
+    const { hiddenSize, callTimeoutMs } = this.#options;
+    const call = probeCall(layerIndex, expertId, hiddenSize);
+    return this.#computePart(call, probePart(workerIndex, expertId), placement, callTimeoutMs, rowDtype);
+  }
+
+  async #computePart(
+    call: LayerCall,
+    part: DispatchPart,
+    placement: RoutedBy,
+    deadlineMs: number,
+    rowDtype = this.#options.wireDtype,
+  ): Promise<PartOutcome> {
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    const isLocal = workerId === LOCAL_MEMBER;
-    const link = isLocal ? this.#options.local : this.#streams.get(workerId);
+    const message = this.#message(call, part, placement.version, workerId === LOCAL_MEMBER ? 'fp32' : rowDtype);
     const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
-    if (link === undefined)
-      return failed(new ExpertmeshError('unavailable', `worker ${workerId} has not joined yet; is it running?`));
-    const message = this.#message(call, part, placement.version, isLocal ? 'fp32' : this.#options.wireDtype);
+    let link: ExpertLink;
     let answer: DispatchAnswer;
     try {
-      answer = await link.call(message, this.#options.callTimeoutMs);
+      link = this.#links.linkTo(workerId);
+      answer = await link.call(message, deadlineMs);
     } catch (thrown) {
       return failed(ExpertmeshError.from(thrown));
     }
@@ -151,11 +240,13 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     };
   }
 
-  #requirePlacement(): Placement {
-    if (this.#placement !== undefined) return this.#placement;
+  #requireRouter(): ReplicaRouter {
+    if (this.#router !== undefined) return this.#router;
     throw new ExpertmeshError('failed_precondition', 'no placement yet: no worker has been given experts');
   }
 }
+
+type RoutedBy = Pick<Placement, 'version' | 'workerIds'>;
 
 // The slowest worker is the one that waited and computed longest; the others' time lies within its.
 function dispatchTimes(
@@ -193,11 +284,3 @@ function gatherRows(call: LayerCall, rowIndices: Uint32Array, hiddenSize: number
   });
   return rows;
 }
-
-const onePair = (workerIndex: number, expertId: number): DispatchPart => ({
-  workerIndex,
-  rowIndices: Uint32Array.of(0),
-  rowOffsets: Uint32Array.of(0, 1),
-  expertIds: Uint32Array.of(expertId),
-  routingWeights: Float32Array.of(1),
-});

@@ -1,7 +1,8 @@
 import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { layerRunners } from '@expertmesh/compute/experts/expert-runners';
+import { localIndices, missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
@@ -12,11 +13,11 @@ import { type ExpertLink, type OutgoingCall } from './expert-link.js';
 /** Experts that the coordinator computes itself, as one more member of the placement. Lives in the engine thread. */
 export class LocalExperts implements ExpertLink {
   readonly peer = 'the coordinator itself';
-  readonly #layers: ReadonlyMap<number, LayerRunner>;
+  readonly #layers: ReadonlyMap<number, LocalLayer>;
   // Runners share their scratch memory, so that only one may run at a time.
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(layers: ReadonlyMap<number, LayerRunner>) {
+  private constructor(layers: ReadonlyMap<number, LocalLayer>) {
     this.#layers = layers;
   }
 
@@ -35,17 +36,18 @@ export class LocalExperts implements ExpertLink {
     verification?: Pick<BlobVerification, 'passed'>,
   ): Promise<LocalExperts> {
     const createRunner = layerRunners(store, backend);
-    const layers = new Map<number, LayerRunner>();
+    const layers = new Map<number, LocalLayer>();
     for (const shard of shards) {
       const { layerIndex, expertIds } = shard;
       await verification?.passed(shardBlobPaths(shard));
-      layers.set(layerIndex, await createRunner(layerIndex, expertIds));
+      const runner = await createRunner(layerIndex, expertIds);
+      layers.set(layerIndex, { runner, localIndices: localIndices(expertIds, store.spec.numExperts) });
       onLayer();
     }
     return new LocalExperts(layers);
   }
 
-  /** Needs no deadline: nothing is between the call and the computation. */
+  /** Needs no deadline: nothing is between the call and the computation. @throws ExpertsNotHeldError */
   async call(call: OutgoingCall): Promise<DispatchAnswer> {
     const arrivedAtMs = performance.now();
     const before = this.#last;
@@ -61,15 +63,13 @@ export class LocalExperts implements ExpertLink {
 
   async close(): Promise<void> {
     await this.#last;
-    for (const layer of this.#layers.values()) await layer.close();
+    for (const { runner } of this.#layers.values()) await runner.close();
   }
 
   async #compute(call: DispatchCall, arrivedAtMs: number): Promise<DispatchAnswer> {
-    const layer = this.#layers.get(call.layerIndex);
-    if (layer === undefined)
-      throw new ExpertmeshError('internal', `no local experts of layer ${String(call.layerIndex)} are loaded`);
+    const runner = this.#runnerFor(call);
     const startMs = performance.now();
-    const [sums = new Float32Array()] = await layer.run([call]);
+    const [sums = new Float32Array()] = await runner.run([call]);
     const endMs = performance.now();
     const { callId, layerIndex, placementVersion, numRows, hiddenSize, rowDtype } = call;
     return {
@@ -88,4 +88,19 @@ export class LocalExperts implements ExpertLink {
       rows: sums.slice(),
     };
   }
+  #runnerFor({ layerIndex, expertIds }: DispatchCall): LayerRunner {
+    const layer = this.#layers.get(layerIndex);
+    const missing = layer === undefined ? [...new Set(expertIds)] : missingExperts(expertIds, layer.localIndices);
+    if (layer !== undefined && missing.length === 0) return layer.runner;
+    throw new ExpertsNotHeldError(
+      missing,
+      `${this.peer} does not hold expert ${String(missing[0])} of layer ${String(layerIndex)}: its experts are chosen when it starts`,
+    );
+  }
+}
+
+interface LocalLayer {
+  readonly runner: LayerRunner;
+  /** By logical expert: its position in the layer, or -1. */
+  readonly localIndices: Int32Array;
 }

@@ -1,9 +1,13 @@
 import { contiguousPlacement, type Placement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
 import { type LayerCall } from './expert-dispatcher.js';
-import { type DispatchPart, maxRowsPerMessage, planDispatch, preferNeededThenLeastLoaded } from './route-plan.js';
+import { ReplicaRouter } from './replica-router.js';
+import { type DispatchPart, maxRowsPerMessage, pairsOfPart } from './route-plan.js';
 
 const NO_SPLIT = 1_000_000;
+
+const planDispatch = (call: LayerCall, placement: Placement, maxRowsPerPart: number): DispatchPart[] =>
+  new ReplicaRouter(placement).plan(call, maxRowsPerPart);
 
 /** A layer call whose routing weights tell row and expert: row + expert / 1000. */
 function callOf(expertsOfRows: readonly (readonly number[])[], layerIndex = 0): LayerCall {
@@ -38,15 +42,7 @@ function pairsOf(parts: readonly DispatchPart[]): string[] {
   );
 }
 
-/** 4 experts on 3 workers: expert 0 on a, 1 on b, 2 on a and b, 3 on all. */
-const replicated: Placement = {
-  version: 5,
-  numExperts: 4,
-  workerIds: ['a', 'b', 'c'],
-  replicas: new Map([[0, [[0], [1], [0, 1], [0, 1, 2]]]]),
-};
-
-describe('planDispatch', () => {
+describe('groupPairs', () => {
   it('sends each worker its pairs in compressed-row form, every row once', () => {
     const placement = contiguousPlacement(1, [0], 6, ['a', 'b', 'c']);
     const parts = planDispatch(
@@ -85,30 +81,19 @@ describe('planDispatch', () => {
     expect(parts.map((part) => [...part.rowIndices])).toEqual([[0, 1], [2, 3], [4]]);
   });
 
-  it('prefers the replica on a worker that the row needs anyway, also for a pair that comes first', () => {
-    const parts = planDispatch(callOf([[2, 1]]), replicated, NO_SPLIT);
-    expect(parts.map(plain)).toEqual([{ workerIndex: 1, rowIndices: [0], rowOffsets: [0, 2], expertIds: [2, 1] }]);
+  it('tells which pairs of the call a part has', () => {
+    const call = callOf([
+      [5, 0, 1],
+      [2, 3, 0],
+      [4, 5, 1],
+    ]);
+    const parts = planDispatch(call, contiguousPlacement(1, [0], 6, ['a', 'b', 'c']), NO_SPLIT);
+    expect(parts.map((part) => pairsOfPart(call, part))).toEqual([
+      [1, 2, 5, 8],
+      [3, 4],
+      [0, 6, 7],
+    ]);
   });
-
-  it('takes the least loaded replica when the row needs none of their workers', () => {
-    const parts = planDispatch(callOf([[3], [3], [3], [3]]), replicated, NO_SPLIT);
-    expect(parts.map((part) => [...part.rowIndices])).toEqual([[0, 3], [1], [2]]);
-  });
-
-  it('lets the caller choose the replica', () => {
-    const parts = planDispatch(callOf([[3], [3]]), replicated, NO_SPLIT, (replicas) => replicas.at(-1) ?? -1);
-    expect(parts.map((part) => part.workerIndex)).toEqual([2]);
-  });
-
-  it('refuses an expert or a layer that nobody holds', () => {
-    expect(() => planDispatch(callOf([[4]]), replicated, NO_SPLIT)).toThrow('placement 5 has no worker for expert 4');
-    expect(() => planDispatch(callOf([[0]], 9), replicated, NO_SPLIT)).toThrow('placement 5 has no worker for layer 9');
-  });
-});
-
-it('preferNeededThenLeastLoaded breaks ties by the lowest index', () => {
-  const idle = { isNeeded: () => false, numPairs: () => 3 };
-  expect(preferNeededThenLeastLoaded([2, 4, 5], idle)).toBe(2);
 });
 
 describe('maxRowsPerMessage', () => {

@@ -1,8 +1,9 @@
 import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { type CallError, type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
@@ -54,6 +55,11 @@ export class WorkerStream implements ExpertLink {
     return `worker ${this.#options.workerId} (${this.#options.address})`;
   }
 
+  /** Whether a call would be sent at once. */
+  get isConnected(): boolean {
+    return this.#state.kind === 'connected' && this.#state.connection.isReady;
+  }
+
   /** Whether it is connected or about to be, at this address: false while it waits to connect again, and after close. */
   isUsableAt(address: string): boolean {
     return this.#state.kind === 'connected' && this.#options.address === address;
@@ -62,7 +68,7 @@ export class WorkerStream implements ExpertLink {
   /**
    * Sends the call and waits for its answer; call ids are given here.
    *
-   * @throws ExpertmeshError the worker's own error, `unavailable` when the worker is or goes away, `deadline_exceeded`, or
+   * @throws ExpertsNotHeldError when the worker holds other experts; ExpertmeshError the worker's own error, `unavailable` when the worker is or goes away, `deadline_exceeded`, or
    * `resource_exhausted` when MAX_QUEUED_CALLS are in flight.
    */
   async call(call: OutgoingCall, deadlineMs: number): Promise<DispatchAnswer> {
@@ -101,8 +107,7 @@ export class WorkerStream implements ExpertLink {
 
   stats(): WorkerDispatchStats {
     const { workerId, address } = this.#options;
-    const isConnected = this.#state.kind === 'connected' && this.#state.connection.isReady;
-    return { workerId, address, isConnected, numInFlight: this.#inFlight.size, ...this.#counts };
+    return { workerId, address, isConnected: this.isConnected, numInFlight: this.#inFlight.size, ...this.#counts };
   }
 
   #connect(): State {
@@ -148,7 +153,12 @@ export class WorkerStream implements ExpertLink {
     this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
     this.#counts.receivedBytes += rowBytes(answer);
     if (answer.error === undefined) call.resolve(answer);
-    else call.reject(this.#failed(ourCode(answer.error.code), answer.error.message));
+    else call.reject(this.#refused(answer.error));
+  }
+
+  #refused({ code, message, missingExpertIds }: CallError): ExpertmeshError {
+    const error = this.#failed(ourCode(code), message);
+    return missingExpertIds === undefined ? error : new ExpertsNotHeldError(missingExpertIds, error.message);
   }
 
   #failAll(reason: string): void {

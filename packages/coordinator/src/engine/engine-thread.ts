@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { routingShape } from '@expertmesh/shared/balance/routing-shape';
 import { closeComputeBackend, createComputeBackend } from '@expertmesh/compute/compute-backend';
 import { ExpertmeshError, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { RouteCounter } from '../balance/route-counter.js';
+import { TraceRecorder } from '../balance/trace-recorder.js';
 import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
 import { runCanary } from './canary.js';
 import { Engine } from './engine.js';
@@ -19,14 +22,22 @@ const STATS_INTERVAL_MS = 100;
 const MAX_SEED = 2 ** 48 - 1;
 
 async function main(port: MessagePort, options: EngineThreadOptions): Promise<void> {
-  const report = (message: EngineReport): void => {
-    port.postMessage(message);
+  const report = (message: EngineReport, transfer: readonly ArrayBuffer[] = []): void => {
+    port.postMessage(message, transfer);
   };
   const store = await openExpertStore(options.storeDir);
   const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
   const { dense, local } = await loadModel(store, backend, options.localShards, options.verify, (loaded, total) => {
     report({ type: 'loading', loaded, total });
   });
+  const shape = routingShape(store.spec);
+  const routes = new RouteCounter({
+    shape,
+    report: (counted) => {
+      report({ type: 'routes', report: counted }, [counted.counts]);
+    },
+  });
+  const recorder = new TraceRecorder(shape);
   const dispatcher = new GrpcExpertDispatcher({
     hiddenSize: store.spec.hiddenSize,
     wireDtype: options.wireDtype,
@@ -40,10 +51,21 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
   const forward = new ForwardPass({
     spec: store.spec,
     dense,
-    experts: dispatcher,
+    experts: {
+      dispatch: (call) =>
+        dispatcher.dispatch(call, (workerIds, parts) => {
+          routes.observeParts(call.layerIndex, workerIds, parts);
+        }),
+    },
     microBatches: options.microBatches,
     times,
+    observe: (layerIndex, routed, chunks) => {
+      routes.observe(layerIndex, routed);
+      recorder.observe(layerIndex, routed, chunks);
+    },
   });
+  // Nobody asked for a canary's token, so it is neither timed nor counted.
+  const canaryForward = new ForwardPass({ spec: store.spec, dense, experts: dispatcher });
   const engine = new Engine({
     ...options,
     spec: store.spec,
@@ -56,6 +78,8 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
   });
   const reportStats = (): void => {
     report({ type: 'stats', engine: { ...engine.stats(), layerTimes: times.read() }, dispatch: dispatcher.stats() });
+    routes.reportIfDue();
+    recorder.flushIfDue();
   };
   const statsTimer = setInterval(reportStats, STATS_INTERVAL_MS);
 
@@ -67,17 +91,19 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     await dense.close();
     await closeComputeBackend(backend);
     reportStats();
+    routes.report();
     port.close();
   };
 
-  const canary = async (id: number): Promise<void> => {
+  const answer = async (id: number, done: Promise<unknown>): Promise<void> => {
     try {
-      await engine.betweenSteps(() => runCanary(store.spec, dense, forward, dispatcher));
-      report({ type: 'canary', id });
+      const result = await done;
+      report({ type: 'answer', id, ...(result instanceof Float32Array && { row: result }) });
     } catch (error) {
-      report({ type: 'canary', id, error: toErrorData(error) });
+      report({ type: 'answer', id, error: toErrorData(error) });
     }
   };
+  const canary = (): Promise<void> => runCanary(store.spec, dense, canaryForward, dispatcher);
 
   const obey = async (command: EngineCommand): Promise<void> => {
     switch (command.type) {
@@ -88,7 +114,7 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
         engine.cancel(command.id);
         return;
       case 'placement':
-        dispatcher.setPlacement(command.placement);
+        await answer(command.id, dispatcher.setPlacement(command.placement, command.costs));
         return;
       case 'worker-up':
         dispatcher.setWorkerUp(command.workerId, command.dataAddress);
@@ -97,7 +123,29 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
         dispatcher.setWorkerDown(command.workerId, command.reason);
         return;
       case 'canary':
-        await canary(command.id);
+        await answer(command.id, engine.betweenSteps(canary));
+        return;
+      case 'probe':
+        await answer(command.id, dispatcher.probeReplica(command.workerId, command.layerIndex, command.expertId));
+        return;
+      case 'counts-back':
+        routes.takeBack(command.counts);
+        return;
+      case 'record':
+        recorder.start(command.id, command.maxRows, {
+          steps: (steps) => {
+            report({ type: 'recorded', id: command.id, steps }, [steps.content.buffer]);
+          },
+          end: (error) => {
+            report({ type: 'record-end', id: command.id, ...(error && { error: toErrorData(error) }) });
+          },
+        });
+        return;
+      case 'recorded-read':
+        recorder.acknowledge(command.id, command.numBytes);
+        return;
+      case 'record-stop':
+        recorder.stop(command.id);
         return;
       case 'close':
         await close();

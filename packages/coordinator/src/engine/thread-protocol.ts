@@ -4,7 +4,10 @@ import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { type RouteReport } from '../balance/route-counter.js';
+import { type RecordedSteps } from '../balance/trace-recorder.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
+import { type WorkerCosts } from '../dispatch/worker-cost.js';
 import { type SpeculationMode } from '../speculation/drafter.js';
 import { type EngineStats, type SequenceRequest } from './engine-client.js';
 import { type EngineEvent } from './engine.js';
@@ -33,10 +36,25 @@ export interface EngineThreadOptions {
 export type EngineCommand =
   | { readonly type: 'submit'; readonly id: number; readonly request: SequenceRequest }
   | { readonly type: 'cancel'; readonly id: number }
-  | { readonly type: 'placement'; readonly placement: Placement }
+  /** Answered when the dispatches that began before have ended. */
+  | { readonly type: 'placement'; readonly id: number; readonly placement: Placement; readonly costs?: WorkerCosts }
   | { readonly type: 'worker-up'; readonly workerId: string; readonly dataAddress: string }
   | { readonly type: 'worker-down'; readonly workerId: string; readonly reason: string }
+  /** Answered when the canary token has come through. */
   | { readonly type: 'canary'; readonly id: number }
+  /** Answered with the worker's row, fp32 [hidden]. */
+  | {
+      readonly type: 'probe';
+      readonly id: number;
+      readonly workerId: string;
+      readonly layerIndex: number;
+      readonly expertId: number;
+    }
+  /** A report's buffer, read and cleared. */
+  | { readonly type: 'counts-back'; readonly counts: ArrayBuffer }
+  | { readonly type: 'record'; readonly id: number; readonly maxRows: number }
+  | { readonly type: 'recorded-read'; readonly id: number; readonly numBytes: number }
+  | { readonly type: 'record-stop'; readonly id: number }
   | { readonly type: 'close' };
 
 /** Engine thread to main thread. */
@@ -48,4 +66,8 @@ export type EngineReport =
   /** The data-plane connection to a worker is there, or lost. */
   | { readonly type: 'connection'; readonly workerId: string; readonly lostBecause: string | undefined }
   | { readonly type: 'stats'; readonly engine: EngineStats; readonly dispatch: DispatchStats }
-  | { readonly type: 'canary'; readonly id: number; readonly error?: ErrorData };
+  /** To the command of this id. */
+  | { readonly type: 'answer'; readonly id: number; readonly row?: Float32Array; readonly error?: ErrorData }
+  | { readonly type: 'routes'; readonly report: RouteReport }
+  | { readonly type: 'recorded'; readonly id: number; readonly steps: RecordedSteps }
+  | { readonly type: 'record-end'; readonly id: number; readonly error?: ErrorData };

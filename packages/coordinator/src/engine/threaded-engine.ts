@@ -1,7 +1,10 @@
 import { Worker } from 'node:worker_threads';
-import { ExpertmeshError, fromErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, fromErrorData, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
+import { type RouteReport } from '../balance/route-counter.js';
+import { type RecordedSteps } from '../balance/trace-recorder.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
+import { type WorkerCosts } from '../dispatch/worker-cost.js';
 import { type ConnectionListener } from '../dispatch/worker-stream.js';
 import {
   type EngineClient,
@@ -19,6 +22,8 @@ export interface ThreadedEngineOptions {
   readonly vocabSize: number;
   readonly onLoading: (loaded: number, total: number) => void;
   readonly onConnection: ConnectionListener;
+  /** Gets what was routed, about once a second; the report's buffer holds during the call. */
+  readonly onRoutes?: (report: RouteReport) => void;
   /** The thread has ended without being asked to: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }
@@ -29,7 +34,9 @@ export class ThreadedEngine implements EngineClient {
   readonly #worker: Worker;
   readonly #options: ThreadedEngineOptions;
   readonly #sequences = new Map<number, OutputQueue<SequenceOutput>>();
-  readonly #canaries = new Map<number, (error: ExpertmeshError | undefined) => void>();
+  /** Commands that wait for their answer. */
+  readonly #asked = new Map<number, (answer: EngineAnswer) => void>();
+  readonly #recordings = new Map<number, OutputQueue<RecordedSteps | 'end'>>();
   readonly #exited: Promise<void>;
   #nextId = 1;
   #closing = false;
@@ -98,8 +105,14 @@ export class ThreadedEngine implements EngineClient {
     return this.#reported().dispatch;
   }
 
-  setPlacement(placement: Placement): void {
-    this.#send({ type: 'placement', placement });
+  /**
+   * Routes by this placement from now on.
+   *
+   * @param costs what workers are known to cost, by which replicas are chosen.
+   * @returns when no dispatch that began by an earlier one is under way any more.
+   */
+  async setPlacement(placement: Placement, costs?: WorkerCosts): Promise<void> {
+    await this.#ask((id) => ({ type: 'placement', id, placement, ...(costs && { costs }) }));
   }
 
   setWorkerUp(workerId: string, dataAddress: string): void {
@@ -112,13 +125,42 @@ export class ThreadedEngine implements EngineClient {
 
   /** Sends a canary token through every layer and worker; see canary.ts. */
   async canary(): Promise<void> {
+    await this.#ask((id) => ({ type: 'canary', id }));
+  }
+
+  /** What a worker computes for a fixed row, fp32 [hidden]; see GrpcExpertDispatcher.probeReplica. */
+  async probeReplica(workerId: string, layerIndex: number, expertId: number): Promise<Float32Array> {
+    const { row } = await this.#ask((id) => ({ type: 'probe', id, workerId, layerIndex, expertId }));
+    if (row === undefined) throw new ExpertmeshError('internal', 'a probe was answered without a row');
+    return row;
+  }
+
+  /**
+   * The routes of all passes that begin from now on, until `signal` aborts or `maxRows` were recorded (Infinity: no limit). Fails with
+   * `resource_exhausted` where another recording is under way, and where the consumer is too slow: generation never waits for it.
+   */
+  async *recordSteps(maxRows: number, signal: AbortSignal): AsyncGenerator<RecordedSteps, void, void> {
     if (this.#death !== undefined) throw this.#death;
     const id = this.#nextId++;
-    const error = await new Promise<ExpertmeshError | undefined>((resolve) => {
-      this.#canaries.set(id, resolve);
-      this.#send({ type: 'canary', id });
-    });
-    if (error !== undefined) throw error;
+    const recorded = new OutputQueue<RecordedSteps | 'end'>();
+    const stop = (): void => {
+      this.#send({ type: 'record-stop', id });
+    };
+    this.#recordings.set(id, recorded);
+    this.#send({ type: 'record', id, maxRows });
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    try {
+      for await (const steps of recorded) {
+        if (steps === 'end') return;
+        yield steps;
+        this.#send({ type: 'recorded-read', id, numBytes: steps.content.length });
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#recordings.delete(id);
+      stop();
+    }
   }
 
   /** Ends the step under way, fails what is left, and ends the thread; past the deadline it is ended by force. */
@@ -130,7 +172,21 @@ export class ThreadedEngine implements EngineClient {
     deadline.addEventListener('abort', force);
     await this.#exited;
     deadline.removeEventListener('abort', force);
-    this.#failAll(new ExpertmeshError('unavailable', 'the coordinator is shutting down'));
+    this.#failAll(shuttingDown());
+  }
+
+  // Sent before this returns, so that commands arrive in the order in which they were given.
+  async #ask(command: (id: number) => EngineCommand): Promise<EngineAnswer> {
+    if (this.#death !== undefined) throw this.#death;
+    if (this.#closing) throw shuttingDown();
+    const id = this.#nextId++;
+    const answer = await new Promise<EngineAnswer>((resolve) => {
+      this.#asked.set(id, resolve);
+      this.#send(command(id));
+    });
+    this.#asked.delete(id);
+    if (answer.error !== undefined) throw fromErrorData(answer.error);
+    return answer;
   }
 
   #loaded(signal: AbortSignal): Promise<void> {
@@ -163,11 +219,18 @@ export class ThreadedEngine implements EngineClient {
       case 'stats':
         this.#stats = { engine: report.engine, dispatch: report.dispatch };
         return;
-      case 'canary': {
-        const { error } = report;
-        this.#canaries.get(report.id)?.(error === undefined ? undefined : fromErrorData(error));
-        this.#canaries.delete(report.id);
-      }
+      case 'answer':
+        this.#asked.get(report.id)?.(report);
+        return;
+      case 'routes':
+        this.#countRoutes(report.report);
+        return;
+      case 'recorded':
+        this.#recordings.get(report.id)?.push(report.steps);
+        return;
+      case 'record-end':
+        if (report.error === undefined) this.#recordings.get(report.id)?.push('end');
+        else this.#recordings.get(report.id)?.fail(fromErrorData(report.error));
     }
   }
 
@@ -178,8 +241,15 @@ export class ThreadedEngine implements EngineClient {
     else outputs?.fail(fromErrorData(event.error));
   }
 
-  #send(command: EngineCommand): void {
-    this.#worker.postMessage(command);
+  #countRoutes(report: RouteReport): void {
+    const { counts } = report;
+    this.#options.onRoutes?.(report);
+    new Uint8Array(counts).fill(0);
+    this.#send({ type: 'counts-back', counts }, [counts]);
+  }
+
+  #send(command: EngineCommand, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(command, transfer);
   }
 
   #reported(): { engine: EngineStats; dispatch: DispatchStats } {
@@ -197,8 +267,11 @@ export class ThreadedEngine implements EngineClient {
   }
 
   #failAll(error: ExpertmeshError): void {
-    for (const outputs of this.#sequences.values()) outputs.fail(error);
-    for (const resolve of this.#canaries.values()) resolve(error);
-    this.#canaries.clear();
+    for (const outputs of [...this.#sequences.values(), ...this.#recordings.values()]) outputs.fail(error);
+    for (const answer of this.#asked.values()) answer({ error: toErrorData(error) });
   }
 }
+
+type EngineAnswer = Pick<Extract<EngineReport, { type: 'answer' }>, 'row' | 'error'>;
+
+const shuttingDown = (): ExpertmeshError => new ExpertmeshError('unavailable', 'the coordinator is shutting down');

@@ -1,4 +1,6 @@
-/** What the rest of the coordinator hears of its workers; plain data, so that it crosses the thread border as it is. */
+import { type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+
+/** What the rest of the coordinator hears of the workers that it knows. */
 export type WorkerEvent =
   | {
       readonly type: 'up';
@@ -7,29 +9,23 @@ export type WorkerEvent =
       readonly dataAddress: string;
       readonly bootId: string;
     }
+  /** With every heartbeat: after `up`, and never while it is down. */
+  | { readonly type: 'stats'; readonly workerId: string; readonly stats: WorkerStats }
   /** It is away now, or still away for another reason than before. */
   | { readonly type: 'down'; readonly workerId: string; readonly reason: string }
-  | {
-      readonly type: 'progress';
-      readonly workerId: string;
-      readonly loadedBytes: number;
-      readonly totalBytes: number;
-      readonly loadedLayers: number;
-      readonly totalLayers: number;
-    };
+  /** It is no member any more. */
+  | { readonly type: 'forgotten'; readonly workerId: string };
 
 /** One worker at one moment. */
 export interface WorkerStatus {
   readonly workerId: string;
   readonly controlAddress: string;
-  readonly phase: 'waiting' | 'connecting' | 'assigning' | 'loading' | 'up';
+  readonly phase: 'waiting' | 'connecting' | 'up';
   /** Absent while no process is known. */
   readonly dataAddress?: string;
   readonly bootId?: string;
-  /** Why it is not up, or was not before. */
+  /** Why it is not up. */
   readonly lastError?: string;
-  readonly loadedBytes: number;
-  readonly totalBytes: number;
   readonly heartbeats: HeartbeatCounts;
 }
 

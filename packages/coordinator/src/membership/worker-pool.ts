@@ -1,20 +1,11 @@
-import { createHash } from 'node:crypto';
 import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/config/network-address';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { contiguousPlacement, expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { type WorkerCommands } from './worker-channel.js';
 import { type WorkerEvent, type WorkerStatus } from './worker-event.js';
 import { WorkerSession } from './worker-session.js';
 
 export interface WorkerPoolOptions {
-  /** One worker each; the experts of a layer are split evenly over them, in this order. */
-  readonly controlAddresses: readonly NetworkAddress[];
-  /** Whether the coordinator takes a share itself, the first one. */
-  readonly withLocalExperts: boolean;
   readonly storeId: string;
-  readonly moeLayerIndices: readonly number[];
-  readonly numExperts: number;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly onEvent: (event: WorkerEvent) => void;
@@ -22,76 +13,65 @@ export interface WorkerPoolOptions {
   readonly random?: () => number;
 }
 
-/** The workers of a coordinator: each is given its share of the experts, watched, and given it again when it comes back. */
-export class WorkerPool {
-  /** A worker's id is its control address. */
-  readonly placement: Placement;
-  /** What the coordinator computes itself. */
-  readonly localShards: readonly LayerShard[];
-  readonly #sessions: readonly WorkerSession[];
+/** A worker that the cluster knows, whether it lives or not. */
+export interface Member {
+  readonly workerId: string;
+  readonly controlAddress: NetworkAddress;
+}
 
-  /**
-   * Starts at once; events come later, never from within this call.
-   *
-   * @throws ExpertmeshError `invalid_argument` for nobody to compute, more workers than experts, or one address twice.
-   */
+/** Static members: a worker's id is its control address. */
+export const membersAt = (controlAddresses: readonly NetworkAddress[]): Member[] =>
+  controlAddresses.map((controlAddress) => ({ workerId: formatNetworkAddress(controlAddress), controlAddress }));
+
+/** One session for each member. Events come later, and from within `setMembers` for members that have gone or moved. */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #sessions = new Map<string, WorkerSession>();
+
   constructor(options: WorkerPoolOptions) {
-    const {
-      controlAddresses,
-      withLocalExperts,
-      moeLayerIndices,
-      numExperts,
-      clock = systemClock,
-      random = Math.random,
-    } = options;
-    const workerIds = [...(withLocalExperts ? [LOCAL_MEMBER] : []), ...controlAddresses.map(formatNetworkAddress)];
-    refuseDuplicates(workerIds);
-    const placement = contiguousPlacement(staticVersion(workerIds), moeLayerIndices, numExperts, workerIds);
-    this.placement = placement;
-    this.localShards = shardsOf(placement, workerIds.indexOf(LOCAL_MEMBER));
-    this.#sessions = controlAddresses.map((controlAddress) => {
-      const workerId = formatNetworkAddress(controlAddress);
-      return new WorkerSession({
-        ...options,
-        clock,
-        random,
-        workerId,
-        controlAddress,
-        placementVersion: placement.version,
-        shards: shardsOf(placement, workerIds.indexOf(workerId)),
-      });
-    });
+    this.#options = options;
   }
 
-  /** Of the worker processes. */
-  get workerIds(): string[] {
-    return this.status().map(({ workerId }) => workerId);
+  /** Sessions of members that stay go on, at another address anew. */
+  setMembers(members: readonly Member[]): void {
+    const wanted = new Map(members.map((member) => [member.workerId, member]));
+    for (const [workerId, session] of this.#sessions) {
+      const member = wanted.get(workerId);
+      if (member !== undefined && isSameAddress(member.controlAddress, session.controlAddress)) continue;
+      session.close();
+      this.#sessions.delete(workerId);
+      const news = member === undefined ? FORGOTTEN : MOVED;
+      this.#options.onEvent({ ...news, workerId });
+    }
+    for (const member of wanted.values()) if (!this.#sessions.has(member.workerId)) this.#open(member);
   }
 
   status(): WorkerStatus[] {
-    return this.#sessions.map((session) => session.status());
+    return [...this.#sessions.values()].map((session) => session.status());
+  }
+
+  /** undefined while the worker is not up. */
+  commands(workerId: string): WorkerCommands | undefined {
+    return this.#sessions.get(workerId)?.commands;
+  }
+
+  /** Asks a worker for its stats now instead of at the next heartbeat. */
+  refresh(workerId: string): void {
+    this.#sessions.get(workerId)?.refresh();
   }
 
   /** Leaves the workers as they are; no event comes afterwards. */
   close(): void {
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions.values()) session.close();
+  }
+
+  #open(member: Member): void {
+    const { clock = systemClock, random = Math.random } = this.#options;
+    this.#sessions.set(member.workerId, new WorkerSession({ ...this.#options, ...member, clock, random }));
   }
 }
 
-// With static workers there is one placement, and it follows from their list: coordinators that are given the same list
-// agree on the version, and those with another list cannot take each other's placement for their own.
-function staticVersion(workerIds: readonly string[]): number {
-  return createHash('sha256').update(workerIds.join()).digest().readUIntBE(0, 6);
-}
+const FORGOTTEN = { type: 'forgotten' } as const;
+const MOVED = { type: 'down', reason: 'it has another address now' } as const;
 
-function shardsOf(placement: Placement, workerIndex: number): LayerShard[] {
-  return [...placement.replicas.keys()]
-    .map((layerIndex) => ({ layerIndex, expertIds: expertsOf(placement, layerIndex, workerIndex) }))
-    .filter(({ expertIds }) => expertIds.length > 0);
-}
-
-function refuseDuplicates(workerIds: readonly string[]): void {
-  const twice = workerIds.find((workerId, index) => workerIds.indexOf(workerId) !== index);
-  if (twice !== undefined)
-    throw new ExpertmeshError('invalid_argument', `--workers names ${twice} twice: name each worker once`);
-}
+const isSameAddress = (a: NetworkAddress, b: NetworkAddress): boolean => a.host === b.host && a.port === b.port;

@@ -54,13 +54,13 @@ std::vector<SequenceRows> sequencesOf(const Napi::Array& from, Napi::Array held)
   return sequences;
 }
 
-/// (pool, layer, hidden, cos, sin, sequences, residual, normed, expertIds, routingWeights)
+/// (pool, layer, hidden, cos, sin, sequences, residual, normed, expertIds, routingWeights, probabilitySums)
 Napi::Value runDense(const Napi::CallbackInfo& info) {
   const auto layer = fromHandle<const DenseLayer>(info[1]);
   const auto held = heldArguments(info);
   DenseCall call{constFloats(info[2], "hidden"), constFloats(info[3], "cos"), constFloats(info[4], "sin"),
                  sequencesOf(asArray(info[5], "sequences"), held), floats(info[6], "residual"), floats(info[7], "normed"),
-                 ints(info[8], "expertIds"), floats(info[9], "routingWeights")};
+                 ints(info[8], "expertIds"), floats(info[9], "routingWeights"), floats(info[10], "probabilitySums")};
   layer->check(call);
   return fromHandle<Pool>(info[0])->submit(JobKind::kDense, held, [layer, call = std::move(call)](ThreadTeam& team, Workspace& workspace) {
     layer->run(team, workspace, call);

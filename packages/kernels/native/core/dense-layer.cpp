@@ -1,5 +1,6 @@
 #include "dense-layer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "attention-plan.hpp"
@@ -68,6 +69,7 @@ void DenseLayer::check(const DenseCall& call) const {
   requireSize("normed", call.normed.size, weights_.router ? numRows * shape_.hidden : 0);
   requireSize("expertIds", call.expertIds.size, weights_.router ? numRows * routing_.topK : 0);
   requireSize("routingWeights", call.routingWeights.size, weights_.router ? numRows * routing_.topK : 0);
+  requireSize("probabilitySums", call.probabilitySums.size, weights_.router ? weights_.router->matrix.out : 0);
   size_t rowsOfSequences = 0;
   for (const SequenceRows& sequence : call.sequences) {
     requireRange("a sequence's number of rows", sequence.numRows, 1, numRows);
@@ -192,9 +194,14 @@ void DenseLayer::route(ThreadTeam& team, Workspace& workspace, const DenseCall& 
   auto* logits = workspace.second.reserve<float>(numRows * router.out);
   multiplyMatrix(team, router, workspace.activations, logits, [](size_t, size_t) {});
   team.parallelFor(numRows, kCheapRows, [&](size_t begin, size_t end, size_t) {
+    for (size_t row = begin; row < end; ++row) team.kernels().softmax(logits + row * router.out, router.out);
+  });
+  // By one thread, so that the sums do not depend on who was free; a few hundred additions a row.
+  std::fill_n(call.probabilitySums.data, router.out, 0.0f);
+  for (size_t row = 0; row < numRows; ++row) team.kernels().addScaled(logits + row * router.out, 1, router.out, call.probabilitySums.data);
+  team.parallelFor(numRows, kCheapRows, [&](size_t begin, size_t end, size_t) {
     for (size_t row = begin; row < end; ++row) {
       float* probabilities = logits + row * router.out;
-      team.kernels().softmax(probabilities, router.out);
       takeTopK(probabilities, router.out, routing_.topK, routing_.normalise, call.expertIds.data + row * routing_.topK,
                call.routingWeights.data + row * routing_.topK);
     }

@@ -66,6 +66,8 @@ struct DenseCall {
   /// [rows, top-k], by descending weight
   Span<int32_t> expertIds;
   Span<float> routingWeights;
+  /// [experts], the softmax over all experts summed over the rows
+  Span<float> probabilitySums;
 };
 
 /// Everything of a layer but its experts: from the hidden state to the residual, the experts' input and the routing.

@@ -33,12 +33,14 @@ struct Cache {
 };
 
 struct Outputs {
-  std::vector<float> residual, normed, routingWeights;
+  std::vector<float> residual, normed, routingWeights, probabilitySums;
   std::vector<int32_t> expertIds;
   bool operator==(const Outputs& other) const {
-    return residual == other.residual && normed == other.normed && routingWeights == other.routingWeights && expertIds == other.expertIds;
+    return residual == other.residual && normed == other.normed && routingWeights == other.routingWeights && expertIds == other.expertIds && probabilitySums == other.probabilitySums;
   }
 };
+
+constexpr size_t kNumExperts = 13;
 
 struct Inputs {
   std::vector<float> hidden, cos, sin;
@@ -48,10 +50,12 @@ Outputs computed(const DenseLayer& layer, const AttentionShape& shape, size_t to
                  const Inputs& in, std::vector<Cache>& caches) {
   const size_t numRows = in.hidden.size() / shape.hidden;
   Outputs out{std::vector<float>(in.hidden.size()), std::vector<float>(topK > 0 ? in.hidden.size() : 0),
-              std::vector<float>(numRows * topK), std::vector<int32_t>(numRows * topK)};
+              std::vector<float>(numRows * topK), std::vector<float>(topK > 0 ? kNumExperts : 0, 7.0f),
+              std::vector<int32_t>(numRows * topK)};
   DenseCall call{{in.hidden.data(), in.hidden.size()}, {in.cos.data(), in.cos.size()}, {in.sin.data(), in.sin.size()}, {},
                  {out.residual.data(), out.residual.size()}, {out.normed.data(), out.normed.size()},
-                 {out.expertIds.data(), out.expertIds.size()}, {out.routingWeights.data(), out.routingWeights.size()}};
+                 {out.expertIds.data(), out.expertIds.size()}, {out.routingWeights.data(), out.routingWeights.size()},
+                 {out.probabilitySums.data(), out.probabilitySums.size()}};
   for (Cache& cache : caches)
     call.sequences.push_back({cache.numRows, {cache.keys.data(), cache.keys.size()}, {cache.values.data(), cache.values.size()}, cache.capacity, cache.length});
   ThreadTeam team(kernels, numThreads, std::chrono::microseconds(20));
@@ -132,6 +136,7 @@ void checkClose(const std::vector<float>& actual, const std::vector<float>& expe
 void checkRouting(const AttentionShape& s, const DenseLayerWeights& w, const Outputs& out, size_t topK, const std::string& what) {
   const auto logits = product(w.router->matrix, out.normed);
   const size_t numExperts = w.router->matrix.out;
+  std::vector<float> sums(numExperts);
   for (size_t row = 0; row < out.normed.size() / s.hidden; ++row) {
     double all = 0, top = 0;
     for (size_t e = 0; e < numExperts; ++e) all += std::exp(double{logits[row * numExperts + e]});
@@ -142,12 +147,14 @@ void checkRouting(const AttentionShape& s, const DenseLayerWeights& w, const Out
       checkNear(out.routingWeights[row * topK + i], probability, 1e-5, what + " routing weight");
       check(i == 0 || out.routingWeights[row * topK + i] <= out.routingWeights[row * topK + i - 1], what + " order of experts");
     }
+    for (size_t e = 0; e < numExperts; ++e) sums[e] += static_cast<float>(std::exp(double{logits[row * numExperts + e]}) / all);
     size_t numLarger = 0;
     const double least = out.routingWeights[row * topK + topK - 1];
     for (size_t e = 0; e < numExperts; ++e) numLarger += std::exp(double{logits[row * numExperts + e]}) / all > least + 1e-6;
     check(numLarger < topK, what + " left out a larger expert");
     check(top <= 1 + 1e-5, what + " weights");
   }
+  checkClose(out.probabilitySums, sums, 1e-5, what + " probability sums");
 }
 
 void checkLayer(const AttentionShape& s, size_t bits, size_t block, bool hasBias, bool hasExperts) {
@@ -156,7 +163,7 @@ void checkLayer(const AttentionShape& s, size_t bits, size_t block, bool hasBias
                       randomMatrix(s.hidden, s.qSize(), bits, block), {}, randomVector(s.hidden), {}, {}, {}};
   if (hasBias) w.qkvBias = randomVector(s.qkvSize());
   if (hasBias) w.oBias = randomVector(s.hidden);
-  if (hasExperts) w.router = randomMatrix(13, s.hidden, 32, 0);
+  if (hasExperts) w.router = randomMatrix(kNumExperts, s.hidden, 32, 0);
   else w.gateUp = randomMatrix(2 * intermediate, s.hidden, bits, block), w.down = randomMatrix(s.hidden, intermediate, bits, block);
   const DenseLayer layer(s, w, {topK, false});
   std::vector<Cache> caches{{s, 1, 64, 40}, {s, 9, 16, 0}, {s, 1, 1, 0}, {s, 70, 140, 33}};

@@ -86,14 +86,14 @@ void fuzzDense() {
   const DenseLayerWeights weights{randomVector(32), randomMatrix(64, 32, 4, 32), {}, randomVector(16), randomVector(16), randomMatrix(32, 32, 4, 32), {}, randomVector(32), randomMatrix(5, 32, 32, 0), {}, {}};
   const DenseLayer layer(shape, weights, {2, true});
   const std::vector<float> hidden(3 * 32, 1), angles(3 * 8, 0.5f);
-  std::vector<float> keys(2 * 16 * 8), vals(2 * 16 * 8), residual(3 * 32), normed(3 * 32), routing(6);
+  std::vector<float> keys(2 * 16 * 8), vals(2 * 16 * 8), residual(3 * 32), normed(3 * 32), routing(6), sums(5);
   std::vector<int32_t> ids(6);
   ThreadTeam team(kernelSetNamed(""), 2, std::chrono::microseconds(0));
   Workspace workspace;
   int numAccepted = 0;
   for (int i = 0; i < kRounds; ++i) {
     const auto atMost = [](size_t n) { return randomBelow(12) == 0 ? randomBelow(n + 1) : n; };
-    DenseCall call{{hidden.data(), atMost(96)}, {angles.data(), atMost(24)}, {angles.data(), atMost(24)}, {}, {residual.data(), atMost(96)}, {normed.data(), atMost(96)}, {ids.data(), atMost(6)}, {routing.data(), atMost(6)}};
+    DenseCall call{{hidden.data(), atMost(96)}, {angles.data(), atMost(24)}, {angles.data(), atMost(24)}, {}, {residual.data(), atMost(96)}, {normed.data(), atMost(96)}, {ids.data(), atMost(6)}, {routing.data(), atMost(6)}, {sums.data(), atMost(5)}};
     const size_t split = randomBelow(3);
     for (const size_t numRows : {split, 3 - split}) {
       if (numRows == 0) continue;

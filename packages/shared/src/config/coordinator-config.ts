@@ -14,12 +14,22 @@ export function parseCoordinatorConfig(argv: readonly string[], env: Environment
 }
 
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
-  const { heartbeatIntervalMs, heartbeatTimeoutMs, workers, localExperts } = config;
-  if (workers.length === 0 && !localExperts)
-    return '--workers <host[:port],...> (or EXPERTMESH_WORKERS) is required, unless --local-experts computes the experts here';
+  const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
+  const contradiction = membershipContradiction(config);
+  if (contradiction !== undefined) return contradiction;
   if (heartbeatTimeoutMs < heartbeatIntervalMs)
     return `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ${String(heartbeatIntervalMs)}`;
   return servingContradiction(config);
+}
+
+function membershipContradiction({ natsUrl, workers, localExperts }: CoordinatorConfig): string | undefined {
+  if (natsUrl !== undefined && workers.length > 0)
+    return '--nats-url (or EXPERTMESH_NATS_URL) and --workers exclude each other: with NATS, workers are found by their own --nats-url';
+  if (natsUrl !== undefined && localExperts)
+    return '--local-experts does not go with --nats-url: run a worker on this machine instead';
+  if (natsUrl === undefined && workers.length === 0 && !localExperts)
+    return '--workers <host[:port],...> (or EXPERTMESH_WORKERS) or --nats-url is required, unless --local-experts computes the experts here';
+  return undefined;
 }
 
 /** What is wrong with the settings that "up" passes on to the coordinator: it refuses them before anything is started. */

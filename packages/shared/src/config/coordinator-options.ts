@@ -1,8 +1,10 @@
 import { LOG_LEVELS } from '../process/logger.js';
 import { WIRE_DTYPES } from '../rpc/dispatch-message.js';
+import { CLUSTER_OPTIONS, COORDINATOR_ID } from './cluster-options.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { absent, computed, constant, option, required } from './option.js';
 import { addresses, byteSize, choice, decimal, durationMs, integer, onOff, path, port, text } from './option-value.js';
+import { PLACEMENT_OPTIONS } from './placement-options.js';
 import { VERIFICATION_OPTIONS } from './verification-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 
@@ -16,10 +18,13 @@ export const COORDINATOR_OPTIONS = {
   }),
   workers: option({
     description:
-      'Control addresses of the workers. The experts are split evenly over them, in this order. Required unless --local-experts is given.',
+      'Control addresses of the workers. The experts are split evenly over them, in this order. Required without --nats-url, unless --local-experts is given.',
     value: addresses(DEFAULT_PORTS.control),
     default: computed('none', () => []),
   }),
+  ...CLUSTER_OPTIONS,
+  coordinatorId: COORDINATOR_ID,
+  ...PLACEMENT_OPTIONS,
   localExperts: option({
     description:
       'Compute experts in this process, too: all of them without --workers, else the share of one more worker. No wire lies between.',

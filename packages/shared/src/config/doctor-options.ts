@@ -4,7 +4,7 @@ import { UP_OPTIONS } from './up-options.js';
 
 export const DOCTOR_OPTIONS = {
   natsUrl: option({
-    description: 'NATS server to look for. No command needs one.',
+    description: 'NATS server to look for. Only clusters with --nats-url need one.',
     value: text('<url>'),
     default: constant('nats://127.0.0.1:4222'),
   }),

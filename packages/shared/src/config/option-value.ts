@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../expert-store/format-bytes.js';
 import { parseByteSize } from './byte-size.js';
+import { parseQuietHours, type QuietHours } from './quiet-hours.js';
 import { parseNetworkAddress, type NetworkAddress } from './network-address.js';
 
 /** How the text of a flag or of an environment variable becomes a value. */
@@ -64,6 +65,19 @@ export function byteSize(min: number): OptionValue<number> {
     placeholder: '<size>',
     accepts: `a size such as 8GiB or 512MiB, at least ${formatBytes(min)}`,
     schema: z.string().transform(parseByteSize).pipe(z.number().min(min)),
+  };
+}
+
+/** A span of the local day, such as 22:00-06:30. */
+export function hoursOfDay(): OptionValue<QuietHours> {
+  return {
+    placeholder: '<HH:MM-HH:MM>',
+    accepts: 'two different times of the day such as 22:00-06:30',
+    schema: z.string().transform((value, context) => {
+      const hours = parseQuietHours(value);
+      if (hours === undefined) context.addIssue({ code: 'custom' });
+      return hours ?? z.NEVER;
+    }),
   };
 }
 

@@ -77,6 +77,14 @@ describe('parseWorkerConfig', () => {
     ['a size without meaning', ['--store', 's', '--memory-budget-bytes', '8 giants'], {}, 'a size such as 8GiB'],
     ['an unknown choice', ['--store', 's'], { EXPERTMESH_LOG_LEVEL: 'loud' }, 'EXPERTMESH_LOG_LEVEL'],
     ['two equal ports', ['--store', 's', '--port', '9101'], {}, 'must differ'],
+    ['a name that NATS would not take', ['--store', 's', '--cluster', 'a.b'], {}, 'at most 64 letters'],
+    [
+      'a NATS server that is none',
+      ['--store', 's', '--nats-url', 'http://a'],
+      {},
+      'a URL such as nats://10.0.0.5:4222',
+    ],
+    ['a port in a host', ['--store', 's', '--advertise-host', 'a:1'], {}, 'without a port'],
   ])('refuses %s', (_, argv, env, message) => {
     expect(wrongUsage(() => parseWorkerConfig(argv, env))).toContain(message);
   });
@@ -106,8 +114,21 @@ describe('parseCoordinatorConfig', () => {
     ]);
   });
 
+  it('takes NATS instead of workers, with several servers and any kind of host', () => {
+    const argv = ['--store', 's', '--nats-url', 'nats://n-1:4222,[::1]', '--advertise-host', '::1'];
+    expect(parseCoordinatorConfig(argv, {})).toMatchObject({
+      natsUrl: 'nats://n-1:4222,[::1]',
+      cluster: 'default',
+      coordinatorId: undefined,
+      advertiseHost: '::1',
+      workers: [],
+    });
+  });
+
   it.each([
     ['no workers', ['--store', 's'], '--workers'],
+    ['workers beside NATS', ['--store', 's', '--workers', 'a', '--nats-url', 'nats://n'], 'exclude each other'],
+    ['local experts with NATS', ['--store', 's', '--local-experts', '--nats-url', 'n'], '--local-experts does not go'],
     ['an address that is none', ['--store', 's', '--workers', 'a b'], "--workers is 'a b'"],
     ['the same worker twice', ['--store', 's', '--workers', 'a,a:9101'], 'each once'],
     [

@@ -1,4 +1,5 @@
 import { LOG_LEVELS } from '../process/logger.js';
+import { CLUSTER_OPTIONS, FAILURE_DOMAIN, WORKER_ID } from './cluster-options.js';
 import { EXECUTION_PROVIDERS } from './execution-provider.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { absent, computed, constant, option, required } from './option.js';
@@ -27,6 +28,9 @@ export const WORKER_OPTIONS = {
     value: port(),
     default: constant(DEFAULT_PORTS.control),
   }),
+  ...CLUSTER_OPTIONS,
+  workerId: WORKER_ID,
+  failureDomain: FAILURE_DOMAIN,
   memoryBudgetBytes: option({
     description:
       'Memory for experts, unless a GPU has them. An assignment that would need more is refused before anything is loaded.',

@@ -1,5 +1,15 @@
-import { connect } from 'nats';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  connect,
+  NatsError,
+  StorageType,
+  type JetStreamManager,
+  type KV,
+  type KvEntry,
+  type NatsConnection as Client,
+} from 'nats';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { MAX_VALUE_BYTES } from './key-value-limits.js';
 
 export interface NatsServer {
   readonly version: string;
@@ -24,4 +34,195 @@ export async function probeNats(url: string, timeoutMs: number): Promise<NatsSer
     const reason = ExpertmeshError.from(cause).message;
     throw new ExpertmeshError('unavailable', `no NATS server answers at ${url} (${reason})`, { cause });
   }
+}
+
+/** For connecting and for every call; a server that is frozen is noticed within two to three pings. */
+const CALL_TIMEOUT_MS = 2_000;
+const FLUSH_TIMEOUT_MS = 500;
+const PING_INTERVAL_MS = 1_000;
+const MAX_PINGS_OUT = 2;
+/** A bucket keeps the newest value of each key alone; past this size writes are refused. */
+const MAX_BUCKET_BYTES = 128 * 2 ** 20;
+/** A message's headers count as well. */
+const MAX_MESSAGE_BYTES = MAX_VALUE_BYTES + 4_096;
+/** What JetStream answers to a write whose expected revision is not the key's newest. */
+const WRONG_LAST_REVISION = 10_071;
+/** And to the deletion of one that is not there. */
+const NOT_DELETED = 10_057;
+
+/**
+ * One connection to a NATS server. It is never mended: when it breaks, everything that came from it is over, and a new one is made. So
+ * nothing that was sent to a lost server can arrive late, and no watch can die unnoticed in a reconnection.
+ */
+export class NatsConnection {
+  /** Says why, when the connection is over. */
+  readonly closed: Promise<string>;
+  readonly #client: Client;
+
+  private constructor(client: Client) {
+    this.#client = client;
+    this.closed = client.closed().then((error) => (error instanceof Error ? error.message : 'it was closed'));
+  }
+
+  static async open(servers: readonly string[], clientName: string): Promise<NatsConnection> {
+    const client = await connect({
+      servers: [...servers],
+      name: clientName,
+      timeout: CALL_TIMEOUT_MS,
+      reconnect: false,
+      // By the system, which knows /etc/hosts and search domains; the client's own resolver does not.
+      resolve: false,
+      pingInterval: PING_INTERVAL_MS,
+      maxPingOut: MAX_PINGS_OUT,
+    });
+    return new NatsConnection(client);
+  }
+
+  /** Makes the bucket if it is not there. */
+  async bucket(name: string): Promise<NatsBucket> {
+    const manager = await this.#client.jetstreamManager({ timeout: CALL_TIMEOUT_MS, checkAPI: false });
+    const kv = await this.#client.jetstream({ timeout: CALL_TIMEOUT_MS }).views.kv(name, {
+      history: 1,
+      storage: StorageType.File,
+      maxBucketSize: MAX_BUCKET_BYTES,
+      maxValueSize: MAX_MESSAGE_BYTES,
+      // Only the bucket's leader answers then, which has every write that was acknowledged.
+      allow_direct: false,
+      timeout: CALL_TIMEOUT_MS,
+    });
+    return new NatsBucket(kv, manager, name);
+  }
+
+  publish(subject: string, payload: Uint8Array): void {
+    if (!this.#client.isClosed()) this.#client.publish(subject, payload);
+  }
+
+  subscribe(subject: string, listener: (payload: Uint8Array, subject: string) => void): () => void {
+    const subscription = this.#client.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) listener(message.data, message.subject);
+      },
+    });
+    return () => {
+      subscription.unsubscribe();
+    };
+  }
+
+  /** Sends what is still to be sent, but does not wait for long: a server that is frozen takes no leave. */
+  async close(): Promise<void> {
+    if (this.#client.isClosed()) return;
+    const flushed = this.#client.flush().catch(() => undefined);
+    await Promise.race([flushed, sleep(FLUSH_TIMEOUT_MS, undefined, { ref: false })]);
+    await this.#client.close();
+  }
+}
+
+/** One entry of a bucket as a watch tells it. Keys are encoded. */
+export interface NatsChange {
+  readonly key: string;
+  readonly revision: number;
+  /** Undefined when the key was deleted, which leaves a marker behind. */
+  readonly value: Uint8Array | undefined;
+  readonly createdMs: number;
+}
+
+export interface NatsBucketInfo {
+  /** When the server made it: another time after the server has lost its store. */
+  readonly created: string;
+  /** Of the last write, whatever became of it. */
+  readonly lastRevision: number;
+}
+
+/** A JetStream key-value bucket over one connection. Errors of all calls are the client's. */
+export class NatsBucket {
+  readonly #kv: KV;
+  readonly #manager: JetStreamManager;
+  readonly #name: string;
+
+  constructor(kv: KV, manager: JetStreamManager, name: string) {
+    this.#kv = kv;
+    this.#manager = manager;
+    this.#name = name;
+  }
+
+  async get(key: string): Promise<{ readonly value: Uint8Array; readonly revision: number } | undefined> {
+    const entry = await this.#kv.get(key);
+    return entry === null || isDeletion(entry) ? undefined : { value: entry.value.slice(), revision: entry.revision };
+  }
+
+  put(key: string, value: Uint8Array): Promise<number> {
+    return this.#kv.put(key, value);
+  }
+
+  create(key: string, value: Uint8Array): Promise<number | undefined> {
+    return this.#kv.create(key, value).catch(undefinedIfRefused);
+  }
+
+  update(key: string, value: Uint8Array, revision: number): Promise<number | undefined> {
+    return this.#kv.update(key, value, revision).catch(undefinedIfRefused);
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#kv.delete(key);
+  }
+
+  /** Tells all entries, then `onCurrent`, then every change, until the connection is over: `onEnd` says why. */
+  async watch(
+    onChange: (change: NatsChange) => void,
+    onCurrent: () => void,
+    onEnd: (reason: string) => void,
+  ): Promise<void> {
+    // The client says that all is there when it has received it: among the entries, or before any has been handed out.
+    let isEarly = true;
+    let isListed = false;
+    const initializedFn = (): void => {
+      isListed = true;
+      if (!isEarly) onCurrent();
+    };
+    const entries = await this.#kv.watch({ initializedFn });
+    isEarly = false;
+    const follow = async (): Promise<string> => {
+      let numBeforeCurrent = isListed ? entries.getPending() : Infinity;
+      if (numBeforeCurrent === 0) onCurrent();
+      for await (const entry of entries) {
+        onChange(changeOf(entry));
+        numBeforeCurrent -= 1;
+        if (numBeforeCurrent === 0) onCurrent();
+      }
+      return 'the watch has ended';
+    };
+    void follow()
+      .catch((error: unknown) => `the watch has failed: ${ExpertmeshError.from(error).message}`)
+      .then(onEnd);
+  }
+
+  async info(): Promise<NatsBucketInfo> {
+    const { created, state } = await this.#manager.streams.info(streamOf(this.#name));
+    return { created, lastRevision: state.last_seq };
+  }
+
+  /** Removes the marker that a deletion has left; nothing happens when the key was written since. */
+  async removeMarker({ revision }: NatsChange): Promise<void> {
+    await this.#manager.streams.deleteMessage(streamOf(this.#name), revision, false).catch(ignoreMissing);
+  }
+}
+
+const streamOf = (bucketName: string): string => `KV_${bucketName}`;
+
+const isDeletion = ({ operation }: KvEntry): boolean => operation !== 'PUT';
+
+const changeOf = (entry: KvEntry): NatsChange => ({
+  key: entry.key,
+  revision: entry.revision,
+  value: isDeletion(entry) ? undefined : entry.value.slice(),
+  createdMs: entry.created.getTime(),
+});
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_REVISION) return undefined;
+  throw error;
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof NatsError) || error.api_error?.err_code !== NOT_DELETED) throw error;
 }

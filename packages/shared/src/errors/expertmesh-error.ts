@@ -2,7 +2,7 @@
  * The closed set of error codes, a subset of gRPC's names. What each means for the caller:
  * - `invalid_argument`: the request can never succeed as it is; the message names the value, the limit and the remedy.
  * - `not_found`: the named thing (file, model, blob) does not exist.
- * - `failed_precondition`: right request, wrong state (another store, a version that is not served).
+ * - `failed_precondition`: right request, wrong state (another store, an expert that is not held, a leader that has been replaced).
  * - `resource_exhausted`: a bound is reached (memory, disk, queue); retrying later or asking for less helps.
  * - `unavailable`: a peer is away; retrying later helps.
  * - `deadline_exceeded`: a peer did not answer in time.

@@ -47,8 +47,8 @@ export function buildQkvGraph(
  *
  * Inputs: `hidden` fp32 [rows, hidden] as before the layer; `context` fp32 [rows, heads * head_dim]. Outputs: `residual` fp32
  * [rows, hidden]; in a layer with experts also `normed` fp32 [rows, hidden] (what the experts read), `expert_ids` int32
- * [rows, top-k] by descending weight, and `routing_weights` fp32 [rows, top-k] (softmax over all experts in fp32, then top-k,
- * then scaled to sum 1 where norm_topk_prob).
+ * [rows, top-k] by descending weight, `routing_weights` fp32 [rows, top-k] (softmax over all experts in fp32, then top-k, then
+ * scaled to sum 1 where norm_topk_prob), and `probability_sums` fp32 [experts], that softmax summed over the rows.
  */
 export function buildPostAttentionGraph(
   spec: ModelSpec,
@@ -68,11 +68,13 @@ export function buildPostAttentionGraph(
     graph.output('residual', 'float32', hiddenDims, out);
     return graph.build();
   }
-  const [weights, ids] = route(graph, spec, blob, normed);
+  const { weights, ids, probabilities } = route(graph, spec, blob, normed);
   graph.output('residual', 'float32', hiddenDims, residual);
   graph.output('normed', 'float32', hiddenDims, normed);
   graph.output('routing_weights', 'float32', ['rows', spec.topK], weights);
   graph.output('expert_ids', 'int32', ['rows', spec.topK], ids);
+  const sums = graph.op('ReduceSum', [probabilities, graph.ints([0])], { keepdims: { int: 0 } });
+  graph.output('probability_sums', 'float32', [spec.numExperts], sums);
   return graph.build();
 }
 
@@ -116,7 +118,14 @@ function rotate(graph: GraphBuilder, spec: ModelSpec, perHead: Value, rotary: Ro
   return graph.op('Reshape', [rotated, graph.ints([-1, size])]);
 }
 
-function route(graph: GraphBuilder, spec: ModelSpec, blob: Blob, normed: Value): [weights: Value, ids: Value] {
+interface Routing {
+  readonly weights: Value;
+  readonly ids: Value;
+  /** [rows, experts] */
+  readonly probabilities: Value;
+}
+
+function route(graph: GraphBuilder, spec: ModelSpec, blob: Blob, normed: Value): Routing {
   const logits = graph.op('Gemm', [normed, fp32(graph, blob, 'router')], { transB: { int: 1 } });
   const probabilities = graph.op('Softmax', [logits], { axis: { int: -1 } });
   const [top = '', ids = ''] = graph.opMany('TopK', [probabilities, graph.ints([spec.topK])], 2, {
@@ -125,7 +134,7 @@ function route(graph: GraphBuilder, spec: ModelSpec, blob: Blob, normed: Value):
     sorted: { int: 1 },
   });
   const ids32 = graph.op('Cast', [ids], { to: { int: 6 } });
-  if (!spec.normTopkProb) return [top, ids32];
+  if (!spec.normTopkProb) return { weights: top, ids: ids32, probabilities };
   const sum = graph.op('ReduceSum', [top, graph.ints([-1])], { keepdims: { int: 1 } });
-  return [graph.op('Div', [top, sum]), ids32];
+  return { weights: graph.op('Div', [top, sum]), ids: ids32, probabilities };
 }

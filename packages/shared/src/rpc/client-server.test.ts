@@ -55,7 +55,7 @@ describe('RpcClient', () => {
         callback(toServiceError(new ExpertmeshError('resource_exhausted', 'needs 9 GB, has 4 GB')));
       },
     });
-    const request = { placementVersion: 1, storeId: 's', shards: [] };
+    const request = { placementVersion: 1, epoch: 1, storeId: 's', shards: [] };
     await expect(client.unary(workerService.assign, request, within(2000))).rejects.toMatchObject({
       code: 'resource_exhausted',
       message: 'worker w1: needs 9 GB, has 4 GB',
@@ -122,7 +122,11 @@ describe('RpcClient', () => {
     });
     const seen: number[] = [];
     const read = async (): Promise<void> => {
-      for await (const progress of client.serverStream(workerService.load, { placementVersion: 1 }, within(2000)))
+      for await (const progress of client.serverStream(
+        workerService.load,
+        { placementVersion: 1, epoch: 1 },
+        within(2000),
+      ))
         seen.push(progress.loadedBytes);
     };
     await expect(read()).rejects.toMatchObject({ code: 'data_loss', message: 'worker w1: blob 3 has a wrong hash' });
@@ -138,16 +142,51 @@ describe('RpcClient', () => {
         call.write(LoadProgress.create({ loadedBytes: 1 }));
       },
     });
-    for await (const progress of client.serverStream(workerService.load, { placementVersion: 1 }, within(5000))) {
+    for await (const progress of client.serverStream(
+      workerService.load,
+      { placementVersion: 1, epoch: 1 },
+      within(5000),
+    )) {
       expect(progress.loadedBytes).toBe(1);
       break;
     }
     await cancelled;
   });
 
+  it('gives a stream its deadline anew with each message where that is asked for', async () => {
+    const { client } = await connect({
+      load: (call) => {
+        let numSent = 0;
+        const timer = setInterval(() => {
+          call.write(LoadProgress.create({ loadedBytes: (numSent += 1) }));
+          if (numSent === 4) clearInterval(timer);
+        }, 60);
+      },
+    });
+    const options = { ...within(150), isPerMessage: true };
+    const seen: number[] = [];
+    const read = async (): Promise<void> => {
+      const request = { placementVersion: 1, epoch: 1 };
+      for await (const progress of client.serverStream(workerService.load, request, options))
+        seen.push(progress.loadedBytes);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
+  it('hands headers to the handler', async () => {
+    const { client } = await connect({
+      getStats: (call, callback) => {
+        callback(null, WorkerStats.create({ bootId: String(call.metadata.get('for-whom')[0]) }));
+      },
+    });
+    const options = { ...within(2000), metadata: { 'for-whom': 'w1' } };
+    expect(await client.unary(workerService.getStats, {}, options)).toMatchObject({ bootId: 'w1' });
+  });
+
   it('ends a silent server stream at its deadline', async () => {
     const { client } = await connect({});
-    const stream = client.serverStream(workerService.load, { placementVersion: 1 }, within(50));
+    const stream = client.serverStream(workerService.load, { placementVersion: 1, epoch: 1 }, within(50));
     await expect(stream.next()).rejects.toMatchObject({ code: 'deadline_exceeded' });
   });
 });
@@ -166,7 +205,7 @@ describe('startServer', () => {
 
   it('ends open streams by force at the deadline of close', async () => {
     const { client, server } = await connect({});
-    const stream = client.serverStream(workerService.load, { placementVersion: 1 }, within(5000));
+    const stream = client.serverStream(workerService.load, { placementVersion: 1, epoch: 1 }, within(5000));
     const ended = expect(stream.next()).rejects.toMatchObject({ code: expect.any(String) as string });
     await client.unary(workerService.getStats, {}, within(20)).catch(() => undefined);
     await server.close(50);

@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
 import { answerDeadline } from './answer-deadline.js';
@@ -27,6 +27,13 @@ const CHANNEL_OPTIONS = {
 export interface CallOptions {
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
+  /** Headers of the call, for its handler. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface StreamOptions extends CallOptions {
+  /** Counts `deadlineMs` anew for each message, instead of for the whole stream. */
+  readonly isPerMessage?: boolean;
 }
 
 /**
@@ -50,7 +57,7 @@ export class RpcClient {
   async unary<Request, Response>(
     method: UnaryMethod<Request, Response>,
     request: Request,
-    { deadlineMs, signal }: CallOptions,
+    { deadlineMs, signal, metadata }: CallOptions,
   ): Promise<Response> {
     this.#requireOpen();
     return new Promise((resolve, reject) => {
@@ -62,6 +69,7 @@ export class RpcClient {
         method.requestSerialize,
         method.responseDeserialize,
         request,
+        toMetadata(metadata),
         (error: ServiceError | null, response?: Response) => {
           guard.end();
           if (error !== null || response === undefined) reject(guard.translate(error));
@@ -76,7 +84,7 @@ export class RpcClient {
   async *serverStream<Request, Response>(
     method: ServerStreamMethod<Request, Response>,
     request: Request,
-    { deadlineMs, signal }: CallOptions,
+    { deadlineMs, signal, metadata, isPerMessage = false }: StreamOptions,
   ): AsyncGenerator<Response, void, undefined> {
     this.#requireOpen();
     const call = this.#client.makeServerStreamRequest(
@@ -84,6 +92,7 @@ export class RpcClient {
       method.requestSerialize,
       method.responseDeserialize,
       request,
+      toMetadata(metadata),
     );
     const guard = this.#guard(method.path, deadlineMs, signal, () => {
       call.cancel();
@@ -92,7 +101,12 @@ export class RpcClient {
     call.on('error', () => undefined);
     if (signal.aborted) call.cancel();
     try {
-      for await (const message of call) yield message as Response;
+      for await (const message of call) {
+        // The reader's own time is not the peer's.
+        if (isPerMessage) guard.pause();
+        yield message as Response;
+        if (isPerMessage) guard.restart();
+      }
     } catch (thrown) {
       throw guard.translate(thrown);
     } finally {
@@ -118,13 +132,21 @@ export class RpcClient {
   // Cancels the call at its deadline or when the caller gives up, and says afterwards which of them it was.
   #guard(path: string, deadlineMs: number, signal: AbortSignal, cancel: () => void) {
     let isLate = false;
-    const answered = answerDeadline(this.#clock, deadlineMs, () => {
-      isLate = true;
-      cancel();
-    });
+    const wait = (): (() => void) =>
+      answerDeadline(this.#clock, deadlineMs, () => {
+        isLate = true;
+        cancel();
+      });
+    let answered = wait();
+    const pause = (): void => {
+      answered();
+    };
+    const restart = (): void => {
+      answered = wait();
+    };
     signal.addEventListener('abort', cancel, { once: true });
     const end = (): void => {
-      answered();
+      pause();
       signal.removeEventListener('abort', cancel);
     };
     const translate = (thrown: unknown): ExpertmeshError => {
@@ -133,6 +155,12 @@ export class RpcClient {
       const message = `${this.#peer} did not answer ${path} within ${String(deadlineMs)} ms`;
       return new ExpertmeshError('deadline_exceeded', message);
     };
-    return { end, translate };
+    return { pause, restart, end, translate };
   }
+}
+
+function toMetadata(headers: Readonly<Record<string, string>> = {}): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
 }

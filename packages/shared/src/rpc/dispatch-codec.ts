@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 import { ExpertmeshError, isErrorCode } from '../errors/expertmesh-error.js';
 import { DispatchError, RowDtype } from '../gen/expertmesh/v1/expert.js';
 import {
+  type CallError,
   type DispatchAnswer,
   type DispatchCall,
   WIRE_DTYPES,
@@ -61,7 +62,7 @@ export function decodeDispatchCall(message: Uint8Array): DispatchCall {
 
 /** `expertmesh.v1.DispatchResponse` likewise. */
 export function frameDispatchAnswer(answer: DispatchAnswer): Buffer {
-  const error = answer.error === undefined ? EMPTY : DispatchError.encode(answer.error).finish();
+  const error = answer.error === undefined ? EMPTY : DispatchError.encode(toWireError(answer.error)).finish();
   const { rowScales = NO_SCALES, rows } = answer;
   const writer = new WireWriter(maxEncodedBytes(NUM_ANSWER_VARINTS, [error, rowScales, rows]));
   writeHeader(writer, answer);
@@ -267,10 +268,17 @@ function aligned(bytes: Uint8Array, elementBytes: number): Uint8Array {
   return bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
 }
 
-function asError(bytes: Uint8Array): NonNullable<DispatchAnswer['error']> {
+const toWireError = ({ code, message, missingExpertIds = [] }: CallError): DispatchError => ({
+  code,
+  message,
+  missingExpertIds: [...missingExpertIds],
+});
+
+function asError(bytes: Uint8Array): CallError {
   try {
-    const { code, message } = DispatchError.decode(bytes);
-    return { code: isErrorCode(code) ? code : 'internal', message };
+    const { code, message, missingExpertIds } = DispatchError.decode(bytes);
+    const error = { code: isErrorCode(code) ? code : ('internal' as const), message };
+    return missingExpertIds.length === 0 ? error : { ...error, missingExpertIds };
   } catch (thrown) {
     throw new ExpertmeshError('data_loss', 'a dispatch message is refused: its error cannot be read', {
       cause: thrown,

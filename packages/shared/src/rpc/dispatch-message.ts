@@ -31,6 +31,14 @@ export interface DispatchCall extends WireRows {
   readonly routingWeights: Float32Array;
 }
 
+/** Why a call has no rows. */
+export interface CallError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The experts of the call that the worker does not hold; absent when that is not what is wrong. */
+  readonly missingExpertIds?: readonly number[];
+}
+
 /** `expertmesh.v1.DispatchResponse` likewise. */
 export interface DispatchAnswer extends WireRows {
   readonly callId: number;
@@ -39,7 +47,7 @@ export interface DispatchAnswer extends WireRows {
   readonly numRows: number;
   readonly hiddenSize: number;
   readonly numPairs: number;
-  readonly error: { readonly code: ErrorCode; readonly message: string } | undefined;
+  readonly error: CallError | undefined;
   readonly queueUs: number;
   readonly computeUs: number;
   readonly numCallsTogether: number;

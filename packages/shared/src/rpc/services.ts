@@ -1,3 +1,4 @@
+import { AdminServiceDefinition } from '../gen/expertmesh/v1/admin.js';
 import { ExpertServiceDefinition } from '../gen/expertmesh/v1/expert.js';
 import { InferenceServiceDefinition } from '../gen/expertmesh/v1/inference.js';
 import { WorkerServiceDefinition } from '../gen/expertmesh/v1/worker.js';
@@ -20,6 +21,7 @@ export const expertService = toServiceDefinition(ExpertServiceDefinition, {
   },
 });
 
+export const adminService = toServiceDefinition(AdminServiceDefinition);
 export const workerService = toServiceDefinition(WorkerServiceDefinition);
 export const inferenceService = toServiceDefinition(InferenceServiceDefinition);
 export const healthService = toServiceDefinition(HealthDefinition);

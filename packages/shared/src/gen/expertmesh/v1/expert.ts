@@ -42,7 +42,10 @@ export interface DispatchRequest {
   /** Chosen by the coordinator, unique among the calls in flight on this stream. */
   callId: number;
   layerIndex: number;
-  /** The placement that the coordinator routed with. A worker refuses a version that it does not serve. */
+  /**
+   * The placement that the coordinator routed with; the worker sends it back. A call with an expert that the worker does not hold is
+   * refused with `failed_precondition`, and the coordinator routes it anew.
+   */
   placementVersion: number;
   numRows: number;
   hiddenSize: number;
@@ -91,6 +94,8 @@ export interface DispatchError {
   /** One of the closed set of codes of packages/shared/src/errors/expertmesh-error.ts. */
   code: string;
   message: string;
+  /** With failed_precondition: the experts of the call that this worker does not hold. The others of the call it would have computed. */
+  missingExpertIds: number[];
 }
 
 function createBaseDispatchRequest(): DispatchRequest {
@@ -566,7 +571,7 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
 };
 
 function createBaseDispatchError(): DispatchError {
-  return { code: "", message: "" };
+  return { code: "", message: "", missingExpertIds: [] };
 }
 
 export const DispatchError: MessageFns<DispatchError> = {
@@ -576,6 +581,13 @@ export const DispatchError: MessageFns<DispatchError> = {
     }
     if (message.message !== "") {
       writer.uint32(18).string(message.message);
+    }
+    if (message.missingExpertIds.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.missingExpertIds) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -609,6 +621,24 @@ export const DispatchError: MessageFns<DispatchError> = {
             message.message = reader.string();
             continue;
           }
+          case 3: {
+            if (tag === 24) {
+              message.missingExpertIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.missingExpertIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -628,6 +658,7 @@ export const DispatchError: MessageFns<DispatchError> = {
     const message = createBaseDispatchError();
     message.code = object.code ?? "";
     message.message = object.message ?? "";
+    message.missingExpertIds = object.missingExpertIds?.map((e) => e) || [];
     return message;
   },
 };

@@ -43,6 +43,8 @@ export interface AssignRequest {
   /** sha256 of the store's manifest: coordinator and worker must read the same weights. */
   storeId: string;
   shards: LayerShard[];
+  /** Of the leader that commands; see the service. */
+  epoch: number;
 }
 
 export interface AssignResponse {
@@ -53,6 +55,7 @@ export interface AssignResponse {
 
 export interface LoadRequest {
   placementVersion: number;
+  epoch: number;
 }
 
 export interface LoadProgress {
@@ -64,6 +67,7 @@ export interface LoadProgress {
 }
 
 export interface UnloadRequest {
+  epoch: number;
 }
 
 export interface UnloadResponse {
@@ -93,6 +97,28 @@ export interface WorkerStats {
   computeUs: number;
   numQueuedCalls: number;
   uptimeMs: number;
+  /** The highest epoch that commanded this process, 0 before the first. */
+  epoch: number;
+  /** The experts that are loaded: what a placement can be rebuilt from. */
+  shards: LayerShard[];
+  capacity: WorkerCapacity | undefined;
+}
+
+/** What planning needs to know of a worker. */
+export interface WorkerCapacity {
+  /** "native", "cpu", "webgpu" ... */
+  provider: string;
+  /** Threads that compute. */
+  numCores: number;
+  /** Measured at the start: sequential reads of memory by all threads. 0 until then, and where the native kernels are not built. */
+  memoryBytesPerSecond: number;
+  /** Fitted to the calls that it has computed; 0 before there were enough. See docs/placement.md. */
+  secondsPerActiveExpert: number;
+  secondsPerToken: number;
+  /** --failure-domain, or the host's name. */
+  failureDomain: string;
+  /** Memory of one replica as the budget counts it. */
+  expertMemoryBytes: number;
 }
 
 export interface DrainRequest {
@@ -186,7 +212,7 @@ export const LayerShard: MessageFns<LayerShard> = {
 };
 
 function createBaseAssignRequest(): AssignRequest {
-  return { placementVersion: 0, storeId: "", shards: [] };
+  return { placementVersion: 0, storeId: "", shards: [], epoch: 0 };
 }
 
 export const AssignRequest: MessageFns<AssignRequest> = {
@@ -199,6 +225,9 @@ export const AssignRequest: MessageFns<AssignRequest> = {
     }
     for (const v of message.shards) {
       LayerShard.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(32).uint64(message.epoch);
     }
     return writer;
   },
@@ -240,6 +269,14 @@ export const AssignRequest: MessageFns<AssignRequest> = {
             message.shards.push(LayerShard.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -260,6 +297,7 @@ export const AssignRequest: MessageFns<AssignRequest> = {
     message.placementVersion = object.placementVersion ?? 0;
     message.storeId = object.storeId ?? "";
     message.shards = object.shards?.map((e) => LayerShard.fromPartial(e)) || [];
+    message.epoch = object.epoch ?? 0;
     return message;
   },
 };
@@ -332,13 +370,16 @@ export const AssignResponse: MessageFns<AssignResponse> = {
 };
 
 function createBaseLoadRequest(): LoadRequest {
-  return { placementVersion: 0 };
+  return { placementVersion: 0, epoch: 0 };
 }
 
 export const LoadRequest: MessageFns<LoadRequest> = {
   encode(message: LoadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.placementVersion !== 0) {
       writer.uint32(8).uint64(message.placementVersion);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint64(message.epoch);
     }
     return writer;
   },
@@ -364,6 +405,14 @@ export const LoadRequest: MessageFns<LoadRequest> = {
             message.placementVersion = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -382,6 +431,7 @@ export const LoadRequest: MessageFns<LoadRequest> = {
   fromPartial(object: DeepPartial<LoadRequest>): LoadRequest {
     const message = createBaseLoadRequest();
     message.placementVersion = object.placementVersion ?? 0;
+    message.epoch = object.epoch ?? 0;
     return message;
   },
 };
@@ -490,11 +540,14 @@ export const LoadProgress: MessageFns<LoadProgress> = {
 };
 
 function createBaseUnloadRequest(): UnloadRequest {
-  return {};
+  return { epoch: 0 };
 }
 
 export const UnloadRequest: MessageFns<UnloadRequest> = {
-  encode(_: UnloadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: UnloadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint64(message.epoch);
+    }
     return writer;
   },
 
@@ -511,6 +564,14 @@ export const UnloadRequest: MessageFns<UnloadRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -526,8 +587,9 @@ export const UnloadRequest: MessageFns<UnloadRequest> = {
   create(base?: DeepPartial<UnloadRequest>): UnloadRequest {
     return UnloadRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<UnloadRequest>): UnloadRequest {
+  fromPartial(object: DeepPartial<UnloadRequest>): UnloadRequest {
     const message = createBaseUnloadRequest();
+    message.epoch = object.epoch ?? 0;
     return message;
   },
 };
@@ -636,6 +698,9 @@ function createBaseWorkerStats(): WorkerStats {
     computeUs: 0,
     numQueuedCalls: 0,
     uptimeMs: 0,
+    epoch: 0,
+    shards: [],
+    capacity: undefined,
   };
 }
 
@@ -688,6 +753,15 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     }
     if (message.uptimeMs !== 0) {
       writer.uint32(128).uint64(message.uptimeMs);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(136).uint64(message.epoch);
+    }
+    for (const v of message.shards) {
+      LayerShard.encode(v!, writer.uint32(146).fork()).join();
+    }
+    if (message.capacity !== undefined) {
+      WorkerCapacity.encode(message.capacity, writer.uint32(154).fork()).join();
     }
     return writer;
   },
@@ -833,6 +907,30 @@ export const WorkerStats: MessageFns<WorkerStats> = {
             message.uptimeMs = longToNumber(reader.uint64());
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.shards.push(LayerShard.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.capacity = WorkerCapacity.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -866,6 +964,146 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     message.computeUs = object.computeUs ?? 0;
     message.numQueuedCalls = object.numQueuedCalls ?? 0;
     message.uptimeMs = object.uptimeMs ?? 0;
+    message.epoch = object.epoch ?? 0;
+    message.shards = object.shards?.map((e) => LayerShard.fromPartial(e)) || [];
+    message.capacity = (object.capacity !== undefined && object.capacity !== null)
+      ? WorkerCapacity.fromPartial(object.capacity)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWorkerCapacity(): WorkerCapacity {
+  return {
+    provider: "",
+    numCores: 0,
+    memoryBytesPerSecond: 0,
+    secondsPerActiveExpert: 0,
+    secondsPerToken: 0,
+    failureDomain: "",
+    expertMemoryBytes: 0,
+  };
+}
+
+export const WorkerCapacity: MessageFns<WorkerCapacity> = {
+  encode(message: WorkerCapacity, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.numCores !== 0) {
+      writer.uint32(16).uint32(message.numCores);
+    }
+    if (message.memoryBytesPerSecond !== 0) {
+      writer.uint32(24).uint64(message.memoryBytesPerSecond);
+    }
+    if (message.secondsPerActiveExpert !== 0) {
+      writer.uint32(33).double(message.secondsPerActiveExpert);
+    }
+    if (message.secondsPerToken !== 0) {
+      writer.uint32(41).double(message.secondsPerToken);
+    }
+    if (message.failureDomain !== "") {
+      writer.uint32(50).string(message.failureDomain);
+    }
+    if (message.expertMemoryBytes !== 0) {
+      writer.uint32(56).uint64(message.expertMemoryBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WorkerCapacity {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWorkerCapacity();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.numCores = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryBytesPerSecond = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.secondsPerActiveExpert = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.secondsPerToken = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.failureDomain = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.expertMemoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WorkerCapacity>): WorkerCapacity {
+    return WorkerCapacity.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WorkerCapacity>): WorkerCapacity {
+    const message = createBaseWorkerCapacity();
+    message.provider = object.provider ?? "";
+    message.numCores = object.numCores ?? 0;
+    message.memoryBytesPerSecond = object.memoryBytesPerSecond ?? 0;
+    message.secondsPerActiveExpert = object.secondsPerActiveExpert ?? 0;
+    message.secondsPerToken = object.secondsPerToken ?? 0;
+    message.failureDomain = object.failureDomain ?? "";
+    message.expertMemoryBytes = object.expertMemoryBytes ?? 0;
     return message;
   },
 };
@@ -980,7 +1218,13 @@ export const DrainResponse: MessageFns<DrainResponse> = {
   },
 };
 
-/** The control plane of one worker (default port 9101, beside grpc.health.v1.Health). */
+/**
+ * The control plane of one worker (default port 9101, beside grpc.health.v1.Health). Assign, Load and Unload carry the epoch of the
+ * leader that commands: one that is lower than the highest epoch seen is refused with FAILED_PRECONDITION, so that a leader that has
+ * lost its office without noticing can change nothing.
+ *
+ * A worker answers every call whose experts it holds, whatever placement the caller routed with: results do not depend on it.
+ */
 export type WorkerServiceDefinition = typeof WorkerServiceDefinition;
 export const WorkerServiceDefinition = {
   name: "WorkerService",
@@ -999,8 +1243,8 @@ export const WorkerServiceDefinition = {
       options: {},
     },
     /**
-     * Loads what is assigned and not yet loaded, verifies every blob's sha256, drops what is no longer assigned, and then
-     * serves the assigned placement version. The stream ends when all is loaded.
+     * Loads what is assigned and not yet loaded, verifies every blob's sha256, and drops what is no longer assigned after the calls that
+     * use it. The stream ends when all is loaded.
      */
     load: {
       name: "Load",

@@ -1,0 +1,30 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { RpcClient } from '@expertmesh/shared/rpc/client';
+
+/** The header of a call that one coordinator passes on to another: who gets it there passes it on to nobody. */
+export const PASSED_ON_HEADER = 'expertmesh-passed-on-by';
+
+/** The connection to whichever coordinator leads: one at a time, made when a call needs it. */
+export class LeaderLink {
+  #client: RpcClient | undefined;
+  #address: string | undefined;
+
+  to(address: string): RpcClient {
+    if (this.#client !== undefined && this.#address === address) return this.#client;
+    this.#client?.close();
+    this.#address = address;
+    this.#client = new RpcClient(address, `the leader at ${address}`);
+    return this.#client;
+  }
+
+  /** After a failure the next call gets a new connection, as a channel can hang. Calls that run go on to their end. */
+  failed(error: unknown): void {
+    const { code } = ExpertmeshError.from(error);
+    if (code === 'unavailable' || code === 'deadline_exceeded') this.close();
+  }
+
+  close(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+}

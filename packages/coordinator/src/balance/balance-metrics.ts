@@ -1,0 +1,30 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { type ExpertLoadMonitor } from './expert-load-monitor.js';
+
+/** Few series, whatever the model: the matrix of layers and experts is JSON, see expert-load-route.ts. */
+export function registerBalanceMetrics(
+  registry: Registry,
+  monitor: Pick<ExpertLoadMonitor, 'balance' | 'localTokens'>,
+): void {
+  new Gauge({
+    name: 'expertmesh:expert_balancedness',
+    help: 'Mean over largest worker load of a layer in the last window, over all coordinators: mean over layers, and the worst layer. 1 is perfect.',
+    labelNames: ['stat'],
+    registers: [registry],
+    collect() {
+      const { meanBalancedness, worstBalancedness } = monitor.balance('window');
+      this.set({ stat: 'mean' }, meanBalancedness);
+      this.set({ stat: 'worst' }, worstBalancedness);
+    },
+  });
+  new Counter({
+    name: 'expertmesh:worker_expert_tokens_total',
+    help: 'Pairs of token and expert that this coordinator has sent to a worker.',
+    labelNames: ['worker'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [worker, tokens] of monitor.localTokens) this.inc({ worker }, tokens);
+    },
+  });
+}

@@ -1,0 +1,87 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Logger } from '@expertmesh/shared/process/logger';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type LoadMonitor } from '../balance/load-monitor.js';
+import { type Changes } from './change/changes.js';
+import { gainOf, rebalanceReason, type RebalancePolicy } from './decisions/auto-rebalance.js';
+import { LEADER_ACTOR } from './leader-duties.js';
+import { type Office } from './leadership.js';
+import { type Planner } from './planning/planner.js';
+
+export interface AutoRebalancerOptions {
+  readonly policy: RebalancePolicy;
+  /** --balance-window-tokens */
+  readonly minTokens: number;
+  readonly monitor: Pick<LoadMonitor, 'onWindow' | 'balance' | 'tokensInWindow'>;
+  readonly office: () => Office | undefined;
+  readonly planner: Planner;
+  readonly changes: Changes;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Wall clock, for quiet hours. */
+  readonly now: () => Date;
+}
+
+/** Moves experts by itself where the load has become uneven, after windows of the monitor, in office. */
+export class AutoRebalancer {
+  readonly #options: AutoRebalancerOptions;
+  readonly #stopListening: () => void;
+  #lastPlanMs = -Infinity;
+  #isPlanning = false;
+
+  constructor(options: AutoRebalancerOptions) {
+    this.#options = options;
+    this.#stopListening = options.monitor.onWindow(() => {
+      void this.#look();
+    });
+  }
+
+  close(): void {
+    this.#stopListening();
+  }
+
+  // Never rejects.
+  async #look(): Promise<void> {
+    const { office, logger } = this.#options;
+    const current = office();
+    const reason = this.#reason();
+    if (current === undefined || reason === undefined || this.#isPlanning) return;
+    this.#isPlanning = true;
+    try {
+      await this.#rebalance(reason, current);
+    } catch (thrown) {
+      logger.warn({ reason: ExpertmeshError.from(thrown).message }, 'the experts could not be rebalanced');
+    } finally {
+      this.#isPlanning = false;
+      this.#lastPlanMs = this.#options.clock.nowMs();
+    }
+  }
+
+  #reason(): string | undefined {
+    const { policy, minTokens, monitor, changes, clock, now } = this.#options;
+    if (changes.running !== undefined) return undefined;
+    const lastMs = Math.max(changes.lastEndedMs, this.#lastPlanMs);
+    const today = now();
+    return rebalanceReason(policy, {
+      balance: monitor.balance('window'),
+      tokensInWindow: monitor.tokensInWindow,
+      minTokens,
+      sinceLastMs: clock.nowMs() - lastMs,
+      minuteOfDay: today.getHours() * 60 + today.getMinutes(),
+    });
+  }
+
+  async #rebalance(reason: string, office: Office): Promise<void> {
+    const { planner, changes, policy, logger } = this.#options;
+    const made = await planner.make({ policy: 'balanced' });
+    const gain = gainOf(made.before, made.after);
+    if (gain < policy.minGain) {
+      logger.info({ reason, gain }, 'no plan is so much better that experts should move');
+      return;
+    }
+    const { plan, baseVersion, redundantExperts, survive } = made;
+    const { placement } = plan;
+    const order = { actor: LEADER_ACTOR, policy: 'balanced', reason, redundantExperts, survive, placement } as const;
+    await changes.start({ ...order, expectedVersion: baseVersion }, office);
+  }
+}

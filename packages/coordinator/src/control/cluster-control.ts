@@ -1,0 +1,238 @@
+import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import {
+  ChangeProgress,
+  ChangeProgress_State,
+  PlacementView,
+  type ApplyRequest,
+  type AuditLog,
+  type ClusterView,
+  type CommandOutcome,
+  type GetPlacementRequest,
+  type PlacementHistory,
+  type PlacementPlan,
+  type PlanRequest,
+  type RebalanceRequest,
+  type RollbackRequest,
+  type WorkerCommand,
+} from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { type LoadMonitor } from '../balance/load-monitor.js';
+import { type Changes, type ChangeOrder, type AuditEntry } from './change/changes.js';
+import { type ClusterAdmin } from './cluster-admin.js';
+import { type ClusterCore } from './cluster-core.js';
+import { clusterView } from './cluster-view.js';
+import { gainOf } from './decisions/auto-rebalance.js';
+import { requireOffice, type Office } from './leadership.js';
+import { documentView, placementFromView, placementLayers } from './planning/plan-message.js';
+import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
+import { type MadePlan, type Planner, type PlanWish } from './planning/planner.js';
+import { type WorkerAdmission } from './worker-admission.js';
+
+export interface ClusterControlOptions {
+  readonly core: ClusterCore;
+  readonly cluster: string;
+  readonly controlPlane: Pick<ControlPlane, 'kind' | 'state'>;
+  readonly monitor: LoadMonitor;
+  readonly planner: Planner;
+  readonly changes: Changes;
+  readonly admission: WorkerAdmission;
+  readonly layerIndices: readonly number[];
+  readonly expertMemoryBytes: number;
+  /** --rebalance-min-gain */
+  readonly minGain: number;
+  readonly onAudit: (entry: AuditEntry) => void;
+  /** Takes a worker's record out of the control plane. */
+  readonly forgetRecord: (workerId: string) => Promise<void>;
+  readonly wallMs: () => number;
+}
+
+/** The operator's side of the cluster; see ClusterAdmin. */
+export class ClusterControl implements ClusterAdmin {
+  readonly #options: ClusterControlOptions;
+
+  constructor(options: ClusterControlOptions) {
+    this.#options = options;
+  }
+
+  leaderAddress(): string | undefined {
+    const { leader, coordinators } = this.#options.core;
+    const leaderId = leader?.coordinatorId;
+    return leaderId === undefined || leaderId === coordinators?.ownId
+      ? undefined
+      : coordinators?.adminAddress(leaderId);
+  }
+
+  view(): ClusterView {
+    const { core, controlPlane, changes, wallMs } = this.#options;
+    return clusterView({
+      ...this.#options,
+      controlPlane: controlPlane.kind === 'embedded' ? 'embedded' : controlPlane.state,
+      leader: core.leader,
+      epoch: core.leader?.epoch ?? core.store.highestEpoch,
+      store: core.store,
+      membership: core.membership,
+      coordinators: core.coordinators,
+      rates: core.rates,
+      running: changes.running,
+      dispatch: core.engine?.dispatchStats().workers ?? [],
+      timeMs: wallMs(),
+    });
+  }
+
+  async cordon({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+    this.#office();
+    await this.#admit(workerId, actor, 'cordoned', 'cordon');
+    return { message: `worker ${workerId} keeps its experts and gets no new ones` };
+  }
+
+  async uncordon({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+    this.#office();
+    await this.#admit(workerId, actor, 'accepting', 'uncordon');
+    return { message: `worker ${workerId} may get experts again: "expertmesh rebalance" gives it some` };
+  }
+
+  async remove({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+    this.#office();
+    const { admission, forgetRecord } = this.#options;
+    admission.requireRemovable(workerId);
+    const numReplicas = admission.numReplicas(workerId);
+    await this.#admit(workerId, actor, 'removed', 'remove');
+    await forgetRecord(workerId);
+    const moved = numReplicas === 0 ? '' : `; its ${String(numReplicas)} replicas are loaded elsewhere`;
+    return { message: `worker ${workerId} is forgotten${moved}` };
+  }
+
+  async *drain({ workerId, actor }: WorkerCommand): AsyncGenerator<ChangeProgress, void, undefined> {
+    const office = this.#office();
+    const { admission, planner } = this.#options;
+    admission.requireKnown(workerId);
+    const before = admission.of(workerId);
+    if (admission.numReplicas(workerId) === 0) {
+      await this.#admit(workerId, actor, 'drained', 'drain');
+      yield ended(ChangeProgress_State.STATE_NOT_NEEDED, `worker ${workerId} holds no experts`);
+      return;
+    }
+    const made = await planner.make({ policy: 'balanced', leaving: new Set([workerId]) });
+    await this.#admit(workerId, actor, 'draining', 'drain');
+    let last: ChangeProgress | undefined;
+    for await (last of this.#move(made, 'balanced', actor, `worker ${workerId} is drained`, office)) yield last;
+    const isDone = last?.state !== ChangeProgress_State.STATE_ROLLED_BACK;
+    if (office.signal.aborted) return;
+    await admission.set(workerId, isDone ? 'drained' : before === 'draining' ? 'accepting' : before);
+  }
+
+  async placement({ version }: GetPlacementRequest): Promise<PlacementView> {
+    const { core, monitor } = this.#options;
+    const wanted = version === 0 ? core.store.inForce?.version : version;
+    const document = wanted === undefined ? undefined : core.store.document(wanted);
+    if (document === undefined)
+      throw new ExpertmeshError(
+        'not_found',
+        version === 0
+          ? 'no placement is in force yet'
+          : `there is no placement version ${String(version)}: "expertmesh placement history" lists those that are kept`,
+      );
+    const isCurrent = document.placement.version === core.store.inForce?.version;
+    const layers = placementLayers(document.placement, isCurrent ? monitor.loads('recent') : undefined);
+    const balance = isCurrent ? { balance: monitor.balance('recent') } : {};
+    return Promise.resolve({ ...documentView(document), layers, ...balance });
+  }
+
+  async plan(request: PlanRequest): Promise<PlacementPlan> {
+    const wish = toWish(request);
+    const { layerIndices, monitor } = this.#options;
+    return toPlanMessage(await this.#options.planner.make(wish), wish.policy, layerIndices, monitor.loads('recent'));
+  }
+
+  async *apply({ plan, actor }: ApplyRequest): AsyncGenerator<ChangeProgress, void, undefined> {
+    const office = this.#office();
+    const view = plan?.placement ?? PlacementView.create();
+    const { layerIndices } = this.#options;
+    const placement = placementFromView(view, layerIndices);
+    const { policy } = toWish({ policy: view.policy, workerIds: [], timeBudgetSeconds: 0 });
+    const reason = view.reason === '' ? 'a plan was applied' : view.reason;
+    const measures = { redundantExperts: redundantExpertsOf(placement), survive: this.#survivalOf(placement) };
+    yield* this.#start(
+      { policy, actor, reason, placement, ...measures, expectedVersion: plan?.baseVersion ?? 0 },
+      office,
+    );
+  }
+
+  async history(limit: number): Promise<PlacementHistory> {
+    return Promise.resolve({ placements: this.#options.core.store.history(limit).map(documentView) });
+  }
+
+  async *rollback(request: RollbackRequest): AsyncGenerator<ChangeProgress, void, undefined> {
+    const office = this.#office();
+    const { toVersion, expectedVersion, actor } = request;
+    const document = this.#options.core.store.document(toVersion);
+    if (document === undefined)
+      throw new ExpertmeshError(
+        'not_found',
+        `there is no placement version ${String(toVersion)}: "expertmesh placement history" lists those that are kept`,
+      );
+    yield* this.#start({ ...document, actor, reason: `back to version ${String(toVersion)}`, expectedVersion }, office);
+  }
+
+  async *rebalance({ plan, dryRun, actor }: RebalanceRequest): AsyncGenerator<ChangeProgress, void, undefined> {
+    const office = this.#office();
+    const wish = plan === undefined ? BALANCED : toWish(plan);
+    const { planner, layerIndices, monitor, minGain } = this.#options;
+    const made = await planner.make(wish);
+    const message = toPlanMessage(made, wish.policy, layerIndices, monitor.loads('recent'));
+    const gain = gainOf(made.before, made.after);
+    const gains = `the plan gains ${(gain * 100).toFixed(1)} %`;
+    if (dryRun || gain < minGain) {
+      const why = dryRun ? 'nothing was changed' : `less than ${String(minGain * 100)} %: nothing was changed`;
+      yield { ...ended(ChangeProgress_State.STATE_NOT_NEEDED, `${gains}, ${why}`), plan: message };
+      return;
+    }
+    let isFirst = true;
+    for await (const progress of this.#move(made, wish.policy, actor, 'rebalanced', office)) {
+      yield isFirst ? { ...progress, plan: message } : progress;
+      isFirst = false;
+    }
+  }
+
+  async audit(limit: number): Promise<AuditLog> {
+    return Promise.resolve({ records: this.#options.core.store.audit(limit) });
+  }
+
+  #office(): Office {
+    return requireOffice(this.#options.core.office);
+  }
+
+  async #admit(
+    workerId: string,
+    actor: string,
+    admission: Parameters<WorkerAdmission['set']>[1],
+    action: string,
+  ): Promise<void> {
+    this.#options.admission.requireKnown(workerId);
+    const before = this.#options.admission.of(workerId);
+    await this.#options.admission.set(workerId, admission);
+    this.#options.onAudit({ actor, action: `${action} worker ${workerId}`, before, after: admission, outcome: 'done' });
+  }
+
+  #move(made: MadePlan, policy: PlanWish['policy'], actor: string, reason: string, office: Office) {
+    const { baseVersion, redundantExperts, survive, plan } = made;
+    const { placement } = plan;
+    const order = { policy, actor, reason, redundantExperts, survive, placement, expectedVersion: baseVersion };
+    return this.#start(order, office);
+  }
+
+  async *#start(order: ChangeOrder, office: Office): AsyncGenerator<ChangeProgress, void, undefined> {
+    const feed = await this.#options.changes.start(order, office);
+    yield* feed.follow();
+  }
+
+  #survivalOf(placement: ChangeOrder['placement']): number {
+    const known = this.#options.core.membership.known;
+    return achievedSurvival(placement, (workerId) => known.get(workerId)?.stats?.capacity?.failureDomain || workerId);
+  }
+}
+
+const BALANCED: PlanWish = { policy: 'balanced' };
+
+const ended = (state: ChangeProgress_State, message: string): ChangeProgress =>
+  ChangeProgress.create({ state, message });

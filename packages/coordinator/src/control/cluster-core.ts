@@ -1,0 +1,280 @@
+import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
+import { type NetworkAddress } from '@expertmesh/shared/config/network-address';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
+import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
+import { type Logger } from '@expertmesh/shared/process/logger';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type WorkerCosts } from '../dispatch/worker-cost.js';
+import { type WorkerEvent } from '../membership/worker-event.js';
+import { pollUntil } from './change/poll-until.js';
+import { type ProbeReplica } from './change/replica-canary.js';
+import { Coordinators, type CoordinatorIdentity } from './coordinators.js';
+import { type EngineSide } from './engine-side.js';
+import { Leadership, type Office } from './leadership.js';
+import { PlacementFollower } from './placement/placement-follower.js';
+import { PlacementStore } from './placement/placement-store.js';
+import { includesShards, shardsOf, type Shards } from './placement/shards.js';
+import { type StateDirectory } from './placement/state-directory.js';
+import { WantedShards } from './placement/wanted-shards.js';
+import { type ServingEvents } from './serving-events.js';
+import { epochToExceed } from './workers/command-decision.js';
+import { type KnownWorker } from './workers/known-workers.js';
+import { Membership } from './workers/membership.js';
+import { differNotably, measuredCosts } from './workers/measured-costs.js';
+import { WorkerCommander } from './workers/worker-commander.js';
+import { WorkerRates } from './workers/worker-rates.js';
+
+export interface ClusterCoreOptions {
+  readonly storeId: string;
+  readonly staticAddresses: readonly NetworkAddress[];
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly controlPlane: ControlPlane;
+  readonly stateDirectory: StateDirectory;
+  /** Whether what was remembered may be served; asked once, at the start. */
+  readonly isUsable: (placement: Placement) => boolean;
+  readonly serving: ServingEvents;
+  readonly onOffice: (office: Office | undefined) => void;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/**
+ * The part of the cluster that every coordinator has, whether it leads or not: it knows the workers and the placement, has the engine route by it,
+ * and, in office, has the workers hold what it says.
+ */
+export class ClusterCore {
+  readonly store: PlacementStore;
+  readonly membership: Membership;
+  readonly rates = new WorkerRates();
+  readonly #options: ClusterCoreOptions;
+  readonly #follower: PlacementFollower;
+  readonly #wanted = new WantedShards();
+  readonly #commander: WorkerCommander;
+  #leadership: Leadership | undefined;
+  #coordinators: Coordinators | undefined;
+  #toldCosts: WorkerCosts = new Map();
+  readonly #closing = new AbortController();
+  #engine: EngineSide | undefined;
+
+  constructor(options: ClusterCoreOptions) {
+    const { controlPlane, logger, serving, stateDirectory, storeId } = options;
+    this.#options = options;
+    this.store = new PlacementStore({
+      bucket: controlPlane.placement,
+      storeId,
+      stateDirectory,
+      isUsable: options.isUsable,
+      logger,
+      onChange: () => {
+        this.#placementChanged();
+      },
+    });
+    this.membership = new Membership({
+      ...options,
+      onEvent: (event) => {
+        this.#workerEvent(event);
+      },
+    });
+    this.#follower = new PlacementFollower({
+      current: () => {
+        const { inForce, routing } = this.store;
+        return inForce === undefined || routing === undefined ? undefined : { inForce, routing };
+      },
+      confirm: (routing) => this.#confirm(routing),
+      onApplied: (routing) => {
+        serving.placementApplied(routing);
+        this.#coordinators?.tell();
+      },
+      onFailure: (error) => {
+        logger.warn({ reason: error.message }, 'the engine did not take the placement');
+      },
+    });
+    this.#commander = this.#createCommander();
+  }
+
+  /** Begins to speak with the workers and the other coordinators, as soon as it is known where those reach this one. */
+  start(identity: CoordinatorIdentity): void {
+    const { controlPlane, logger, clock } = this.#options;
+    this.#placementChanged();
+    this.membership.start();
+    this.#coordinators = new Coordinators({
+      controlPlane,
+      identity,
+      applied: () => this.#follower.applied,
+      load: () => this.#engine?.load() ?? NO_LOAD,
+      logger,
+      clock,
+    });
+    this.#leadership = new Leadership({
+      ...identity,
+      controlPlane,
+      knownEpoch: () => this.#knownEpoch(),
+      onOffice: (office) => {
+        this.#officeChanged(office);
+      },
+      logger,
+      clock,
+    });
+  }
+
+  /** undefined before `start`. */
+  get coordinators(): Coordinators | undefined {
+    return this.#coordinators;
+  }
+
+  /** The engine has loaded: it hears what has happened so far, and everything from now on. */
+  attach(engine: EngineSide): void {
+    this.#engine = engine;
+    for (const { workerId, state, dataAddress } of this.membership.known.list())
+      if (state === 'up' && dataAddress !== undefined) engine.setWorkerUp(workerId, dataAddress);
+    this.#follower.attach((placement) => {
+      this.#toldCosts = measuredCosts(this.membership.known.list());
+      return engine.setPlacement(placement, this.#toldCosts);
+    });
+  }
+
+  /** undefined while this coordinator does not lead. */
+  get office(): Office | undefined {
+    return this.#leadership?.office;
+  }
+
+  get leader(): LeaderRecord | undefined {
+    return this.#leadership?.leader;
+  }
+
+  /** What a worker is to hold; undefined before there is a placement. */
+  wanted(workerId: string): Shards | undefined {
+    const { routing } = this.store;
+    return routing === undefined ? undefined : this.#wanted.of(routing, workerId);
+  }
+
+  /** What a change needs workers to hold beside that. Earlier refusals are forgotten. */
+  setExtra(extra: ReadonlyMap<string, Shards>): void {
+    this.#wanted.setExtra(extra);
+    this.#commander.forgetRefusals();
+    this.#commander.reconcileAll();
+  }
+
+  /** Why a worker has last refused what it is to hold, since that was said. */
+  refusal(workerId: string): ExpertmeshError | undefined {
+    return this.#commander.refusal(workerId);
+  }
+
+  readonly probe: ProbeReplica = (workerId, layerIndex, expertId) => {
+    if (this.#engine === undefined) throw new ExpertmeshError('unavailable', 'the engine has not loaded yet');
+    return this.#engine.probeReplica(workerId, layerIndex, expertId);
+  };
+
+  get engine(): EngineSide | undefined {
+    return this.#engine;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#leadership?.close();
+    this.#commander.close();
+    this.membership.close();
+    await this.#coordinators?.close();
+    this.store.close();
+    await this.#options.stateDirectory.flush();
+  }
+
+  #createCommander(): WorkerCommander {
+    const { storeId, serving, logger, clock, random } = this.#options;
+    return new WorkerCommander({
+      storeId,
+      known: this.membership.known,
+      commands: (workerId) => this.membership.pool.commands(workerId),
+      wanted: (workerId) => this.wanted(workerId),
+      placementVersion: () => this.store.inForce?.change?.toVersion ?? this.store.inForce?.version ?? 0,
+      epoch: () => this.office?.epoch,
+      refresh: (workerId) => {
+        this.membership.pool.refresh(workerId);
+      },
+      onRefusal: (workerId, { message }) => {
+        serving.workerLacks(workerId, `cannot take its experts: ${message}`);
+      },
+      onProgress: (workerId, { loadedLayers, totalLayers }) => {
+        serving.workerLacks(workerId, `is loading (${String(loadedLayers)} of ${String(totalLayers)} layers)`);
+      },
+      logger,
+      clock,
+      random,
+    });
+  }
+
+  #workerEvent(event: WorkerEvent): void {
+    const { serving, logger } = this.#options;
+    const { workerId } = event;
+    const worker = this.membership.known.get(workerId);
+    if (worker === undefined) serving.workerForgotten(workerId);
+    else serving.workerChanged(worker);
+    switch (event.type) {
+      case 'up':
+        logger.info({ workerId, dataAddress: event.dataAddress }, 'worker is up');
+        this.#engine?.setWorkerUp(workerId, event.dataAddress);
+        return;
+      case 'stats':
+        this.rates.add(workerId, event.stats);
+        if (differNotably(this.#toldCosts, measuredCosts(this.membership.known.list()))) this.#follower.applyAgain();
+        this.#commander.reconcile(workerId);
+        return;
+      case 'down':
+        logger.warn({ workerId, reason: event.reason }, 'worker is down');
+        this.#engine?.setWorkerDown(workerId, event.reason);
+        return;
+      case 'forgotten':
+        this.rates.forget(workerId);
+        this.#engine?.setWorkerDown(workerId, 'it is no member of the cluster any more');
+    }
+  }
+
+  /** Asks workers that lack experts by the last that was heard of them. */
+  async #confirm(routing: Placement): Promise<void> {
+    const { clock, heartbeatTimeoutMs } = this.#options;
+    const { known, pool } = this.membership;
+    const outdated = known
+      .list()
+      .filter(({ state, holds, workerId }) => state === 'up' && !includesShards(holds, shardsOf(routing, workerId)));
+    for (const { workerId } of outdated) pool.refresh(workerId);
+    const isNew = ({ workerId, stats }: KnownWorker): boolean => known.get(workerId)?.stats !== stats;
+    const options = { clock, timeoutMs: heartbeatTimeoutMs, signal: this.#closing.signal, expected: 'no answer' };
+    await pollUntil(() => outdated.every(isNew), options).catch(() => undefined);
+  }
+
+  // Also while the constructor runs: what is on disk is there before the rest.
+  #placementChanged(): void {
+    this.membership.setAdmissions(this.store.admissions);
+    this.membership.setPlaced((this.store.routing?.workerIds ?? []).filter((workerId) => workerId !== LOCAL_MEMBER));
+    this.#follower.follow();
+    this.#commander.reconcileAll();
+  }
+
+  #knownEpoch(): number {
+    const known = this.membership.known.list();
+    return Math.max(
+      this.store.highestEpoch,
+      epochToExceed(known, (workerId) => this.wanted(workerId)),
+    );
+  }
+
+  #officeChanged(office: Office | undefined): void {
+    if (office === undefined) {
+      this.store.leaveOffice();
+      this.#wanted.setExtra(new Map());
+    }
+    this.#options.onOffice(office);
+    this.#commander.reconcileAll();
+  }
+}
+
+const NO_LOAD = {
+  generationTokensPerSecond: 0,
+  promptTokensPerSecond: 0,
+  numRunning: 0,
+  numWaiting: 0,
+  kvCacheUsage: 0,
+};

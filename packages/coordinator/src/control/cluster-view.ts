@@ -1,0 +1,146 @@
+import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
+import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
+import {
+  ChangeProgress,
+  ChangeProgress_State,
+  ClusterView,
+  CoordinatorView,
+  WorkerAdmission as AdmissionCode,
+  WorkerAvailability,
+  WorkerView,
+} from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
+import { type LoadMonitor } from '../balance/load-monitor.js';
+import { type WorkerDispatchStats } from '../dispatch/dispatch-stats.js';
+import { type ChangeFeed } from './change/change-feed.js';
+import { layerSwitches } from './change/layer-switch.js';
+import { type Coordinators } from './coordinators.js';
+import { type PlacementStore } from './placement/placement-store.js';
+import { includesShards, numReplicasIn, shardsOf } from './placement/shards.js';
+import { type Admission, type WorkerAdmission } from './worker-admission.js';
+import { type KnownWorker } from './workers/known-workers.js';
+import { type Membership } from './workers/membership.js';
+import { type WorkerRates } from './workers/worker-rates.js';
+
+export interface ClusterViewSources {
+  readonly cluster: string;
+  readonly controlPlane: string;
+  readonly leader: LeaderRecord | undefined;
+  readonly epoch: number;
+  readonly store: PlacementStore;
+  readonly membership: Membership;
+  readonly admission: WorkerAdmission;
+  readonly coordinators: Coordinators | undefined;
+  readonly running: ChangeFeed | undefined;
+  readonly monitor: LoadMonitor;
+  readonly rates: WorkerRates;
+  readonly dispatch: readonly WorkerDispatchStats[];
+  /** Memory of a replica where its worker does not say. */
+  readonly expertMemoryBytes: number;
+  readonly timeMs: number;
+}
+
+const NUM_HOTTEST = 10;
+
+/** The cluster as this coordinator sees it. */
+export function clusterView(sources: ClusterViewSources): ClusterView {
+  const { cluster, coordinators, controlPlane, leader, epoch, store, membership, running, monitor, timeMs } = sources;
+  const shares = monitor.workerShares('window');
+  return ClusterView.create({
+    cluster,
+    coordinatorId: coordinators?.ownId ?? '',
+    leaderId: leader?.coordinatorId ?? '',
+    epoch,
+    controlPlane,
+    placementVersion: store.inForce?.version ?? 0,
+    workers: membership.known
+      .list()
+      .filter(({ workerId }) => sources.admission.of(workerId) !== 'removed')
+      .map((worker) => workerView(worker, sources, shares)),
+    coordinators: coordinatorViews(sources),
+    ...(store.inForce?.change && { change: running?.latest ?? progressFrom(store, store.inForce.change) }),
+    balance: monitor.balance('window'),
+    alarms: [...monitor.alarms()],
+    hottestExperts: [...monitor.hottestExperts(NUM_HOTTEST)],
+    timeMs,
+  });
+}
+
+// On a coordinator that does not lead: what the placement in force says of it.
+function progressFrom(
+  store: PlacementStore,
+  { toVersion, doneLayers }: NonNullable<PlacementInForce['change']>,
+): ChangeProgress {
+  const from = store.placement(store.inForce?.version ?? 0);
+  const to = store.placement(toVersion);
+  return ChangeProgress.create({
+    state: ChangeProgress_State.STATE_MOVING,
+    fromVersion: from?.version ?? 0,
+    toVersion,
+    layersDone: doneLayers.length,
+    layersTotal: from === undefined || to === undefined ? 0 : layerSwitches(from, to).length,
+    message: store.document(toVersion)?.reason ?? '',
+  });
+}
+
+function workerView(
+  worker: KnownWorker,
+  { membership, admission, store, rates, dispatch, expertMemoryBytes }: ClusterViewSources,
+  shares: ReadonlyMap<string, number>,
+): WorkerView {
+  const { workerId, stats, reason, dataAddress = '' } = worker;
+  const address = membership.controlAddress(workerId);
+  const capacity = stats?.capacity;
+  const numReplicas = numReplicasIn(worker.holds);
+  const sent = dispatch.find((stream) => stream.workerId === workerId);
+  return WorkerView.create({
+    workerId,
+    controlAddress: address === undefined ? '' : formatNetworkAddress(address),
+    dataAddress,
+    bootId: stats?.bootId ?? '',
+    availability: availabilityOf(worker, store),
+    admission: ADMISSION_CODES[admission.of(workerId)],
+    reason: reason,
+    failureDomain: capacity?.failureDomain ?? '',
+    memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
+    memoryUsedBytes: numReplicas * (capacity?.expertMemoryBytes || expertMemoryBytes),
+    numReplicas,
+    secondsPerActiveExpert: capacity?.secondsPerActiveExpert ?? 0,
+    secondsPerToken: capacity?.secondsPerToken ?? 0,
+    memoryBytesPerSecond: capacity?.memoryBytesPerSecond ?? 0,
+    numCores: capacity?.numCores ?? 0,
+    provider: capacity?.provider ?? '',
+    tokenShare: shares.get(workerId) ?? 0,
+    utilisation: rates.utilisation(workerId),
+    meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numCalls - sent.numFailedCalls),
+    numFailedCalls: stats?.numFailedCalls ?? 0,
+  });
+}
+
+function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: PlacementStore): WorkerAvailability {
+  if (state === 'away') return WorkerAvailability.WORKER_AVAILABILITY_AWAY;
+  const isComplete = routing !== undefined && includesShards(holds, shardsOf(routing, workerId));
+  return isComplete ? WorkerAvailability.WORKER_AVAILABILITY_UP : WorkerAvailability.WORKER_AVAILABILITY_JOINING;
+}
+
+const ADMISSION_CODES: Readonly<Record<Admission, AdmissionCode>> = {
+  accepting: AdmissionCode.WORKER_ADMISSION_ACCEPTING,
+  cordoned: AdmissionCode.WORKER_ADMISSION_CORDONED,
+  draining: AdmissionCode.WORKER_ADMISSION_DRAINING,
+  drained: AdmissionCode.WORKER_ADMISSION_DRAINED,
+  removed: AdmissionCode.WORKER_ADMISSION_DRAINED,
+};
+
+const coordinatorViews = ({ coordinators, leader }: ClusterViewSources): CoordinatorView[] =>
+  (coordinators?.list() ?? []).map(({ record, isAlive }) => {
+    const { coordinatorId, adminAddress, appliedVersion, load } = record;
+    const isLeader = coordinatorId === leader?.coordinatorId;
+    return CoordinatorView.create({
+      coordinatorId,
+      adminAddress,
+      isLeader,
+      isAlive,
+      placementVersion: appliedVersion,
+      ...load,
+    });
+  });

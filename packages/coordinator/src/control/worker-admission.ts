@@ -1,0 +1,82 @@
+import { type WorkerAdmissions } from '@expertmesh/shared/cluster/placement-document';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { numReplicasIn, shardsOf } from './placement/shards.js';
+import { type PlacementStore } from './placement/placement-store.js';
+import { type Membership } from './workers/membership.js';
+
+export type Admission = 'accepting' | WorkerAdmissions['workers'][string];
+
+/** What operators say of workers. All that change something act in office, and throw as PlacementStore for writes. */
+export class WorkerAdmission {
+  readonly #store: PlacementStore;
+  readonly #membership: Membership;
+
+  constructor(store: PlacementStore, membership: Membership) {
+    this.#store = store;
+    this.#membership = membership;
+  }
+
+  of(workerId: string): Admission {
+    return this.#store.admissions.workers[workerId] ?? 'accepting';
+  }
+
+  /** Replicas that the placement in force gives it, and those that a change under way does. */
+  numReplicas(workerId: string): number {
+    const { inForce, routing } = this.#store;
+    const to = inForce?.change && this.#store.placement(inForce.change.toVersion);
+    return [routing, to].reduce(
+      (total, placement) => total + (placement === undefined ? 0 : numReplicasIn(shardsOf(placement, workerId))),
+      0,
+    );
+  }
+
+  /** Why a worker cannot be given experts, as the end of a sentence about it; undefined when it can. */
+  cannotTake(workerId: string): string | undefined {
+    const worker = this.#membership.known.get(workerId);
+    if (worker === undefined) return 'is not known';
+    const admission = this.of(workerId);
+    if (admission !== 'accepting') return `is ${admission}`;
+    return worker.state === 'up' ? undefined : `is away: ${worker.reason}`;
+  }
+
+  /** @throws ExpertmeshError `not_found`. */
+  requireKnown(workerId: string): void {
+    if (this.#membership.has(workerId)) return;
+    throw new ExpertmeshError(
+      'not_found',
+      `there is no worker ${workerId}: "expertmesh workers list" names those there are`,
+    );
+  }
+
+  /** @throws ExpertmeshError `failed_precondition` for a worker that serves experts. */
+  requireRemovable(workerId: string): void {
+    this.requireKnown(workerId);
+    const isUp = this.#membership.known.get(workerId)?.state === 'up';
+    if (!isUp || this.numReplicas(workerId) === 0) return;
+    throw new ExpertmeshError(
+      'failed_precondition',
+      `worker ${workerId} serves ${String(this.numReplicas(workerId))} replicas: drain it first ("expertmesh workers drain ${workerId}")`,
+    );
+  }
+
+  async set(workerId: string, admission: Admission): Promise<void> {
+    const { workers, removedBootIds } = this.#store.admissions;
+    const bootId = this.#membership.known.get(workerId)?.stats?.bootId ?? '';
+    await this.#store.writeAdmissions({
+      formatVersion: 1,
+      workers: admission === 'accepting' ? without(workers, workerId) : { ...workers, [workerId]: admission },
+      removedBootIds:
+        admission === 'removed' ? { ...removedBootIds, [workerId]: bootId } : without(removedBootIds, workerId),
+    });
+  }
+
+  /** Workers that were to be drained, and hold nothing any more. */
+  get drainedByNow(): string[] {
+    return Object.entries(this.#store.admissions.workers)
+      .filter(([workerId, admission]) => admission === 'draining' && this.numReplicas(workerId) === 0)
+      .map(([workerId]) => workerId);
+  }
+}
+
+const without = <T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));

@@ -1,0 +1,247 @@
+import { type Placement } from '@expertmesh/shared/placement/placement';
+import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import {
+  answering,
+  type Behaviour,
+  holdCalls,
+  simpleExpert,
+  SimpleExpertServer,
+} from '../../../../test/kit/simple-expert-server.js';
+import { simpleLayerCall, simpleSum } from '../../../../test/kit/simple-layer-call.js';
+import { until } from '../../../../test/kit/until.js';
+import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { NEWER_PLACEMENT_WAIT_MS } from './failover.js';
+import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
+
+const HIDDEN_SIZE = 6;
+const CALL_TIMEOUT_MS = 10_000;
+const WORKER_IDS = ['w0', 'w1', 'w2'];
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+const placementOf = (version: number, replicas: readonly (readonly number[])[]): Placement => ({
+  version,
+  numExperts: replicas.length,
+  workerIds: WORKER_IDS,
+  replicas: new Map([[5, replicas]]),
+});
+
+/** 6 experts on 3 workers, each on two of them. */
+const EACH_TWICE = [
+  [0, 1],
+  [1, 2],
+  [0, 2],
+  [0, 1],
+  [1, 2],
+  [0, 2],
+];
+/** Experts 0 and 1 on w0, 2 and 3 on w1, 4 and 5 on w2. */
+const EACH_ONCE = [[0], [0], [1], [1], [2], [2]];
+
+const call = simpleLayerCall(5, HIDDEN_SIZE, [
+  [0, 1, 2],
+  [3, 4, 5],
+  [0, 2, 4],
+]);
+
+async function startCluster(
+  replicas: readonly (readonly number[])[],
+  options: Partial<GrpcExpertDispatcherOptions> = {},
+) {
+  const servers = await Promise.all(WORKER_IDS.map(() => SimpleExpertServer.start()));
+  const dispatcher = new GrpcExpertDispatcher({
+    hiddenSize: HIDDEN_SIZE,
+    wireDtype: 'fp32',
+    callTimeoutMs: CALL_TIMEOUT_MS,
+    ...options,
+  });
+  cleanUps.push(() => dispatcher.close(), ...servers.map((server) => () => server.close()));
+  await dispatcher.setPlacement(placementOf(1, replicas));
+  for (const [index, { address }] of servers.entries()) dispatcher.setWorkerUp(WORKER_IDS[index] ?? '', address);
+  await until(() => dispatcher.stats().workers.every(({ isConnected }) => isConnected));
+  const [first, second, third] = servers;
+  if (first === undefined || second === undefined || third === undefined) throw new Error('three servers');
+  return { dispatcher, servers: [first, second, third] as const };
+}
+
+function expectAllSums(result: LayerResult, asked: LayerCall = call): void {
+  expect([...result.failures]).toEqual([]);
+  for (let row = 0; row < asked.numRows; row++)
+    for (const [column, expected] of simpleSum(asked, row).entries())
+      expect(result.sums[row * HIDDEN_SIZE + column]).toBeCloseTo(expected, 4);
+}
+
+const pairsSeen = ({ calls }: SimpleExpertServer): number =>
+  calls.reduce((sum, seen) => sum + seen.expertIds.length, 0);
+
+const refused = (answer: DispatchAnswer, error: NonNullable<DispatchAnswer['error']>): DispatchAnswer => ({
+  ...answer,
+  rows: new Float32Array(0),
+  error,
+});
+
+/** A worker without some of its experts. */
+const without = (...missing: number[]): Behaviour => {
+  return ({ expertIds, layerIndex }: DispatchCall, answer, stream) => {
+    const missingExpertIds = missing.filter((expertId) => expertIds.includes(expertId));
+    const message = `expert ${String(missingExpertIds[0])} of layer ${String(layerIndex)} is not on this worker`;
+    stream.write(
+      missingExpertIds.length === 0
+        ? answer
+        : refused(answer, { code: 'failed_precondition', message, missingExpertIds }),
+    );
+  };
+};
+
+describe('failover', () => {
+  it('sends the pairs of a worker that dies in the middle of a call to their other replicas', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    const held = servers.map(holdCalls);
+    const pending = dispatcher.dispatch(call);
+    await until(() => servers.reduce((sum, server) => sum + pairsSeen(server), 0) === call.expertIds.length);
+    for (const server of servers) server.behaviour = answering((answer) => answer);
+    const victim = servers.findIndex(({ calls }) => calls.length > 0);
+    await servers[victim]?.close();
+    for (const [index, { answer }] of held.entries()) if (index !== victim) answer();
+    expectAllSums(await pending);
+    const failovers = [{ workerId: WORKER_IDS[victim], reason: 'unavailable', numFailovers: 1 }];
+    expect(dispatcher.stats().failovers).toEqual(failovers);
+  });
+
+  it('does not ask a worker that is known to be away where another has the experts', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
+    expectAllSums(await dispatcher.dispatch(call));
+    expect(servers[1].calls).toEqual([]);
+    expect(dispatcher.stats().failovers).toEqual([]);
+  });
+
+  it('asks another replica after half of the time when a worker hangs', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { callTimeoutMs: 600 });
+    for (const server of servers) {
+      const { arrived } = holdCalls(server);
+      void arrived.then(() => {
+        for (const other of servers) if (other !== server) other.behaviour = answering((answer) => answer);
+      });
+    }
+    const alone = simpleLayerCall(5, HIDDEN_SIZE, [[0]]);
+    const startMs = performance.now();
+    expectAllSums(await dispatcher.dispatch(alone), alone);
+    expect(performance.now() - startMs).toBeLessThan(550);
+    expect(dispatcher.stats().failovers).toMatchObject([{ reason: 'deadline_exceeded', numFailovers: 1 }]);
+  });
+
+  it('asks elsewhere for the experts that a worker does not hold, and for the others there', async () => {
+    // Time stands still: it waits for nothing.
+    const { dispatcher, servers } = await startCluster([[0, 1], [0], [1], [1], [2], [2]], { clock: new DrivenClock() });
+    servers[0].behaviour = without(0);
+    servers[1].behaviour = without(0);
+    const lacking = await dispatcher.dispatch(simpleLayerCall(5, HIDDEN_SIZE, [[1], [3]]));
+    expect(lacking.failures.size).toBe(0);
+    servers[1].behaviour = answering((answer) => answer);
+    const both = simpleLayerCall(5, HIDDEN_SIZE, [[0, 1]]);
+    expectAllSums(await dispatcher.dispatch(both), both);
+    expect(servers[0].calls.slice(-2).map(({ expertIds }) => [...expertIds])).toEqual([[0, 1], [1]]);
+    expect(dispatcher.stats().failovers).toEqual([{ workerId: 'w0', reason: 'not_held', numFailovers: 1 }]);
+  });
+
+  it('waits for a newer placement where no other replica is known, and asks the worker that it names', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_ONCE);
+    servers[0].behaviour = without(0);
+    const pending = dispatcher.dispatch(call);
+    await until(() => pairsSeen(servers[0]) > 0);
+    const applied = dispatcher.setPlacement(placementOf(2, [[2], [0], [1], [1], [2], [2]]));
+    expectAllSums(await pending);
+    await applied;
+    expect(servers[2].calls.at(-1)).toMatchObject({ placementVersion: 2, expertIds: Uint32Array.of(0, 0) });
+  });
+
+  it('fails the rows of an expert that nobody holds after that wait, naming expert, layer and worker, and no others', async () => {
+    const clock = new DrivenClock();
+    const { dispatcher, servers } = await startCluster(EACH_ONCE, { clock });
+    servers[0].behaviour = without(0);
+    const pending = dispatcher.dispatch(call);
+    await until(() => servers[0].calls.length === 2);
+    await until(() => dispatcher.stats().workers.every(({ numInFlight }) => numInFlight === 0));
+    clock.advance(NEWER_PLACEMENT_WAIT_MS);
+    const { failures } = await pending;
+    expect([...failures.keys()]).toEqual([0, 2]);
+    expect(failures.get(0)).toMatchObject({
+      code: 'failed_precondition',
+      message: `worker w0 (${servers[0].address}): expert 0 of layer 5 is not on this worker`,
+    });
+    expect(clock.numTimers).toBe(0);
+  });
+
+  it('gives up after three attempts', async () => {
+    const { dispatcher, servers } = await startCluster([[0, 1, 2], [0], [0], [0], [0], [0]]);
+    for (const server of servers)
+      server.behaviour = answering((answer) => refused(answer, { code: 'unavailable', message: 'draining' }));
+    const alone = simpleLayerCall(5, HIDDEN_SIZE, [[0]]);
+    expect((await dispatcher.dispatch(alone)).failures.get(0)).toMatchObject({ code: 'unavailable' });
+    expect(servers.map(({ calls }) => calls.length)).toEqual([1, 1, 1]);
+  });
+
+  it('does not ask another replica about an answer that is wrong', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    for (const server of servers)
+      server.behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(NaN) }));
+    const { failures } = await dispatcher.dispatch(call);
+    expect([...failures.values()].map(({ code }) => code)).toEqual(['data_loss', 'data_loss', 'data_loss']);
+    expect(servers.reduce((sum, server) => sum + pairsSeen(server), 0)).toBe(call.expertIds.length);
+  });
+});
+
+describe('setPlacement', () => {
+  it('is applied when the dispatches that began before it have ended, and not before', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_ONCE);
+    const { arrived, answer } = holdCalls(servers[0]);
+    const pending = dispatcher.dispatch(call);
+    await arrived;
+    let isApplied = false;
+    const applied = dispatcher.setPlacement(placementOf(2, [[1], [1], [1], [1], [2], [2]])).then(() => {
+      isApplied = true;
+    });
+    expectAllSums(await dispatcher.dispatch(call));
+    expect(isApplied).toBe(false);
+    answer();
+    expectAllSums(await pending);
+    await applied;
+    expect(servers[0].calls).toHaveLength(1);
+  });
+});
+
+describe('probeReplica', () => {
+  it('gives what a worker computes, whatever the placement says of it, and the same for two replicas', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_ONCE);
+    const rows = await Promise.all(['w1', 'w2'].map((workerId) => dispatcher.probeReplica(workerId, 5, 0)));
+    expect(rows[0]).toEqual(rows[1]);
+    expect(rows[0]?.[0]).toBeCloseTo(simpleExpert(-0.75, 0));
+    expect(servers[0].calls).toHaveLength(0);
+  });
+
+  it('fails for a worker that does not hold the expert, that answers wrongly, or that is away', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_ONCE);
+    servers[0].behaviour = without(0);
+    await expect(dispatcher.probeReplica('w0', 5, 0)).rejects.toMatchObject({ code: 'failed_precondition' });
+    servers[0].behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(Infinity) }));
+    await expect(dispatcher.probeReplica('w0', 5, 0)).rejects.toMatchObject({ code: 'data_loss' });
+    await expect(dispatcher.probeReplica('stranger', 5, 0)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('probe', () => {
+  it('leaves out a worker that is away while every expert of it has another replica, and no other', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
+    await dispatcher.probe(5);
+    expect(servers.map(({ calls }) => calls.length)).toEqual([1, 0, 1]);
+    await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
+    await expect(dispatcher.probe(5)).rejects.toThrow('it missed its heartbeats');
+  });
+});

@@ -1,0 +1,69 @@
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+
+/** How often a pair is sent, the first time included. */
+export const MAX_ATTEMPTS = 3;
+
+/** How long a pair whose worker does not hold the expert, and that no other has, waits for a newer placement. */
+export const NEWER_PLACEMENT_WAIT_MS = 2_000;
+
+export const FAILOVER_REASONS = ['unavailable', 'deadline_exceeded', 'not_held'] as const;
+export type FailoverReason = (typeof FAILOVER_REASONS)[number];
+
+/**
+ * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays wrong, and an
+ * answer that is wrong must be looked at.
+ */
+export function failoverReason(error: ExpertmeshError): FailoverReason | undefined {
+  if (error instanceof ExpertsNotHeldError) return 'not_held';
+  return error.code === 'unavailable' || error.code === 'deadline_exceeded' ? error.code : undefined;
+}
+
+/** What one dispatch has learned about who cannot compute what, whatever placements it was routed by. */
+export class FailedReplicas {
+  readonly #workers = new Set<string>();
+  readonly #missing = new Map<string, Set<number>>();
+
+  add(workerId: string, error: ExpertmeshError): void {
+    if (!(error instanceof ExpertsNotHeldError)) {
+      this.#workers.add(workerId);
+      return;
+    }
+    const missing = this.#missing.get(workerId) ?? new Set<number>();
+    for (const expertId of error.missingExpertIds) missing.add(expertId);
+    this.#missing.set(workerId, missing);
+  }
+
+  has(workerId: string, expertId: number): boolean {
+    return this.#workers.has(workerId) || this.#missing.get(workerId)?.has(expertId) === true;
+  }
+
+  /** Workers may hold by now what they did not. */
+  forgetMissing(): void {
+    this.#missing.clear();
+  }
+}
+
+/** Failovers by worker and reason since the start. */
+export class FailoverCounts {
+  readonly #counts = new Map<string, Map<FailoverReason, number>>();
+
+  add(workerId: string, reason: FailoverReason): void {
+    const ofWorker = this.#counts.get(workerId) ?? new Map<FailoverReason, number>();
+    ofWorker.set(reason, (ofWorker.get(reason) ?? 0) + 1);
+    this.#counts.set(workerId, ofWorker);
+  }
+
+  read(): WorkerFailovers[] {
+    return [...this.#counts].flatMap(([workerId, ofWorker]) =>
+      [...ofWorker].map(([reason, numFailovers]) => ({ workerId, reason, numFailovers })),
+    );
+  }
+}
+
+/** Calls to a worker that failed for this reason and went, at least in part, to another replica or once more to this one. */
+export interface WorkerFailovers {
+  readonly workerId: string;
+  readonly reason: FailoverReason;
+  readonly numFailovers: number;
+}

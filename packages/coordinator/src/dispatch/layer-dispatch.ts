@@ -1,0 +1,137 @@
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Placement } from '@expertmesh/shared/placement/placement';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type PartOutcome } from './combine.js';
+import { type LayerCall } from './expert-dispatcher.js';
+import {
+  FailedReplicas,
+  type FailoverReason,
+  failoverReason,
+  MAX_ATTEMPTS,
+  NEWER_PLACEMENT_WAIT_MS,
+} from './failover.js';
+import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
+import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
+
+/** What a layer's dispatch needs of the dispatcher. */
+export interface DispatchContext {
+  readonly clock: Clock;
+  /** For all attempts together. */
+  readonly timeoutMs: number;
+  readonly maxRowsPerPart: number;
+  /** By the newest placement. */
+  newestRouter(): ReplicaRouter;
+  /** Resolves when there is a newer one than this, or the time is over. */
+  newerRouter(than: ReplicaRouter, waitMs: number): Promise<void>;
+  isConnected(workerId: string): boolean;
+  compute(part: DispatchPart, placement: Placement, deadlineMs: number): Promise<PartOutcome>;
+  countFailover(workerId: string, reason: FailoverReason): void;
+}
+
+/**
+ * One layer call under way. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are sent to another
+ * replica of the newest placement: a worker that dies costs its pairs one resend, in the middle of a token.
+ */
+export class LayerDispatch {
+  readonly #call: LayerCall;
+  readonly #context: DispatchContext;
+  readonly #endMs: number;
+  readonly #failed = new FailedReplicas();
+  #newerRouter: Promise<void> | undefined;
+
+  constructor(call: LayerCall, context: DispatchContext) {
+    this.#call = call;
+    this.#context = context;
+    this.#endMs = context.clock.nowMs() + context.timeoutMs;
+  }
+
+  /** Workers that are known to be away are left out where there is another replica. Errors as ReplicaRouter. */
+  plan(router: ReplicaRouter): DispatchPart[] {
+    const areAllThere = router.placement.workerIds.every((workerId) => this.#context.isConnected(workerId));
+    return router.plan(this.#call, this.#context.maxRowsPerPart, areAllThere ? undefined : this.#exclusion(router));
+  }
+
+  /** How the part ended, or the parts that its pairs went into when it failed. */
+  async compute(part: DispatchPart, router: ReplicaRouter, attempt = 1): Promise<readonly PartOutcome[]> {
+    const outcome = await this.#context.compute(part, router.placement, this.#patienceMs(part, router, attempt));
+    if (outcome.kind === 'answered') return [outcome];
+    const reason = failoverReason(outcome.error);
+    if (reason === undefined || attempt === MAX_ATTEMPTS) return [outcome];
+    const workerId = router.placement.workerIds[part.workerIndex] ?? '';
+    this.#failed.add(workerId, outcome.error);
+    const outcomes = await this.#routeAnew(pairsOfPart(this.#call, part), outcome.error, attempt + 1);
+    if (outcomes.some(({ kind }) => kind === 'answered')) this.#context.countFailover(workerId, reason);
+    return outcomes;
+  }
+
+  async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
+    const router = this.#context.newestRouter();
+    const isExcluded = this.#exclusion(router);
+    const hasReplica = (pair: number): boolean =>
+      router.replicasOf(this.#call.layerIndex, this.#call.expertIds[pair] ?? -1, isExcluded).length > 0;
+    const stuck = pairs.filter((pair) => !hasReplica(pair));
+    const outcomes = await Promise.all([
+      this.#send(pairs.filter(hasReplica), router, error, attempt),
+      stuck.length === 0 ? [] : this.#waitForReplica(stuck, router, error, attempt),
+    ]);
+    return outcomes.flat();
+  }
+
+  async #send(
+    pairs: readonly number[],
+    router: ReplicaRouter,
+    error: ExpertmeshError,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
+    if (this.#remainingMs() <= 0) return this.#give(pairs, error);
+    const parts = router.plan(this.#call, this.#context.maxRowsPerPart, this.#exclusion(router), pairs);
+    return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
+  }
+
+  // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is about to load it.
+  // That is waited for once; of a worker that is away, nobody knows whether it comes back.
+  async #waitForReplica(
+    pairs: readonly number[],
+    router: ReplicaRouter,
+    error: ExpertmeshError,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
+    if (failoverReason(error) !== 'not_held' || this.#newerRouter !== undefined) return this.#give(pairs, error);
+    const waitMs = Math.min(NEWER_PLACEMENT_WAIT_MS, this.#remainingMs());
+    this.#newerRouter = this.#context.newerRouter(router, waitMs);
+    await this.#newerRouter;
+    this.#failed.forgetMissing();
+    return this.#routeAnew(pairs, error, attempt);
+  }
+
+  #give(pairs: readonly number[], error: ExpertmeshError): PartOutcome[] {
+    const nobody = new Uint8Array(pairs.length);
+    return groupPairs(this.#call, pairs, nobody, 1, Infinity).map((part) => ({ kind: 'failed', part, error }));
+  }
+
+  #exclusion({ placement: { workerIds } }: ReplicaRouter): IsExcluded {
+    const isAway = workerIds.map((workerId) => !this.#context.isConnected(workerId));
+    return (workerIndex, expertId) =>
+      isAway[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
+  }
+
+  // Where another replica could be asked, half of the time that is left is kept for it.
+  #patienceMs(part: DispatchPart, router: ReplicaRouter, attempt: number): number {
+    const remainingMs = Math.ceil(this.#remainingMs());
+    if (attempt === MAX_ATTEMPTS || !this.#hasOtherReplicas(part, router)) return remainingMs;
+    return Math.ceil(remainingMs / 2);
+  }
+
+  #hasOtherReplicas(part: DispatchPart, router: ReplicaRouter): boolean {
+    const { layerIndex } = this.#call;
+    const hasSeveral = (expertId: number): boolean => router.replicasOf(layerIndex, expertId).length > 1;
+    if (!part.expertIds.every(hasSeveral)) return false;
+    const isExcluded = this.#exclusion(router);
+    const isOther = (workerIndex: number): boolean => workerIndex !== part.workerIndex;
+    return part.expertIds.every((expertId) => router.replicasOf(layerIndex, expertId, isExcluded).some(isOther));
+  }
+
+  #remainingMs(): number {
+    return this.#endMs - this.#context.clock.nowMs();
+  }
+}

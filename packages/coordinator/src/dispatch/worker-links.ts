@@ -1,0 +1,60 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
+import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { type WorkerDispatchStats } from './dispatch-stats.js';
+import { type ExpertLink } from './expert-link.js';
+import { type ConnectionListener, WorkerStream } from './worker-stream.js';
+
+export interface WorkerLinksOptions {
+  /** The placement's member `LOCAL_MEMBER`, where it has one. */
+  readonly local?: ExpertLink | undefined;
+  readonly onConnection?: ConnectionListener;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** The ways to all members of placements: a stream to each worker that has been up, and the coordinator's own experts. */
+export class WorkerLinks {
+  readonly #options: WorkerLinksOptions;
+  readonly #streams = new Map<string, WorkerStream>();
+
+  constructor(options: WorkerLinksOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the stream to a worker; one that is open at this address already stays. */
+  setWorkerUp(workerId: string, dataAddress: string): void {
+    const current = this.#streams.get(workerId);
+    if (current?.isUsableAt(dataAddress)) return;
+    current?.close('the worker has come back as another process');
+    const { clock = systemClock, random = Math.random, onConnection } = this.#options;
+    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection }));
+  }
+
+  /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */
+  setWorkerDown(workerId: string, reason: string): void {
+    this.#streams.get(workerId)?.close(reason);
+  }
+
+  /** Whether a call would reach it now. */
+  isConnected(workerId: string): boolean {
+    if (workerId === LOCAL_MEMBER) return this.#options.local !== undefined;
+    return this.#streams.get(workerId)?.isConnected === true;
+  }
+
+  /** @throws ExpertmeshError `unavailable` for a worker that was never up. */
+  linkTo(workerId: string): ExpertLink {
+    const link = workerId === LOCAL_MEMBER ? this.#options.local : this.#streams.get(workerId);
+    if (link !== undefined) return link;
+    throw new ExpertmeshError('unavailable', `worker ${workerId} has not joined yet; is it running?`);
+  }
+
+  stats(): WorkerDispatchStats[] {
+    return [...this.#streams.values()].map((stream) => stream.stats());
+  }
+
+  /** What is in flight fails with `unavailable`. */
+  close(): void {
+    for (const stream of this.#streams.values()) stream.close('the coordinator is shutting down');
+  }
+}

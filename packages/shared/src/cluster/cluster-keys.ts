@@ -1,0 +1,16 @@
+/** Keys of the workers bucket: every process that is a member of the cluster keeps one, with its heartbeat. */
+export const WORKER_KEY_PREFIX = 'worker/';
+export const COORDINATOR_KEY_PREFIX = 'coordinator/';
+
+/** The one key of the leader bucket. */
+export const LEADER_KEY = 'leader';
+
+/** Keys of the placement bucket. */
+export const IN_FORCE_KEY = 'inForce';
+export const ADMISSIONS_KEY = 'admissions';
+export const DOCUMENT_KEY_PREFIX = 'document/';
+export const AUDIT_KEY_PREFIX = 'audit/';
+
+export const workerKey = (workerId: string): string => WORKER_KEY_PREFIX + workerId;
+export const coordinatorKey = (coordinatorId: string): string => COORDINATOR_KEY_PREFIX + coordinatorId;
+export const documentKey = (version: number): string => DOCUMENT_KEY_PREFIX + String(version);

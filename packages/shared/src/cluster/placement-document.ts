@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { PLACEMENT_POLICIES, type PlacementPolicy } from '../placement/plan-placement.js';
+import { type Placement } from '../placement/placement.js';
+import { encodeDocument, parseDocument, type DocumentKind } from './document.js';
+import { encodePlacement, placementSchema } from './placement-encoding.js';
+
+/** A placement as it is kept in the control plane and on disk, with what its history needs to say. */
+export interface PlacementDocument {
+  readonly formatVersion: 1;
+  /** Of the expert store that it is for. */
+  readonly storeId: string;
+  /** Of the leader that wrote it. */
+  readonly epoch: number;
+  readonly policy: PlacementPolicy;
+  /** Who asked for it: an operator, or the process that decided. */
+  readonly actor: string;
+  readonly reason: string;
+  readonly createdMs: number;
+  readonly redundantExperts: number;
+  readonly survive: number;
+  readonly placement: Placement;
+}
+
+/**
+ * What is in force. While a change is under way, layers of `doneLayers` are routed by the placement `to`, all others by
+ * `version`; when the last one is done, `version` becomes `to.version`.
+ */
+export interface PlacementInForce {
+  readonly formatVersion: 1;
+  readonly epoch: number;
+  readonly version: number;
+  readonly change?: { readonly toVersion: number; readonly doneLayers: readonly number[] };
+}
+
+/** What operators have said of a worker; kept until it is removed. */
+export interface WorkerAdmissions {
+  readonly formatVersion: 1;
+  readonly epoch: number;
+  /** Workers that are not named are accepting. */
+  readonly workers: Readonly<Record<string, 'cordoned' | 'draining' | 'drained' | 'removed'>>;
+  /** Of removed workers that ran at that time: another process of the same id joins anew. */
+  readonly removedBootIds: Readonly<Record<string, string>>;
+}
+
+export const encodePlacementDocument = (document: PlacementDocument): Uint8Array =>
+  encodeDocument({ ...document, placement: encodePlacement(document.placement) });
+
+/** Errors as parseDocument. */
+export const parsePlacementDocument = (value: Uint8Array): PlacementDocument =>
+  parseDocument(PLACEMENT_DOCUMENT, value);
+
+export const encodePlacementInForce = (inForce: PlacementInForce): Uint8Array => encodeDocument(inForce);
+
+/** Errors as parseDocument. */
+export const parsePlacementInForce = (value: Uint8Array): PlacementInForce => parseDocument(IN_FORCE, value);
+
+export const encodeWorkerAdmissions = (admissions: WorkerAdmissions): Uint8Array => encodeDocument(admissions);
+
+/** Errors as parseDocument. */
+export const parseWorkerAdmissions = (value: Uint8Array): WorkerAdmissions => parseDocument(ADMISSIONS, value);
+
+const formatVersion = z.literal(1);
+const count = z.number().int().min(0);
+const version = z.number().int().min(1);
+
+const PLACEMENT_DOCUMENT: DocumentKind<PlacementDocument> = {
+  name: 'placement document',
+  formatVersion: 1,
+  schema: z.object({
+    formatVersion,
+    storeId: z.string().min(1),
+    epoch: count,
+    policy: z.enum(PLACEMENT_POLICIES),
+    actor: z.string(),
+    reason: z.string(),
+    createdMs: z.number(),
+    redundantExperts: count,
+    survive: count,
+    placement: placementSchema,
+  }),
+};
+
+const IN_FORCE: DocumentKind<PlacementInForce> = {
+  name: 'record of the placement in force',
+  formatVersion: 1,
+  schema: z.object({
+    formatVersion,
+    epoch: count,
+    version,
+    change: z.object({ toVersion: version, doneLayers: z.array(count) }).exactOptional(),
+  }),
+};
+
+const ADMISSIONS: DocumentKind<WorkerAdmissions> = {
+  name: 'record of admissions',
+  formatVersion: 1,
+  schema: z.object({
+    formatVersion,
+    epoch: count,
+    workers: z.record(z.string(), z.enum(['cordoned', 'draining', 'drained', 'removed'])),
+    removedBootIds: z.record(z.string(), z.string()),
+  }),
+};

@@ -1,0 +1,21 @@
+import { type Logger } from '../process/logger.js';
+import { type ControlPlane } from './control-plane.js';
+import { EmbeddedControlPlane } from './embedded-control-plane.js';
+import { NatsControlPlane } from './nats-control-plane.js';
+
+export interface ControlPlaneConfig {
+  /** One server or more, separated by commas; absent for the embedded control plane. */
+  readonly natsUrl: string | undefined;
+  readonly cluster: string;
+}
+
+/**
+ * Never waits and never fails: a NATS server that is away is tried again for ever.
+ *
+ * @param clientName how this process is named in the server's list of connections.
+ */
+export function openControlPlane(config: ControlPlaneConfig, clientName: string, logger: Logger): ControlPlane {
+  const { natsUrl, cluster } = config;
+  if (natsUrl === undefined) return new EmbeddedControlPlane(logger);
+  return new NatsControlPlane({ servers: natsUrl.split(','), cluster, clientName, logger });
+}
