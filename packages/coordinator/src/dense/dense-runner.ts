@@ -9,7 +9,7 @@ export interface DenseRunner {
   createCache(maxTokens: number): SequenceCache;
   /** Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has room for its sequence's rows. */
   begin(sequences: readonly SequenceRows[]): DenseStep;
-  /** fp32 [rows, hidden] to fp32 [rows, vocab]. */
+  /** fp32 [rows, hidden] to fp32 [rows, vocab], which holds until the next call; one call at a time. */
   logits(hidden: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }

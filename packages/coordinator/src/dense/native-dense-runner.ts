@@ -26,6 +26,8 @@ export class NativeDenseRunner implements DenseRunner {
   readonly #layers: readonly DenseLayer[];
   readonly #head: Head;
   readonly #rotary: RotaryTable;
+  // 600 KB a row of a large vocabulary: fresh arrays would have the garbage collector work for longer than the head takes to compute.
+  #logits = new Float32Array();
 
   private constructor(store: ExpertStore, pool: KernelPool, layers: readonly DenseLayer[], head: Head) {
     this.#spec = store.spec;
@@ -95,7 +97,9 @@ export class NativeDenseRunner implements DenseRunner {
 
   async logits(hidden: Float32Array): Promise<Float32Array> {
     const { hiddenSize, vocabSize } = this.#spec;
-    const logits = new Float32Array((hidden.length / hiddenSize) * vocabSize);
+    const numLogits = (hidden.length / hiddenSize) * vocabSize;
+    if (this.#logits.length < numLogits) this.#logits = new Float32Array(numLogits);
+    const logits = this.#logits.subarray(0, numLogits);
     await this.#head.run(this.#pool, hidden, logits);
     return logits;
   }

@@ -15,7 +15,7 @@ export interface Chunk {
 
 /** What became of a chunk. A chunk that failed leaves its cache as it was before. */
 export type ChunkResult =
-  | { readonly ok: true; /** fp32 [numLogits, vocab] */ readonly logits: Float32Array }
+  | { readonly ok: true; /** fp32 [numLogits, vocab]; holds until the next pass. */ readonly logits: Float32Array }
   | { readonly ok: false; readonly error: ExpertmeshError };
 
 /** Sees each layer's routing as it happens. Arrays are as in LayerCall and only valid during the call. */
@@ -58,11 +58,16 @@ export class ForwardPass {
     const batches = splitEvenly(chunks, this.#microBatches);
     // None may still be under way when this ends, also not beside one that threw.
     const ends = await Promise.allSettled(batches.map((batch) => this.#runBatch(batch, results)));
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    const ended = ends.map((end) => {
+      if (end.status === 'rejected') throw end.reason;
+      return end.value;
+    });
+    await this.#logits(ended, results);
     return results;
   }
 
-  async #runBatch(chunks: readonly Chunk[], results: Map<Chunk, ChunkResult>): Promise<void> {
+  /** Takes chunks through all layers; those that fail on the way are in `results` then, and not in the batch that is left. */
+  async #runBatch(chunks: readonly Chunk[], results: Map<Chunk, ChunkResult>): Promise<Batch> {
     for (const chunk of chunks) chunk.cache.reserve(chunk.tokenIds.length);
     let batch = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
     for (let layerIndex = 0; layerIndex < this.#spec.numLayers && batch.chunks.length > 0; layerIndex++) {
@@ -74,7 +79,7 @@ export class ForwardPass {
       }
     }
     for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
-    await this.#logits(batch, results);
+    return batch;
   }
 
   async #layer(layerIndex: number, batch: Batch): Promise<LayerOutcome> {
@@ -96,16 +101,13 @@ export class ForwardPass {
     return { hidden: residual, failures: byChunk(batch, failures) };
   }
 
-  async #logits(batch: Batch, results: Map<Chunk, ChunkResult>): Promise<void> {
+  // For all batches at once: the head is the largest matrix of the model, and is read once a step.
+  async #logits(batches: readonly Batch[], results: Map<Chunk, ChunkResult>): Promise<void> {
     const { hiddenSize, vocabSize } = this.#spec;
-    const wanted = batch.chunks.flatMap((chunk, index) => {
-      const end = (batch.rowIndices[index] ?? 0) + chunk.tokenIds.length;
-      return Array.from({ length: chunk.numLogits }, (_, offset) => end - chunk.numLogits + offset);
-    });
-    const hidden = gatherRows(batch.hidden, wanted, hiddenSize);
-    const logits = wanted.length === 0 ? hidden : await this.#dense.logits(hidden);
+    const hidden = join(batches.map((batch) => gatherRows(batch.hidden, rowsWithLogits(batch), hiddenSize)));
+    const logits = hidden.length === 0 ? hidden : await this.#dense.logits(hidden);
     let row = 0;
-    for (const chunk of batch.chunks) {
+    for (const chunk of batches.flatMap((batch) => batch.chunks)) {
       results.set(chunk, { ok: true, logits: logits.subarray(row * vocabSize, (row + chunk.numLogits) * vocabSize) });
       row += chunk.numLogits;
     }
@@ -176,6 +178,22 @@ function byChunk(batch: Batch, failures: ReadonlyMap<number, ExpertmeshError>): 
     }
   }
   return failed;
+}
+
+const rowsWithLogits = ({ chunks, rowIndices }: Batch): number[] =>
+  chunks.flatMap(({ tokenIds, numLogits }, index) => {
+    const end = (rowIndices[index] ?? 0) + tokenIds.length;
+    return Array.from({ length: numLogits }, (_, offset) => end - numLogits + offset);
+  });
+
+function join(arrays: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const array of arrays) {
+    joined.set(array, offset);
+    offset += array.length;
+  }
+  return joined;
 }
 
 function gatherRows(rows: Float32Array, indices: readonly number[], rowSize: number): Float32Array {
