@@ -1,4 +1,6 @@
+import { type WholeLayersSeconds } from '@expertmesh/kernels/whole-layers';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
+import { type AllExperts } from '../dispatch/expert-dispatcher.js';
 import { type SequenceCache } from './sequence-cache.js';
 
 /** Everything of the model but the experts. */
@@ -29,6 +31,12 @@ export interface DenseStep {
    * @returns arrays that do not hold for long: `residual` until the next layer of this step but one, `routed` until the next one.
    */
   layer(layerIndex: number, hidden: Float32Array): Promise<LayerOutput>;
+  /**
+   * All layers with their experts in one call; only where the native kernels compute.
+   *
+   * @param hidden fp32 [rows, hidden], read and written
+   */
+  readonly allLayers?: (hidden: Float32Array, experts: AllExperts) => Promise<WholeLayersSeconds>;
 }
 
 export interface LayerOutput {

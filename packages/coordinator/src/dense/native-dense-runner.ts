@@ -1,7 +1,8 @@
-import { DenseLayer, type DenseCall } from '@expertmesh/kernels/dense-layer';
+import { DenseLayer, type DenseCall, type SequenceRows as LayerRows } from '@expertmesh/kernels/dense-layer';
 import { Head } from '@expertmesh/kernels/head';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type Kernels } from '@expertmesh/kernels/kernels';
+import { runWholeLayers } from '@expertmesh/kernels/whole-layers';
 import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
@@ -78,19 +79,19 @@ export class NativeDenseRunner implements DenseRunner {
       layer: async (layerIndex, hidden) => {
         const residual = outputs.residual(layerIndex);
         const routed = this.#spec.layerKinds[layerIndex] === 'moe' ? outputs.routed : undefined;
-        const caches = sequences.map(({ numRows, cache: anyCache }) => {
-          const cache = hostCache(anyCache);
-          return {
-            numRows,
-            keys: cache.keys(layerIndex),
-            values: cache.values(layerIndex),
-            capacity: cache.capacity,
-            length: cache.length,
-          };
-        });
-        const call: DenseCall = { hidden, ...rotary, sequences: caches, residual, ...(routed && { routed }) };
+        const layerRows = rowsOfLayer(layerIndex, sequences);
+        const call: DenseCall = { hidden, ...rotary, sequences: layerRows, residual, ...(routed && { routed }) };
         await this.#layer(layerIndex).run(this.#pool, call);
         return { residual, routed };
+      },
+      allLayers: (hidden, experts) => {
+        const layers = this.#layers.map((dense, layerIndex) => ({
+          dense,
+          experts: experts.get(layerIndex),
+          sequences: rowsOfLayer(layerIndex, sequences),
+        }));
+        const { routed } = outputs;
+        return runWholeLayers(this.#pool, { layers, hidden, ...rotary, residual: outputs.residual(0), routed });
       },
     };
   }
@@ -115,6 +116,13 @@ export class NativeDenseRunner implements DenseRunner {
     return layer;
   }
 }
+
+const rowsOfLayer = (layerIndex: number, sequences: readonly SequenceRows[]): LayerRows[] =>
+  sequences.map(({ numRows, cache: anyCache }) => {
+    const cache = hostCache(anyCache);
+    const { capacity, length } = cache;
+    return { numRows, keys: cache.keys(layerIndex), values: cache.values(layerIndex), capacity, length };
+  });
 
 /** Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there are two of those. */
 class StepOutputs {

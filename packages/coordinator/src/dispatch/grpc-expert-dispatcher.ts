@@ -7,7 +7,13 @@ import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
-import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import {
+  type AllExperts,
+  type DispatchTimes,
+  type ExpertDispatcher,
+  type LayerCall,
+  type LayerResult,
+} from './expert-dispatcher.js';
 import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
 
@@ -75,6 +81,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const combined = combineParts(call.numRows, hiddenSize, outcomes);
     const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
     return { ...combined, times };
+  }
+
+  allExperts(): AllExperts | undefined {
+    const isAllLocal = this.#placement?.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
+    return isAllLocal ? this.#options.local?.allExperts : undefined;
   }
 
   /**
