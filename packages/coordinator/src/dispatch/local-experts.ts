@@ -20,10 +20,7 @@ export class LocalExperts implements ExpertLink {
   // Runners share their scratch memory, so that only one may run at a time.
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    layers: ReadonlyMap<number, LayerRunner>,
-    allExperts: AllExperts | undefined,
-  ) {
+  private constructor(layers: ReadonlyMap<number, LayerRunner>, allExperts: AllExperts | undefined) {
     this.#layers = layers;
     this.allExperts = allExperts;
   }
