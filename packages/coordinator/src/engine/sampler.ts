@@ -62,6 +62,8 @@ interface Candidates {
   /** Absent where every token may be drawn. */
   readonly tokenIds?: Int32Array;
   readonly weights: Float64Array;
+  /** Sum of the weights. */
+  readonly total: number;
 }
 
 // What top-k leaves is found without the probabilities of the rest: passing them by is several times as fast.
@@ -75,33 +77,32 @@ function candidates(logits: Float32Array, params: SamplingParams, best: number):
     );
     return cut(sorted, weights, sum(weights) * topP, minP);
   }
-  const weights = weightsOfAll(logits, bestLogit, temperature);
-  if (topP === 1 && minP === 0) return { weights };
-  const mass = sum(weights) * topP;
-  const sorted = topByMass(weights, mass, minP);
-  return cut(sorted, weightsOf(sorted, weights), mass, minP);
+  const all = weightsOfAll(logits, bestLogit, temperature);
+  if (topP === 1 && minP === 0) return all;
+  const mass = all.total * topP;
+  const sorted = topByMass(all.weights, mass, minP);
+  return cut(sorted, weightsOf(sorted, all.weights), mass, minP);
 }
 
 // One array for all calls: it is as long as the vocabulary, and a call has done with it when it returns.
 let allWeights = new Float64Array();
 
-function weightsOfAll(logits: Float32Array, bestLogit: number, temperature: number): Float64Array {
+function weightsOfAll(logits: Float32Array, bestLogit: number, temperature: number): Candidates {
   if (allWeights.length < logits.length) allWeights = new Float64Array(logits.length);
   const weights = allWeights.subarray(0, logits.length);
-  for (let tokenId = 0; tokenId < logits.length; tokenId++)
-    weights[tokenId] = Math.exp(((logits[tokenId] ?? 0) - bestLogit) / temperature);
-  return weights;
+  let total = 0;
+  for (let tokenId = 0; tokenId < logits.length; tokenId++) {
+    const weight = Math.exp(((logits[tokenId] ?? 0) - bestLogit) / temperature);
+    weights[tokenId] = weight;
+    total += weight;
+  }
+  return { weights, total };
 }
 
 const weightsOf = (tokenIds: Int32Array, weights: Float64Array): Float64Array =>
   Float64Array.from(tokenIds, (tokenId) => weights[tokenId] ?? 0);
 
-// Indexed, because a callback per element costs several times as much as the addition.
-function sum(values: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i] ?? 0;
-  return total;
-}
+const sum = (weights: Float64Array): number => weights.reduce((total, weight) => total + weight, 0);
 
 // Keeps the most likely tokens until they reach `mass` (top-p of what top-k left), and of those the ones that are at
 // least `minP` times as likely as the first. One token always stays.
@@ -113,7 +114,7 @@ function cut(sorted: Int32Array, weights: Float64Array, mass: number, minP: numb
     reached += weight;
     kept += 1;
   }
-  return { tokenIds: sorted.subarray(0, kept), weights: weights.subarray(0, kept) };
+  return { tokenIds: sorted.subarray(0, kept), weights: weights.subarray(0, kept), total: reached };
 }
 
 const FIRST_GUESS = 128;
@@ -154,8 +155,8 @@ const byValue =
   (a: number, b: number): number =>
     (values[b] ?? 0) - (values[a] ?? 0) || a - b;
 
-function draw({ tokenIds, weights }: Candidates, uniform: number): number {
-  let rest = uniform * sum(weights);
+function draw({ tokenIds, weights, total }: Candidates, uniform: number): number {
+  let rest = uniform * total;
   let last = 0;
   for (let index = 0; index < weights.length; index++) {
     const weight = weights[index] ?? 0;
