@@ -26,6 +26,7 @@
         "native/core/linear.cpp",
         "native/core/mapped-file.cpp",
         "native/core/thread-team.cpp",
+        "native/core/whole-layers.cpp",
         "native/core/work-queue.cpp",
         "native/core/workspace.cpp"
       ]

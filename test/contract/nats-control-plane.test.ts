@@ -59,27 +59,30 @@ describeNats('a control plane over NATS', () => {
     await eventually(() => expect(watch.told).toEqual(['a=1']));
   });
 
-  it('is away while the server is, fails calls at once, and finds everything again', async () => {
-    const controlPlane = await openConnected();
-    const states: ControlPlaneState[] = [];
-    controlPlane.onState((state) => states.push(state));
-    const watch = new RecordingWatch();
-    controlPlane.placement.watch(watch);
-    const revision = await controlPlane.placement.put('document/1', bytes('1'));
-    await eventually(() => expect(watch.told).toEqual(['document/1=1']));
-    await server.stop('SIGTERM');
-    await reaches(controlPlane, 'away');
-    const startMs = performance.now();
-    await expect(controlPlane.placement.get('document/1')).rejects.toMatchObject({ code: 'unavailable' });
-    controlPlane.publish('loads', bytes('dropped'));
-    expect(performance.now() - startMs).toBeLessThan(100);
-    await server.restart();
-    await reaches(controlPlane, 'connected');
-    expect(states).toEqual(['away', 'connected']);
-    expect(await controlPlane.placement.update('document/1', bytes('2'), revision)).toBeGreaterThan(revision);
-    await eventually(() => expect(watch.told).toEqual(['document/1=1', 'document/1=2']));
-    expect(watch.numCurrent).toBe(1);
-  });
+  it.each<NodeJS.Signals>(['SIGTERM', 'SIGKILL'])(
+    'is away while the server is, fails calls at once, and finds everything again: %s',
+    async (signal) => {
+      const controlPlane = await openConnected();
+      const states: ControlPlaneState[] = [];
+      controlPlane.onState((state) => states.push(state));
+      const watch = new RecordingWatch();
+      controlPlane.placement.watch(watch);
+      const revision = await controlPlane.placement.put('document/1', bytes('1'));
+      await eventually(() => expect(watch.told).toEqual(['document/1=1']));
+      await server.stop(signal);
+      await reaches(controlPlane, 'away');
+      const startMs = performance.now();
+      await expect(controlPlane.placement.get('document/1')).rejects.toMatchObject({ code: 'unavailable' });
+      controlPlane.publish('loads', bytes('dropped'));
+      expect(performance.now() - startMs).toBeLessThan(100);
+      await server.restart();
+      await reaches(controlPlane, 'connected');
+      expect(states).toEqual(['away', 'connected']);
+      expect(await controlPlane.placement.update('document/1', bytes('2'), revision)).toBeGreaterThan(revision);
+      await eventually(() => expect(watch.told).toEqual(['document/1=1', 'document/1=2']));
+      expect(watch.numCurrent).toBe(1);
+    },
+  );
 
   it('makes its buckets again when the server has lost its store, and tells what is gone before it is connected', async () => {
     const controlPlane = await openConnected();

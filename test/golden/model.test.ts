@@ -142,7 +142,8 @@ async function compare(
     const first = cache.length;
     const logits = await logitsOf(forward, { cache, tokenIds, numLogits: tokenIds.length });
     for (const routing of routings.splice(0)) compareRouting(comparison, prompt, routing, first, topK);
-    return logits;
+    // They hold until the next pass only.
+    return logits.slice();
   };
 
   const cut = Math.floor(prompt.promptTokenIds.length / 3);

@@ -18,6 +18,7 @@ import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
 import { maxTokensWithin } from './dense/kv-cache.js';
 import { loadServedModel } from './generation/served-model.js';
 import { inferenceHandlers } from './inference/inference-service.js';
+import { registerDispatchMetrics } from './metrics/dispatch-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { ServiceMetrics } from './metrics/service-metrics.js';
 import { Cluster } from './serving/cluster.js';
@@ -45,6 +46,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
 
   const metrics = new ServiceMetrics(() => gate.stats());
   registerBalanceMetrics(metrics.registry, cluster.monitor);
+  registerDispatchMetrics(metrics.registry, () => cluster.status().dispatch);
   const id = config.servedModelName ?? basename(store.dir);
   const model = await loadServedModel(store.dir, { id, engine: meteredEngine(gate, metrics) });
   const api = new AdminApi({

@@ -52,12 +52,20 @@ export interface RoutedOutputs {
   readonly probabilitySums: Float32Array;
 }
 
+/** As the addon takes them. */
+export function flatSequences(sequences: readonly SequenceRows[]): (number | Float32Array)[] {
+  const flat: (number | Float32Array)[] = [];
+  for (const { numRows, keys, values, capacity, length } of sequences)
+    flat.push(numRows, keys, values, capacity, length);
+  return flat;
+}
+
 const NO_FLOATS = new Float32Array();
 const NO_INTS = new Int32Array();
 
 /** Everything of a layer but its experts, in one call: norms, projections, rotary embedding, attention, router or MLP. */
 export class DenseLayer {
-  readonly #handle: NativeHandle<'dense'>;
+  readonly handle: NativeHandle<'dense'>;
   readonly #file: MappedFile;
 
   /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
@@ -66,7 +74,7 @@ export class DenseLayer {
     const file = kernels.mapFile(join(storeDir, denseLayerBlobPath(layerIndex)));
     const isMoe = spec.layerKinds[layerIndex] === 'moe';
     this.#file = file;
-    this.#handle = guarded(() =>
+    this.handle = guarded(() =>
       kernels.binding.createDenseLayer({
         ...spec,
         inputNorm: file.fp32(layout, 'input_norm'),
@@ -91,15 +99,13 @@ export class DenseLayer {
 
   /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit and for caches without room. */
   async run(pool: KernelPool, { hidden, cos, sin, sequences, residual, routed }: DenseCall): Promise<void> {
-    const flat: (number | Float32Array)[] = [];
-    for (const { numRows, keys, values, capacity, length } of sequences)
-      flat.push(numRows, keys, values, capacity, length);
+    const flat = flatSequences(sequences);
     const normed = routed?.normed ?? NO_FLOATS;
     const expertIds = routed?.expertIds ?? NO_INTS;
     const weights = routed?.routingWeights ?? NO_FLOATS;
     const sums = routed?.probabilitySums ?? NO_FLOATS;
     await pool.submit((binding, handle) =>
-      binding.runDense(handle, this.#handle, hidden, cos, sin, flat, residual, normed, expertIds, weights, sums),
+      binding.runDense(handle, this.handle, hidden, cos, sin, flat, residual, normed, expertIds, weights, sums),
     );
   }
 }

@@ -33,7 +33,7 @@ export interface ExpertCall {
 
 /** Some experts of one layer. Rows of the same expert share one reading of its weights. */
 export class ExpertLayer {
-  readonly #handle: NativeHandle<'experts'>;
+  readonly handle: NativeHandle<'experts'>;
   readonly #files: readonly MappedFile[];
 
   /** @throws ExpertmeshError `not_found` for a missing blob, `invalid_argument` for one that is too short. */
@@ -44,7 +44,7 @@ export class ExpertLayer {
       gateUp: file.matrix(layout, quantisation, 'gate_up'),
       down: file.matrix(layout, quantisation, 'down'),
     }));
-    this.#handle = guarded(() => kernels.binding.createExpertLayer(experts));
+    this.handle = guarded(() => kernels.binding.createExpertLayer(experts));
   }
 
   /** Brings the weights into memory ahead of their first use. Errors as MappedFile. */
@@ -60,7 +60,7 @@ export class ExpertLayer {
    */
   async run(pool: KernelPool, { rows, pairRows, pairExperts, pairWeights, out }: ExpertCall): Promise<void> {
     await pool.submit((binding, handle) =>
-      binding.runExperts(handle, this.#handle, rows, pairRows, pairExperts, pairWeights, out),
+      binding.runExperts(handle, this.handle, rows, pairRows, pairExperts, pairWeights, out),
     );
   }
 }

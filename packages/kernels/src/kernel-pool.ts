@@ -1,6 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type KernelIsa } from './kernel-isa.js';
-import { guarded, guardedCall, type NativeBinding, type NativeHandle } from './native-binding.js';
+import { guarded, guardedCall, type KernelJob, type NativeBinding, type NativeHandle } from './native-binding.js';
 
 export interface KernelPoolOptions {
   /** Threads that compute, all of them the pool's own. */
@@ -49,7 +49,7 @@ export class KernelPool {
   }
 
   /** Calls and time by what was computed, since the pool was made. */
-  stats(): Readonly<Record<'linear' | 'experts' | 'dense' | 'head', KernelStats>> {
+  stats(): Readonly<Record<KernelJob, KernelStats>> {
     return guarded(() => this.#binding.poolStats(this.#handle));
   }
 

@@ -43,6 +43,9 @@ export interface NativeDenseLayer {
 
 type Pool = NativeHandle<'pool'>;
 
+/** What a call computes. */
+export type KernelJob = 'linear' | 'experts' | 'dense' | 'head' | 'wholeLayers';
+
 /**
  * What native/addon exports. Every argument is checked there: a wrong one throws a RangeError and nothing is read. Arrays of a call
  * must be left alone until its promise is settled.
@@ -53,7 +56,7 @@ export interface NativeBinding {
   prefault(file: NativeHandle<'file'>): Promise<void>;
   createPool(numThreads: number, isa: string, spinMicroseconds: number): Pool;
   closePool(pool: Pool): void;
-  poolStats(pool: Pool): Record<'linear' | 'experts' | 'dense' | 'head', { numCalls: number; seconds: number }>;
+  poolStats(pool: Pool): Record<KernelJob, { numCalls: number; seconds: number }>;
   createLinear(matrix: NativeMatrix): NativeHandle<'linear'>;
   createExpertLayer(experts: readonly NativeExpert[]): NativeHandle<'experts'>;
   createDenseLayer(layer: NativeDenseLayer): NativeHandle<'dense'>;
@@ -83,6 +86,26 @@ export interface NativeBinding {
     probabilitySums: Float32Array,
   ): Promise<number>;
   runHead(pool: Pool, head: NativeHandle<'head'>, hidden: Float32Array, logits: Float32Array): Promise<number>;
+  /**
+   * Three values a layer: its dense part, its experts or undefined, and its sequences as for runDense.
+   *
+   * @param seconds [2] written: of the dense parts and of the experts, of the layers that have experts.
+   */
+  runWholeLayers(
+    pool: Pool,
+    layers: readonly (
+      NativeHandle<'dense'> | NativeHandle<'experts'> | undefined | readonly (number | Float32Array)[]
+    )[],
+    hidden: Float32Array,
+    cos: Float32Array,
+    sin: Float32Array,
+    residual: Float32Array,
+    normed: Float32Array,
+    routingWeights: Float32Array,
+    expertIds: Int32Array,
+    probabilitySums: Float32Array,
+    seconds: Float64Array,
+  ): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;
 }
 

@@ -28,39 +28,56 @@ export interface MeasuredCluster {
 
 const NUM_PROMPT_TOKENS = 16;
 const NUM_OUTPUT_TOKENS = 160;
-/** The second half is measured, when caches and estimates have settled. */
-const NUM_ROUNDS = 2;
+/** The first round is not counted: caches fill and estimates settle. Of the others each figure is the median. */
+const NUM_ROUNDS = 6;
 const STATS_DEADLINE_MS = 5_000;
 const MICROSECONDS = 1e6;
 
-/** Has a running cluster decode a batch, and takes the difference of its counters. Nobody else should use it meanwhile. */
+/** Has a running cluster decode batches, and takes the differences of its counters. Nobody else should use it meanwhile. */
 export async function measureStep(url: string, batchSize: number, signal: AbortSignal): Promise<MeasuredCluster> {
-  const load = {
+  const rounds: MeasuredStep[] = [];
+  for (let round = 0; round < NUM_ROUNDS; round++) rounds.push(await measureRound(url, batchSize, round, signal));
+  const counted = rounds.slice(1);
+  const { cluster } = await readStats(url, signal);
+  return {
+    numWorkers: cluster.workers.length,
+    step: {
+      dense: medianOf(counted.map(({ dense }) => dense)),
+      compute: medianOf(counted.map(({ compute }) => compute)),
+      overhead: medianOf(counted.map(({ overhead }) => overhead)),
+      stepSeconds: medianOf(counted.map(({ stepSeconds }) => stepSeconds)),
+    },
+  };
+}
+
+async function measureRound(url: string, batchSize: number, seed: number, signal: AbortSignal): Promise<MeasuredStep> {
+  const before = await readStats(url, signal);
+  const [summary] = await runBench({
     url,
     concurrencies: [batchSize],
+    numRequests: batchSize,
     numPromptTokens: NUM_PROMPT_TOKENS,
     numOutputTokens: NUM_OUTPUT_TOKENS,
-  };
-  await runBench({ ...load, numRequests: batchSize, seed: 0, signal });
-  const before = await readStats(url, signal);
-  const [summary] = await runBench({ ...load, numRequests: NUM_ROUNDS * batchSize, seed: 1, signal });
+    seed,
+    signal,
+  });
   const after = await readStats(url, signal);
   const stepMs = summary?.interTokenMs?.p50;
   if (stepMs === undefined || summary?.errors.length !== 0)
     throw new ExpertmeshError('unavailable', `${url} did not answer every request of the calibration: is it ready?`);
-  const numLayers = after.engine.layerTimes.numLayers - before.engine.layerTimes.numLayers;
-  const perLayer = (stage: Exclude<keyof Stats['engine']['layerTimes'], 'numLayers'>): number =>
-    (after.engine.layerTimes[stage] - before.engine.layerTimes[stage]) / numLayers / MICROSECONDS;
+  const [from, to] = [before.engine.layerTimes, after.engine.layerTimes];
+  const perLayer = (stage: Exclude<keyof typeof to, 'numLayers'>): number =>
+    (to[stage] - from[stage]) / (to.numLayers - from.numLayers) / MICROSECONDS;
   return {
-    numWorkers: after.cluster.workers.length,
-    step: {
-      dense: perLayer('dense'),
-      compute: perLayer('compute'),
-      overhead: perLayer('serialise') + perLayer('wire') + perLayer('wait') + perLayer('combine'),
-      stepSeconds: stepMs / 1000,
-    },
+    dense: perLayer('dense'),
+    compute: perLayer('compute'),
+    overhead: perLayer('serialise') + perLayer('wire') + perLayer('wait') + perLayer('combine'),
+    stepSeconds: stepMs / 1000,
   };
 }
+
+const medianOf = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 async function readStats(url: string, signal: AbortSignal): Promise<Stats> {
   const address = `${url.replace(/\/$/, '')}/admin/v1/stats`;

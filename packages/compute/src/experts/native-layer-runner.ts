@@ -22,6 +22,10 @@ export class NativeLayerRunner implements LayerRunner {
     this.#options = options;
   }
 
+  get native(): ExpertLayer {
+    return this.#options.layer;
+  }
+
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
     const { layer, pool, hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
     const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;

@@ -1,14 +1,12 @@
 import { RouteCounts } from '@expertmesh/shared/balance/route-counts';
 import { describe, expect, it } from 'vitest';
-import { type RoutedRows } from '../dense/dense-runner.js';
+import { type LayerRoutes } from '../dense/dense-runner.js';
 import { RouteCounter, type RouteReport } from './route-counter.js';
 
 const shape = { layerIndices: [0, 2], numExperts: 4, topK: 2 };
 
-const routed = (expertIds: number[], probabilitySums: number[] = []): RoutedRows => ({
-  normed: new Float32Array(),
+const routed = (expertIds: number[], probabilitySums: number[] = []): LayerRoutes => ({
   expertIds: Int32Array.from(expertIds),
-  routingWeights: new Float32Array(expertIds.length),
   probabilitySums: Float32Array.from(probabilitySums),
 });
 
@@ -36,7 +34,6 @@ describe('RouteCounter', () => {
           rowIndices: Uint32Array.of(0, 1),
           rowOffsets: Uint32Array.of(0, 2, 3),
           expertIds: Uint32Array.of(0, 1, 1),
-          routingWeights: new Float32Array(3),
         },
       ],
     );

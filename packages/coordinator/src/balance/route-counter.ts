@@ -5,7 +5,7 @@ import {
   type WorkerCountsById,
 } from '@expertmesh/shared/balance/route-counts';
 import { type RoutingShape } from '@expertmesh/shared/balance/routing-shape';
-import { type RoutedRows } from '../dense/dense-runner.js';
+import { type LayerRoutes } from '../dense/dense-runner.js';
 import { type DispatchPart } from '../dispatch/route-plan.js';
 
 /** What was routed since the last report. */
@@ -53,7 +53,7 @@ export class RouteCounter {
   }
 
   /** A batch has been routed in a layer. Rows and steps are counted in the first one that has experts. */
-  observe(layerIndex: number, { expertIds, probabilitySums }: RoutedRows): void {
+  observe(layerIndex: number, { expertIds, probabilitySums }: LayerRoutes): void {
     const layer = this.#positions.get(layerIndex) ?? 0;
     const { numExperts, topK } = this.#options.shape;
     this.#tally.add(this.#counts, layer, expertIds);

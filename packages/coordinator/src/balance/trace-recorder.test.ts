@@ -4,7 +4,7 @@ import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error
 import { describe, expect, it } from 'vitest';
 import { spec } from '../../../../test/kit/counting-forward.js';
 import { arriving } from '../../../../test/kit/made-up-trace.js';
-import { type RoutedRows } from '../dense/dense-runner.js';
+import { type LayerRoutes } from '../dense/dense-runner.js';
 import { KvCache } from '../dense/kv-cache.js';
 import { type Chunk } from '../engine/forward.js';
 import { traceChunks, traceHeaderOf } from './route-recording.js';
@@ -18,10 +18,8 @@ const chunk = (numTokens: number, numLogits: number): Chunk => ({
   numLogits,
 });
 
-const routed = (expertIds: number[]): RoutedRows => ({
-  normed: new Float32Array(),
+const routed = (expertIds: number[]): LayerRoutes => ({
   expertIds: Int32Array.from(expertIds),
-  routingWeights: new Float32Array(),
   probabilitySums: new Float32Array(),
 });
 

@@ -2,7 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type RoutingShape } from '@expertmesh/shared/balance/routing-shape';
 import { CHUNK_CONTENT_BYTES, MAX_CONTENT_BYTES } from '@expertmesh/shared/routing-trace/trace-chunk';
 import { newStep, stepBytes, type TraceStep } from '@expertmesh/shared/routing-trace/trace-step';
-import { type RoutedRows } from '../dense/dense-runner.js';
+import { type LayerRoutes } from '../dense/dense-runner.js';
 import { type Chunk } from '../engine/forward.js';
 
 /** Whole steps, as they stand in a chunk before it is compressed. */
@@ -83,7 +83,7 @@ export class TraceRecorder {
     if (recording !== undefined && this.#nowMs() - recording.flushedMs >= FLUSH_INTERVAL_MS) this.#flush(recording);
   }
 
-  observe(layerIndex: number, { expertIds }: RoutedRows, chunks: readonly Chunk[]): void {
+  observe(layerIndex: number, { expertIds }: LayerRoutes, chunks: readonly Chunk[]): void {
     const recording = this.#recording;
     if (recording === undefined) return;
     const layer = this.#positions.get(layerIndex) ?? 0;

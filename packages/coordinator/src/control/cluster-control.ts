@@ -27,6 +27,7 @@ import { documentView, placementFromView, placementLayers } from './planning/pla
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
 import { type MadePlan, type Planner, type PlanWish } from './planning/planner.js';
 import { type WorkerAdmission } from './worker-admission.js';
+import { failureDomainOf } from './workers/known-workers.js';
 
 export interface ClusterControlOptions {
   readonly core: ClusterCore;
@@ -227,8 +228,8 @@ export class ClusterControl implements ClusterAdmin {
   }
 
   #survivalOf(placement: ChangeOrder['placement']): number {
-    const known = this.#options.core.membership.known;
-    return achievedSurvival(placement, (workerId) => known.get(workerId)?.stats?.capacity?.failureDomain || workerId);
+    const { known } = this.#options.core.membership;
+    return achievedSurvival(placement, (workerId) => failureDomainOf(known.get(workerId) ?? { workerId }));
   }
 }
 

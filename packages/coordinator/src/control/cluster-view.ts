@@ -103,7 +103,7 @@ function workerView(
     reason: reason,
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
-    memoryUsedBytes: numReplicas * (capacity?.expertMemoryBytes || expertMemoryBytes),
+    memoryUsedBytes: numReplicas * Math.max(capacity?.expertMemoryBytes ?? 0, expertMemoryBytes),
     numReplicas,
     secondsPerActiveExpert: capacity?.secondsPerActiveExpert ?? 0,
     secondsPerToken: capacity?.secondsPerToken ?? 0,

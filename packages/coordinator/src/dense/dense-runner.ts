@@ -1,4 +1,6 @@
+import { type WholeLayersSeconds } from '@expertmesh/kernels/whole-layers';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
+import { type AllExperts } from '../dispatch/expert-dispatcher.js';
 import { type SequenceCache } from './sequence-cache.js';
 
 /** Everything of the model but the experts. */
@@ -9,7 +11,7 @@ export interface DenseRunner {
   createCache(maxTokens: number): SequenceCache;
   /** Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has room for its sequence's rows. */
   begin(sequences: readonly SequenceRows[]): DenseStep;
-  /** fp32 [rows, hidden] to fp32 [rows, vocab]. */
+  /** fp32 [rows, hidden] to fp32 [rows, vocab], which holds until the next call; one call at a time. */
   logits(hidden: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -29,6 +31,18 @@ export interface DenseStep {
    * @returns arrays that do not hold for long: `residual` until the next layer of this step but one, `routed` until the next one.
    */
   layer(layerIndex: number, hidden: Float32Array): Promise<LayerOutput>;
+  /**
+   * All layers with their experts in one call; only where the native kernels compute.
+   *
+   * @param hidden fp32 [rows, hidden], read and written
+   */
+  readonly allLayers?: (hidden: Float32Array, experts: AllExperts) => Promise<AllLayersOutput>;
+}
+
+export interface AllLayersOutput {
+  readonly seconds: WholeLayersSeconds;
+  /** Of the layers that have experts, in order. */
+  readonly routes: readonly LayerRoutes[];
 }
 
 export interface LayerOutput {
@@ -38,15 +52,19 @@ export interface LayerOutput {
   readonly routed: RoutedRows | undefined;
 }
 
-export interface RoutedRows {
-  /** fp32 [rows, hidden]: what the experts read. */
-  readonly normed: Float32Array;
+/** What a layer's router has chosen. */
+export interface LayerRoutes {
   /** [rows, top-k] */
   readonly expertIds: Int32Array;
-  /** fp32 [rows, top-k] */
-  readonly routingWeights: Float32Array;
   /** fp32 [experts]: the router's softmax over all experts, summed over the rows. */
   readonly probabilitySums: Float32Array;
+}
+
+export interface RoutedRows extends LayerRoutes {
+  /** fp32 [rows, hidden]: what the experts read. */
+  readonly normed: Float32Array;
+  /** fp32 [rows, top-k] */
+  readonly routingWeights: Float32Array;
 }
 
 export interface DenseLoadOptions {

@@ -1,11 +1,12 @@
-import { DenseLayer, type DenseCall } from '@expertmesh/kernels/dense-layer';
+import { DenseLayer, type DenseCall, type SequenceRows as LayerRows } from '@expertmesh/kernels/dense-layer';
 import { Head } from '@expertmesh/kernels/head';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type Kernels } from '@expertmesh/kernels/kernels';
+import { runWholeLayers } from '@expertmesh/kernels/whole-layers';
 import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import {
   type DenseLoadOptions,
   type DenseRunner,
@@ -26,6 +27,8 @@ export class NativeDenseRunner implements DenseRunner {
   readonly #layers: readonly DenseLayer[];
   readonly #head: Head;
   readonly #rotary: RotaryTable;
+  // 600 KB a row of a large vocabulary: fresh arrays would have the garbage collector work for longer than the head takes to compute.
+  #logits = new Float32Array();
 
   private constructor(store: ExpertStore, pool: KernelPool, layers: readonly DenseLayer[], head: Head) {
     this.#spec = store.spec;
@@ -76,26 +79,31 @@ export class NativeDenseRunner implements DenseRunner {
       layer: async (layerIndex, hidden) => {
         const residual = outputs.residual(layerIndex);
         const routed = this.#spec.layerKinds[layerIndex] === 'moe' ? outputs.routed : undefined;
-        const caches = sequences.map(({ numRows, cache: anyCache }) => {
-          const cache = hostCache(anyCache);
-          return {
-            numRows,
-            keys: cache.keys(layerIndex),
-            values: cache.values(layerIndex),
-            capacity: cache.capacity,
-            length: cache.length,
-          };
-        });
-        const call: DenseCall = { hidden, ...rotary, sequences: caches, residual, ...(routed && { routed }) };
+        const layerRows = rowsOfLayer(layerIndex, sequences);
+        const call: DenseCall = { hidden, ...rotary, sequences: layerRows, residual, ...(routed && { routed }) };
         await this.#layer(layerIndex).run(this.#pool, call);
         return { residual, routed };
+      },
+      allLayers: async (hidden, experts) => {
+        const layers = this.#layers.map((dense, layerIndex) => ({
+          dense,
+          experts: experts.get(layerIndex),
+          sequences: rowsOfLayer(layerIndex, sequences),
+        }));
+        const { normed, routingWeights } = outputs.routed;
+        const residual = outputs.residual(0);
+        const { routes, byLayer } = routesOfLayers(this.#spec, hidden.length / this.#spec.hiddenSize);
+        const call = { layers, hidden, ...rotary, residual, normed, routingWeights, routes };
+        return { seconds: await runWholeLayers(this.#pool, call), routes: byLayer };
       },
     };
   }
 
   async logits(hidden: Float32Array): Promise<Float32Array> {
     const { hiddenSize, vocabSize } = this.#spec;
-    const logits = new Float32Array((hidden.length / hiddenSize) * vocabSize);
+    const numLogits = (hidden.length / hiddenSize) * vocabSize;
+    if (this.#logits.length < numLogits) this.#logits = new Float32Array(numLogits);
+    const logits = this.#logits.subarray(0, numLogits);
     await this.#head.run(this.#pool, hidden, logits);
     return logits;
   }
@@ -110,6 +118,26 @@ export class NativeDenseRunner implements DenseRunner {
     if (layer === undefined) throw new ExpertmeshError('internal', `the model has no layer ${String(layerIndex)}`);
     return layer;
   }
+}
+
+const rowsOfLayer = (layerIndex: number, sequences: readonly SequenceRows[]): LayerRows[] =>
+  sequences.map(({ numRows, cache: anyCache }) => {
+    const cache = hostCache(anyCache);
+    const { capacity, length } = cache;
+    return { numRows, keys: cache.keys(layerIndex), values: cache.values(layerIndex), capacity, length };
+  });
+
+/** Arrays for the routes of all layers with experts, and the views of each layer on them. */
+function routesOfLayers(spec: ModelSpec, numRows: number) {
+  const { topK, numExperts } = spec;
+  const numLayers = moeLayerIndices(spec).length;
+  const expertIds = new Int32Array(numLayers * numRows * topK);
+  const probabilitySums = new Float32Array(numLayers * numExperts);
+  const byLayer = Array.from({ length: numLayers }, (_, i) => ({
+    expertIds: expertIds.subarray(i * numRows * topK, (i + 1) * numRows * topK),
+    probabilitySums: probabilitySums.subarray(i * numExperts, (i + 1) * numExperts),
+  }));
+  return { routes: { expertIds, probabilitySums }, byLayer };
 }
 
 /** Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there are two of those. */

@@ -1,3 +1,4 @@
+import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
 /** One layer's routed tokens. Arrays belong to the caller and must not change until the call has ended. */
@@ -30,7 +31,12 @@ export interface DispatchTimes {
   readonly combineUs: number;
 }
 
+/** All experts of the model, by layer, in this process and computed by the native kernels. */
+export type AllExperts = ReadonlyMap<number, ExpertLayer>;
+
 /** Computes the experts of one layer, wherever they are. */
 export interface ExpertDispatcher {
   dispatch(call: LayerCall): Promise<LayerResult>;
+  /** Where no worker takes part: a pass need not stop at every layer then. */
+  allExperts?(): AllExperts | undefined;
 }

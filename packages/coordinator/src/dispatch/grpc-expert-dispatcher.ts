@@ -7,7 +7,13 @@ import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
-import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import {
+  type AllExperts,
+  type DispatchTimes,
+  type ExpertDispatcher,
+  type LayerCall,
+  type LayerResult,
+} from './expert-dispatcher.js';
 import { FailoverCounts } from './failover.js';
 import { type DispatchContext, LayerDispatch } from './layer-dispatch.js';
 import { probeCall, probePart } from './probe.js';
@@ -98,6 +104,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const combined = combineParts(call.numRows, hiddenSize, outcomes);
     const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
     return { ...combined, times };
+  }
+
+  allExperts(): AllExperts | undefined {
+    const isAllLocal = this.#router?.placement.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
+    return isAllLocal ? this.#options.local?.allExperts : undefined;
   }
 
   /**

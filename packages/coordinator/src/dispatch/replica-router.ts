@@ -13,7 +13,7 @@ interface RoutedLayer {
   readonly owners: readonly (readonly number[])[];
   readonly hasChoices: boolean;
   /** [workers] Decaying sum over the layer's calls. */
-  readonly recentSeconds: Float64Array;
+  readonly recentPairSeconds: Float64Array;
 }
 
 /** What a layer's call counts for after each further one: evens out over some hundred calls. */
@@ -58,14 +58,14 @@ export class ReplicaRouter {
   }
 
   #route(call: LayerCall, pairs: ArrayLike<number>, isExcluded: IsExcluded | undefined): ArrayLike<number> {
-    const { hasChoices, recentSeconds } = this.#layer(call.layerIndex);
+    const { hasChoices, recentPairSeconds } = this.#layer(call.layerIndex);
     const replicasOf = this.#memoized(call.layerIndex, isExcluded);
     if (!hasChoices) return Int32Array.from(pairs, (pair) => replicasOf(call.expertIds[pair] ?? -1)[0] ?? 0);
     const { numExperts } = this.placement;
-    const task = { call, numExperts, pairs, replicasOf, costs: this.#costs, recentSeconds };
-    const { workerOfPair, seconds } = routePairs(task);
-    for (const [worker, given] of seconds.entries())
-      recentSeconds[worker] = KEPT_PER_CALL * (recentSeconds[worker] ?? 0) + given;
+    const task = { call, numExperts, pairs, replicasOf, costs: this.#costs, recentPairSeconds };
+    const { workerOfPair, pairSeconds } = routePairs(task);
+    for (const [worker, given] of pairSeconds.entries())
+      recentPairSeconds[worker] = KEPT_PER_CALL * (recentPairSeconds[worker] ?? 0) + given;
     return workerOfPair;
   }
 
@@ -88,7 +88,7 @@ export class ReplicaRouter {
     const owners = this.placement.replicas.get(layerIndex);
     if (owners === undefined) throw this.#unknown(`layer ${String(layerIndex)}`);
     const hasChoices = owners.some((replicas) => replicas.length > 1);
-    const layer = { owners, hasChoices, recentSeconds: new Float64Array(this.placement.workerIds.length) };
+    const layer = { owners, hasChoices, recentPairSeconds: new Float64Array(this.placement.workerIds.length) };
     this.#layers.set(layerIndex, layer);
     return layer;
   }

@@ -36,7 +36,7 @@ function randomTask(seed: number): RoutingTask {
       secondsPerActiveExpert: random() * 200e-6,
       secondsPerToken: 1e-6 + random() * 20e-6,
     })),
-    recentSeconds: Array.from({ length: numWorkers }, () => random() * 1e-2),
+    recentPairSeconds: Array.from({ length: numWorkers }, () => random() * 1e-2),
   };
 }
 
@@ -70,11 +70,14 @@ describe('routePairs, over random calls, placements and costs', () => {
     }
   });
 
-  it('says what it gives to each worker', () => {
+  it('counts the pairs of each worker by its speed', () => {
     for (const task of tasks) {
-      const { workerOfPair, seconds } = routePairs(task);
-      const expected = secondsOf(task, workerOfPair);
-      for (const [worker, given] of seconds.entries()) expect(given).toBeCloseTo(expected[worker] ?? NaN, 12);
+      const { workerOfPair, pairSeconds } = routePairs(task);
+      for (const [worker, seconds] of pairSeconds.entries()) {
+        const { secondsPerActiveExpert = 0, secondsPerToken = 0 } = task.costs[worker] ?? {};
+        const numPairs = workerOfPair.filter((chosen) => chosen === worker).length;
+        expect(seconds).toBeCloseTo(numPairs * (secondsPerActiveExpert + secondsPerToken), 12);
+      }
     }
   });
 

@@ -52,6 +52,7 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
     spec: store.spec,
     dense,
     experts: {
+      allExperts: () => dispatcher.allExperts(),
       dispatch: (call) =>
         dispatcher.dispatch(call, (workerIds, parts) => {
           routes.observeParts(call.layerIndex, workerIds, parts);

@@ -1,8 +1,9 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { type DenseRunner, type DenseStep, type RoutedRows } from '../dense/dense-runner.js';
+import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type AllLayersOutput, type DenseRunner, type DenseStep, type LayerRoutes } from '../dense/dense-runner.js';
 import { type SequenceCache } from '../dense/sequence-cache.js';
-import { type ExpertDispatcher } from '../dispatch/expert-dispatcher.js';
+import { type AllExperts, type ExpertDispatcher, type LayerResult } from '../dispatch/expert-dispatcher.js';
+import { addInPlace, gatherRows, joinRows, nonFiniteRows } from './hidden-rows.js';
 import { LayerTimes } from './layer-times.js';
 
 /** One sequence's tokens in a forward pass: they follow those that its cache holds. */
@@ -15,11 +16,11 @@ export interface Chunk {
 
 /** What became of a chunk. A chunk that failed leaves its cache as it was before. */
 export type ChunkResult =
-  | { readonly ok: true; /** fp32 [numLogits, vocab] */ readonly logits: Float32Array }
+  | { readonly ok: true; /** fp32 [numLogits, vocab]; holds until the next pass. */ readonly logits: Float32Array }
   | { readonly ok: false; readonly error: ExpertmeshError };
 
 /** Sees each layer's routing as it happens. Arrays are as in LayerCall and only valid during the call. */
-export type RoutingObserver = (layerIndex: number, routed: RoutedRows, chunks: readonly Chunk[]) => void;
+export type RoutingObserver = (layerIndex: number, routes: LayerRoutes, chunks: readonly Chunk[]) => void;
 
 export interface ForwardPassOptions {
   readonly spec: ModelSpec;
@@ -34,6 +35,7 @@ export interface ForwardPassOptions {
 /** Runs tokens through the whole model: dense parts here, experts through the dispatcher. */
 export class ForwardPass {
   readonly #spec: ModelSpec;
+  readonly #moeLayerIndices: readonly number[];
   readonly #dense: DenseRunner;
   readonly #experts: ExpertDispatcher;
   readonly #microBatches: number;
@@ -42,6 +44,7 @@ export class ForwardPass {
 
   constructor(options: ForwardPassOptions) {
     this.#spec = options.spec;
+    this.#moeLayerIndices = moeLayerIndices(options.spec);
     this.#dense = options.dense;
     this.#experts = options.experts;
     this.#microBatches = options.microBatches ?? 1;
@@ -55,33 +58,64 @@ export class ForwardPass {
    */
   async run(chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> {
     const results = new Map<Chunk, ChunkResult>();
-    const batches = splitEvenly(chunks, this.#microBatches);
+    const allExperts = this.#experts.allExperts?.();
+    const batches = splitEvenly(chunks, allExperts === undefined ? this.#microBatches : 1);
     // None may still be under way when this ends, also not beside one that threw.
-    const ends = await Promise.allSettled(batches.map((batch) => this.#runBatch(batch, results)));
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    const ends = await Promise.allSettled(batches.map((batch) => this.#runBatch(batch, allExperts, results)));
+    const ended = ends.map((end) => {
+      if (end.status === 'rejected') throw end.reason;
+      return end.value;
+    });
+    await this.#logits(ended, results);
     return results;
   }
 
-  async #runBatch(chunks: readonly Chunk[], results: Map<Chunk, ChunkResult>): Promise<void> {
+  /** Takes chunks through all layers; those that fail on the way are in `results` then, and not in the batch that is left. */
+  async #runBatch(
+    chunks: readonly Chunk[],
+    allExperts: AllExperts | undefined,
+    results: Map<Chunk, ChunkResult>,
+  ): Promise<Batch> {
     for (const chunk of chunks) chunk.cache.reserve(chunk.tokenIds.length);
-    let batch = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
+    const begun = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
+    const { allLayers } = begun.step;
+    const batch =
+      allExperts === undefined || allLayers === undefined
+        ? await this.#layerByLayer(begun, results)
+        : await this.#inOneCall(begun, (hidden) => allLayers(hidden, allExperts), results);
+    for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
+    return batch;
+  }
+
+  // What is not finite in a layer stays so to the end, where it is found out.
+  async #inOneCall(
+    batch: Batch,
+    allLayers: (hidden: Float32Array) => Promise<AllLayersOutput>,
+    results: Map<Chunk, ChunkResult>,
+  ): Promise<Batch> {
+    const { seconds, routes } = await allLayers(batch.hidden);
+    this.#times.addLocal(this.#moeLayerIndices.length, seconds.dense * 1e6, seconds.experts * 1e6);
+    for (const [position, layerIndex] of this.#moeLayerIndices.entries()) {
+      const layerRoutes = routes[position];
+      if (layerRoutes !== undefined) this.#observe?.(layerIndex, layerRoutes, batch.chunks);
+    }
+    return this.#withoutFailed(batch, nonFiniteRows(batch.hidden, this.#spec.hiddenSize), results);
+  }
+
+  async #layerByLayer(begun: Batch, results: Map<Chunk, ChunkResult>): Promise<Batch> {
+    let batch = begun;
     for (let layerIndex = 0; layerIndex < this.#spec.numLayers && batch.chunks.length > 0; layerIndex++) {
       const { hidden, failures } = await this.#layer(layerIndex, batch);
-      if (failures.size === 0) batch = { ...batch, hidden };
-      else {
-        for (const [chunk, error] of failures) results.set(chunk, { ok: false, error });
-        batch = this.#without(batch, hidden, failures);
-      }
+      batch = this.#withoutFailed({ ...batch, hidden }, failures, results);
     }
-    for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
-    await this.#logits(batch, results);
+    return batch;
   }
 
   async #layer(layerIndex: number, batch: Batch): Promise<LayerOutcome> {
     const startMs = performance.now();
     const { residual, routed } = await batch.step.layer(layerIndex, batch.hidden);
     const denseMs = performance.now() - startMs;
-    if (routed === undefined) return { hidden: residual, failures: new Map() };
+    if (routed === undefined) return { hidden: residual, failures: NO_FAILURES };
     this.#observe?.(layerIndex, routed, batch.chunks);
     const { sums, failures, times } = await this.#experts.dispatch({
       layerIndex,
@@ -93,19 +127,16 @@ export class ForwardPass {
     });
     this.#times.add(denseMs * 1000, times);
     addInPlace(residual, sums);
-    return { hidden: residual, failures: byChunk(batch, failures) };
+    return { hidden: residual, failures };
   }
 
-  async #logits(batch: Batch, results: Map<Chunk, ChunkResult>): Promise<void> {
+  // For all batches at once: the head is the largest matrix of the model, and is read once a step.
+  async #logits(batches: readonly Batch[], results: Map<Chunk, ChunkResult>): Promise<void> {
     const { hiddenSize, vocabSize } = this.#spec;
-    const wanted = batch.chunks.flatMap((chunk, index) => {
-      const end = (batch.rowIndices[index] ?? 0) + chunk.tokenIds.length;
-      return Array.from({ length: chunk.numLogits }, (_, offset) => end - chunk.numLogits + offset);
-    });
-    const hidden = gatherRows(batch.hidden, wanted, hiddenSize);
-    const logits = wanted.length === 0 ? hidden : await this.#dense.logits(hidden);
+    const hidden = joinRows(batches.map((batch) => gatherRows(batch.hidden, rowsWithLogits(batch), hiddenSize)));
+    const logits = hidden.length === 0 ? hidden : await this.#dense.logits(hidden);
     let row = 0;
-    for (const chunk of batch.chunks) {
+    for (const chunk of batches.flatMap((batch) => batch.chunks)) {
       results.set(chunk, { ok: true, logits: logits.subarray(row * vocabSize, (row + chunk.numLogits) * vocabSize) });
       row += chunk.numLogits;
     }
@@ -122,13 +153,17 @@ export class ForwardPass {
     return { chunks, hidden, numRows, step, rowIndices };
   }
 
-  #without(batch: Batch, hidden: Float32Array, failed: ReadonlyMap<Chunk, unknown>): Batch {
+  /** Chunks of which a row failed go into `results`; the others stay. */
+  #withoutFailed(batch: Batch, failures: RowFailures, results: Map<Chunk, ChunkResult>): Batch {
+    if (failures.size === 0) return batch;
+    const failed = byChunk(batch, failures);
+    for (const [chunk, error] of failed) results.set(chunk, { ok: false, error });
     const kept = batch.chunks.filter((chunk) => !failed.has(chunk));
     const rows = batch.chunks.flatMap((chunk, index) => {
       if (failed.has(chunk)) return [];
       return chunk.tokenIds.map((_, offset) => (batch.rowIndices[index] ?? 0) + offset);
     });
-    return this.#batch(kept, gatherRows(hidden, rows, this.#spec.hiddenSize));
+    return this.#batch(kept, gatherRows(batch.hidden, rows, this.#spec.hiddenSize));
   }
 }
 
@@ -163,10 +198,15 @@ interface Batch {
 
 interface LayerOutcome {
   readonly hidden: Float32Array;
-  readonly failures: ReadonlyMap<Chunk, ExpertmeshError>;
+  readonly failures: RowFailures;
 }
 
-function byChunk(batch: Batch, failures: ReadonlyMap<number, ExpertmeshError>): Map<Chunk, ExpertmeshError> {
+/** Row index to the reason. */
+type RowFailures = LayerResult['failures'];
+
+const NO_FAILURES: RowFailures = new Map();
+
+function byChunk(batch: Batch, failures: RowFailures): Map<Chunk, ExpertmeshError> {
   const failed = new Map<Chunk, ExpertmeshError>();
   for (const [index, chunk] of batch.chunks.entries()) {
     const first = batch.rowIndices[index] ?? 0;
@@ -178,13 +218,8 @@ function byChunk(batch: Batch, failures: ReadonlyMap<number, ExpertmeshError>): 
   return failed;
 }
 
-function gatherRows(rows: Float32Array, indices: readonly number[], rowSize: number): Float32Array {
-  const gathered = new Float32Array(indices.length * rowSize);
-  for (const [to, from] of indices.entries())
-    gathered.set(rows.subarray(from * rowSize, (from + 1) * rowSize), to * rowSize);
-  return gathered;
-}
-
-function addInPlace(target: Float32Array, addend: Float32Array): void {
-  for (let i = 0; i < target.length; i++) target[i] = (target[i] ?? 0) + (addend[i] ?? 0);
-}
+const rowsWithLogits = ({ chunks, rowIndices }: Batch): number[] =>
+  chunks.flatMap(({ tokenIds, numLogits }, index) => {
+    const end = (rowIndices[index] ?? 0) + tokenIds.length;
+    return Array.from({ length: numLogits }, (_, offset) => end - numLogits + offset);
+  });

@@ -36,6 +36,17 @@ export class LayerTimes {
     };
   }
 
+  /** Several layers at once, whose experts were computed here. */
+  addLocal(numLayers: number, denseUs: number, computeUs: number): void {
+    const sums = this.#sums;
+    this.#sums = {
+      ...sums,
+      numLayers: sums.numLayers + numLayers,
+      dense: sums.dense + denseUs,
+      compute: sums.compute + computeUs,
+    };
+  }
+
   read(): LayerTimeSums {
     return this.#sums;
   }

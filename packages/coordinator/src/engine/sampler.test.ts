@@ -98,8 +98,12 @@ describe('sampler', () => {
       const mass = 0.3 * weights.reduce((sum, weight) => sum + weight, 0);
       let reached = 0;
       const nucleus = new Set(sorted.filter((tokenId) => reached < mass && (reached += weights[tokenId] ?? 0) > 0));
-      for (const u of [0, 0.25, 0.5, 0.75, 0.999999])
-        expect(nucleus).toContain(sampleToken(logits.slice(), { ...neutral, topP: 0.3 }, new TokenCounts([]), () => u));
+      for (const u of [0, 0.25, 0.5, 0.75, 0.999999]) {
+        const drawn = (params: Partial<SamplingParams>): number =>
+          sampleToken(logits.slice(), { ...neutral, ...params }, new TokenCounts([]), () => u);
+        expect(nucleus).toContain(drawn({ topP: 0.3 }));
+        expect(sorted.slice(0, 50)).toContain(drawn({ topK: 50 }));
+      }
     }
   });
 });

@@ -69,7 +69,7 @@ Napi::Value poolStats(const Napi::CallbackInfo& info) {
   const WorkQueue* queue = fromHandle<Pool>(info[0])->queue();
   require(queue != nullptr, "the kernel pool is closed");
   auto result = Napi::Object::New(info.Env());
-  constexpr std::pair<const char*, JobKind> kKinds[] = {{"linear", JobKind::kLinear}, {"experts", JobKind::kExperts}, {"dense", JobKind::kDense}, {"head", JobKind::kHead}};
+  constexpr std::pair<const char*, JobKind> kKinds[] = {{"linear", JobKind::kLinear}, {"experts", JobKind::kExperts}, {"dense", JobKind::kDense}, {"head", JobKind::kHead}, {"wholeLayers", JobKind::kWholeLayers}};
   for (const auto& [name, kind] : kKinds) {
     auto entry = Napi::Object::New(info.Env());
     entry.Set("numCalls", static_cast<double>(queue->stats(kind).numJobs));

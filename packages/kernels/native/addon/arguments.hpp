@@ -46,6 +46,9 @@ inline Span<const float> constFloats(const Napi::Value& value, const char* name)
   const Span<float> span = floats(value, name);
   return {span.data, span.size};
 }
+inline Span<double> doubles(const Napi::Value& value, const char* name) {
+  return asSpan<double, napi_float64_array, Napi::Float64Array>(value, name);
+}
 inline Span<int32_t> ints(const Napi::Value& value, const char* name) {
   return asSpan<int32_t, napi_int32_array, Napi::Int32Array>(value, name);
 }

@@ -1,6 +1,7 @@
 #include "calls.hpp"
 
 #include "../core/read-bandwidth.hpp"
+#include "../core/whole-layers.hpp"
 #include "arguments.hpp"
 #include "guarded.hpp"
 
@@ -68,6 +69,36 @@ Napi::Value runDense(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Three values a layer: dense layer, expert layer or undefined, sequences.
+std::vector<WholeLayer> wholeLayersOf(const Napi::Array& from, Napi::Array held) {
+  require(from.Length() % 3 == 0, "layers must have three values each");
+  std::vector<WholeLayer> layers;
+  for (uint32_t i = 0; i < from.Length(); i += 3) {
+    const Napi::Value experts = from.Get(i + 1);
+    layers.push_back({fromHandle<const DenseLayer>(from.Get(i)),
+                      experts.IsUndefined() ? nullptr : fromHandle<const ExpertLayer>(experts),
+                      sequencesOf(asArray(from.Get(i + 2), "sequences"), held)});
+  }
+  return layers;
+}
+
+/// (pool, layers, hidden, cos, sin, residual, normed, routingWeights, expertIds, probabilitySums, seconds); the last is written: dense, experts
+Napi::Value runWholeLayers(const Napi::CallbackInfo& info) {
+  const auto held = heldArguments(info);
+  WholeLayersCall call{wholeLayersOf(asArray(info[1], "layers"), held), floats(info[2], "hidden"), constFloats(info[3], "cos"),
+                       constFloats(info[4], "sin"), floats(info[5], "residual"), floats(info[6], "normed"),
+                       floats(info[7], "routingWeights"), ints(info[8], "expertIds"), floats(info[9], "probabilitySums")};
+  const auto seconds = doubles(info[10], "seconds");
+  requireSize("seconds", seconds.size, 2);
+  checkWholeLayers(call);
+  return fromHandle<Pool>(info[0])->submit(JobKind::kWholeLayers, held, [seconds, call = std::move(call)](ThreadTeam& team, Workspace& workspace) {
+    const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
+    seconds.data[0] = times.dense;
+    seconds.data[1] = times.experts;
+    return 0.0;
+  });
+}
+
 /// (pool, head, hidden, logits)
 Napi::Value runHead(const Napi::CallbackInfo& info) {
   const auto head = fromHandle<const Head>(info[1]);
@@ -96,6 +127,7 @@ void exportCalls(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "runExperts", runExperts);
   exportGuarded(env, exports, "runDense", runDense);
   exportGuarded(env, exports, "runHead", runHead);
+  exportGuarded(env, exports, "runWholeLayers", runWholeLayers);
   exportGuarded(env, exports, "readBandwidth", runReadBandwidth);
 }
 

@@ -9,6 +9,7 @@ int main() {
   expertmesh::test::testProducts();
   expertmesh::test::testExperts();
   expertmesh::test::testDense();
+  expertmesh::test::testWholeLayers();
   expertmesh::test::testFuzz();
   for (const auto* kernels : expertmesh::supportedKernelSets()) std::printf("ok %s\n", kernels->name);
 }

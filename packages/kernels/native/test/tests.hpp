@@ -6,6 +6,7 @@ void testTeam();
 void testProducts();
 void testExperts();
 void testDense();
+void testWholeLayers();
 void testFuzz();
 
 }  // namespace expertmesh::test

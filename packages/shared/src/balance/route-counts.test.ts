@@ -44,6 +44,23 @@ describe('RouteTally', () => {
     }
   });
 
+  it('estimates co-activations of large passes from a sample that stands for all rows', () => {
+    const random = seededRandom(3);
+    for (const numRows of [33, 100, 1000]) {
+      const [counts, tally, exact] = [new RouteCounts(shape), new RouteTally(shape), new RouteCounts(shape)];
+      for (let pass = 0; pass < 200; pass++) {
+        const [rows = []] = randomPass(random, numRows);
+        tally.add(counts, 0, Int32Array.from(rows.flat()));
+        for (const ids of rows) tally.add(exact, 0, Int32Array.from(ids));
+      }
+      expect([...counts.tokens]).toEqual([...exact.tokens]);
+      const sum = (values: Uint32Array): number => values.reduce((total, value) => total + value, 0);
+      expect(sum(counts.coactivations)).toBe(200 * numRows * 3);
+      for (const [entry, count] of exact.coactivations.entries())
+        expect(Math.abs((counts.coactivations[entry] ?? 0) - count)).toBeLessThanOrEqual(0.2 * count);
+    }
+  });
+
   it('leaves everything in one buffer, which another thread can read and clear', () => {
     const [counts, tally] = [new RouteCounts(shape), new RouteTally(shape)];
     tally.add(counts, 1, Int32Array.of(0, 5, 8));

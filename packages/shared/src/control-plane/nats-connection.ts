@@ -98,13 +98,14 @@ export class NatsConnection {
   }
 
   subscribe(subject: string, listener: (payload: Uint8Array, subject: string) => void): () => void {
+    if (this.#client.isClosed()) return () => undefined;
     const subscription = this.#client.subscribe(subject, {
       callback: (error, message) => {
         if (error === null) listener(message.data, message.subject);
       },
     });
     return () => {
-      subscription.unsubscribe();
+      if (!this.#client.isClosed()) subscription.unsubscribe();
     };
   }
 

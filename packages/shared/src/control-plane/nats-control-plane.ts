@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type Logger } from '../process/logger.js';
@@ -67,7 +68,7 @@ export class NatsControlPlane implements ControlPlane {
 
   publish(subject: string, payload: Uint8Array): void {
     checkValue(subject, payload);
-    this.#connection?.publish(this.#subjectPrefix + subject, payload);
+    if (this.state === 'connected') this.#connection?.publish(this.#subjectPrefix + subject, payload);
   }
 
   subscribe(subject: string, listener: (payload: Uint8Array, subject: string) => void): () => void {
@@ -108,6 +109,8 @@ export class NatsControlPlane implements ControlPlane {
   /** Connects and stays so for as long as all is well; returns what went wrong. */
   async #holdConnection(): Promise<string> {
     const over = new AbortController();
+    // Every call under way listens.
+    setMaxListeners(0, over.signal);
     const end = (reason: unknown): void => {
       over.abort(ExpertmeshError.from(reason));
     };
@@ -121,8 +124,9 @@ export class NatsControlPlane implements ControlPlane {
         void connection.closed.then((reason) => {
           end(new ExpertmeshError('unavailable', `the connection has ended: ${reason}`));
         });
+        this.#subscribeAll(connection);
         await this.#attachBuckets(connection, over.signal, end);
-        this.#announce(connection);
+        this.#announce();
         await this.#checkBuckets(over.signal);
       } catch (error) {
         end(error);
@@ -156,9 +160,13 @@ export class NatsControlPlane implements ControlPlane {
     await withDeadline(Promise.all([...this.#buckets].map(attach)), OPEN_TIMEOUT_MS, signal);
   }
 
-  #announce(connection: NatsConnection): void {
+  /** Before the buckets: the server has taken the subscriptions when it answers about those. */
+  #subscribeAll(connection: NatsConnection): void {
     this.#connection = connection;
     for (const subscription of this.#subscriptions) this.#subscribe(connection, subscription);
+  }
+
+  #announce(): void {
     for (const keyValue of this.#buckets.values()) keyValue.open();
     this.#options.logger.info('the control plane is connected');
     this.#notifier.set('connected');

@@ -1,7 +1,7 @@
 import { type WorkerAdmissions } from '@expertmesh/shared/cluster/placement-document';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { numReplicasIn, shardsOf } from '../placement/shards.js';
-import { type KnownWorker } from '../workers/known-workers.js';
+import { failureDomainOf, type KnownWorker } from '../workers/known-workers.js';
 
 export interface RepairFacts {
   readonly placement: Placement;
@@ -53,8 +53,7 @@ type DeathFacts = Pick<RepairFacts, 'workers' | 'admissions' | 'repairAfterMs' |
 function needs({ placement, survive, workers }: RepairFacts, dead: ReadonlySet<string>): boolean {
   const domains = placement.workerIds.map((workerId) => {
     if (dead.has(workerId)) return undefined;
-    const domain = workers.find((known) => known.workerId === workerId)?.stats?.capacity?.failureDomain;
-    return domain === undefined || domain === '' ? workerId : domain;
+    return failureDomainOf(workers.find((known) => known.workerId === workerId) ?? { workerId });
   });
   const numDomains = (holders: readonly number[]): number =>
     new Set(holders.flatMap((holder) => domains[holder] ?? [])).size;

@@ -13,9 +13,15 @@ export class FencedBucket {
   readonly #bucket: KeyValue;
   readonly #revisions = new Map<string, number>();
   #epoch: number | undefined;
+  #highestEpoch = 0;
 
   constructor(bucket: KeyValue) {
     this.#bucket = bucket;
+  }
+
+  /** Notes the epoch of something that was written: nothing is written under a lower one from now on. */
+  heardEpoch(epoch: number): void {
+    this.#highestEpoch = Math.max(this.#highestEpoch, epoch);
   }
 
   enter(epoch: number): void {
@@ -26,10 +32,16 @@ export class FencedBucket {
     this.#epoch = undefined;
   }
 
-  /** @throws ExpertmeshError `failed_precondition` out of office. */
+  /** @throws ExpertmeshError `failed_precondition` out of office, and when another leader was heard of. */
   requireEpoch(): number {
-    if (this.#epoch !== undefined) return this.#epoch;
-    throw new ExpertmeshError('failed_precondition', 'this coordinator does not lead: ask the one that does');
+    if (this.#epoch === undefined)
+      throw new ExpertmeshError('failed_precondition', 'this coordinator does not lead: ask the one that does');
+    if (this.#highestEpoch > this.#epoch)
+      throw new ExpertmeshError(
+        'failed_precondition',
+        `another coordinator leads under epoch ${String(this.#highestEpoch)}, this one did under epoch ${String(this.#epoch)}: ask the one that leads`,
+      );
+    return this.#epoch;
   }
 
   /** Whether the key was there when it was last heard of. */
@@ -56,7 +68,7 @@ export class FencedBucket {
   /** @throws ExpertmeshError `failed_precondition` out of office and when another leads; what the control plane throws while it is away. */
   async write(key: string, value: Uint8Array, epochOf: (value: Uint8Array) => number): Promise<void> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const epoch = this.requireEpoch();
+      this.requireEpoch();
       const revision = this.#revisions.get(key);
       const written = await (revision === undefined
         ? this.#bucket.create(key, value)
@@ -65,23 +77,18 @@ export class FencedBucket {
         this.#revisions.set(key, written);
         return;
       }
-      await this.#lookAgain(key, epoch, epochOf);
+      await this.#lookAgain(key, epochOf);
     }
     throw new ExpertmeshError('unavailable', `somebody else keeps writing ${key} of the control plane: try again`);
   }
 
-  async #lookAgain(key: string, epoch: number, epochOf: (value: Uint8Array) => number): Promise<void> {
+  async #lookAgain(key: string, epochOf: (value: Uint8Array) => number): Promise<void> {
     const found = await this.#bucket.get(key);
     if (found === undefined) {
       this.#revisions.delete(key);
       return;
     }
-    const other = epochOf(found.value);
-    if (other > epoch)
-      throw new ExpertmeshError(
-        'failed_precondition',
-        `another coordinator leads under epoch ${String(other)}, this one did under epoch ${String(epoch)}: ask the one that leads`,
-      );
+    this.heardEpoch(epochOf(found.value));
     this.#revisions.set(key, found.revision);
   }
 }

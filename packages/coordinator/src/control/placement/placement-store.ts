@@ -205,14 +205,17 @@ export class PlacementStore {
     if (key.startsWith(AUDIT_KEY_PREFIX)) return this.#audit.take(key, value);
     if (key.startsWith(DOCUMENT_KEY_PREFIX)) {
       const document = parsePlacementDocument(value);
+      this.#bucket.heardEpoch(document.epoch);
       if (document.storeId !== storeId) return false;
       this.#documents.set(document.placement.version, document);
     } else if (key === IN_FORCE_KEY) {
       const inForce = parsePlacementInForce(value);
+      this.#bucket.heardEpoch(inForce.epoch);
       if (inForce.epoch < (this.#inForce?.epoch ?? 0)) return false;
       this.#inForce = inForce;
     } else if (key === ADMISSIONS_KEY) {
       const admissions = parseWorkerAdmissions(value);
+      this.#bucket.heardEpoch(admissions.epoch);
       if (admissions.epoch < this.#admissions.epoch) return false;
       this.#admissions = admissions;
     } else return false;

@@ -68,7 +68,10 @@ export class StateDirectory {
 
   async #replace(file: string, value: Uint8Array | undefined): Promise<void> {
     try {
-      if (value === undefined) return await rm(file, { force: true });
+      if (value === undefined) {
+        await rm(file, { force: true });
+        return;
+      }
       await writeFile(`${file}.new`, value, { mode: 0o600 });
       await rename(`${file}.new`, file);
     } catch (error) {

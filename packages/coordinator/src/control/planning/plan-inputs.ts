@@ -2,7 +2,7 @@ import { type WorkerAdmissions } from '@expertmesh/shared/cluster/placement-docu
 import { type Placement, LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type PlanCluster, type PlanWorker } from '@expertmesh/shared/placement/plan-cluster';
 import { numReplicasIn, shardsOf } from '../placement/shards.js';
-import { type KnownWorker } from '../workers/known-workers.js';
+import { failureDomainOf, type KnownWorker } from '../workers/known-workers.js';
 
 /** What a model's experts weigh. */
 export interface ExpertSize {
@@ -63,7 +63,7 @@ function planWorker(worker: KnownWorker, facts: ClusterFacts, correction: number
     workerId,
     memoryBudgetBytes: (state === 'cordoned' ? Math.max(numHeld, numReplicas) : numReplicas) * expertSize.packedBytes,
     ...speedOf(worker, facts, correction),
-    failureDomain: positiveText(stats?.capacity?.failureDomain) ?? workerId,
+    failureDomain: failureDomainOf(worker),
     state,
   };
 }
@@ -145,5 +145,3 @@ function measuredOverEstimated(workers: readonly KnownWorker[], { packedBytes }:
 
 const positive = (value: number | undefined): number | undefined =>
   value !== undefined && value > 0 ? value : undefined;
-
-const positiveText = (text: string | undefined): string | undefined => (text === '' ? undefined : text);

@@ -19,6 +19,12 @@ export interface KnownWorker {
   readonly holds: Shards;
 }
 
+/** Its own name where it has not said any. */
+export function failureDomainOf({ workerId, stats }: Pick<KnownWorker, 'workerId' | 'stats'>): string {
+  const domain = stats?.capacity?.failureDomain;
+  return domain === undefined || domain === '' ? workerId : domain;
+}
+
 const NEVER_ANSWERED = 'it has not answered yet';
 
 /** Follows the workers' events. Values never change: a worker of which there is news is another value. */

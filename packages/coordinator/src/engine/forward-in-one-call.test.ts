@@ -1,0 +1,128 @@
+import { closeComputeBackend, createComputeBackend } from '@expertmesh/compute/compute-backend';
+import { loadKernels, whyNoKernels } from '@expertmesh/kernels/kernels';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
+import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
+import { contiguousPlacement, LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { describeKernels } from '../../../../test/kit/describe-kernels.js';
+import { tempDir } from '../../../../test/kit/temp-dir.js';
+import { type DenseRunner } from '../dense/dense-runner.js';
+import { loadDenseRunner } from '../dense/load-dense-runner.js';
+import { type LayerCall } from '../dispatch/expert-dispatcher.js';
+import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
+import { LocalExperts } from '../dispatch/local-experts.js';
+import { ForwardPass, type Chunk, type RoutingObserver } from './forward.js';
+import { LayerTimes } from './layer-times.js';
+
+const DEMO_MODEL_DIR = new URL('../../../../models/qwen3-moe-demo', import.meta.url).pathname;
+
+describeKernels('a forward pass with all experts in this process', loadKernels() ?? whyNoKernels(), () => {
+  it('gives the same bits in one call as layer by layer', async () => {
+    const { spec, dense, experts, close } = await demoModel();
+    const times = new LayerTimes();
+    const seen = { whole: new Array<unknown>(), single: new Array<unknown>() };
+    const observe = (into: unknown[]): RoutingObserver => {
+      return (layerIndex, { expertIds, probabilitySums }) =>
+        into.push([layerIndex, expertIds.slice(), probabilitySums.slice()]);
+    };
+    const whole = new ForwardPass({ spec, dense, experts, microBatches: 2, times, observe: observe(seen.whole) });
+    const layerByLayer = { dispatch: (call: LayerCall) => experts.dispatch(call) };
+    const single = new ForwardPass({ spec, dense, experts: layerByLayer, observe: observe(seen.single) });
+    const results: Float32Array[][] = [];
+    for (const forward of [whole, single]) {
+      const caches = [dense.createCache(16), dense.createCache(16)];
+      results.push(await logitsOf(forward, caches, [[1, 2, 3, 4, 5], [7]]));
+      results.push(await logitsOf(forward, caches, [[6], [8]]));
+    }
+    expect(results.slice(0, 2)).toEqual(results.slice(2));
+    expect(seen.whole).toHaveLength(2 * moeLayerIndices(spec).length);
+    expect(seen.whole).toEqual(seen.single);
+    expect(times.read().numLayers).toBe(seen.whole.length);
+    expect(times.read().dense).toBeGreaterThan(0);
+    expect(times.read().compute).toBeGreaterThan(0);
+    await close();
+  });
+
+  it('goes layer by layer while a worker has experts', async () => {
+    const { spec, experts, close } = await demoModel();
+    expect(experts.allExperts()?.size).toBe(moeLayerIndices(spec).length);
+    await experts.setPlacement(
+      contiguousPlacement(2, moeLayerIndices(spec), spec.numExperts, [LOCAL_MEMBER, 'box-1:7000']),
+    );
+    expect(experts.allExperts()).toBeUndefined();
+    await close();
+  });
+});
+
+describe('a forward pass in one call', () => {
+  it('fails the sequences whose values are not finite, and no others', async () => {
+    const spec = { numLayers: 1, layerKinds: ['moe'], hiddenSize: 2, vocabSize: 2 } as never;
+    const dense = {
+      embed: (tokenIds: readonly number[]) => Float32Array.from(tokenIds.flatMap((tokenId) => [tokenId, 1])),
+      begin: () => ({
+        allLayers: (hidden: Float32Array) => {
+          hidden[hidden.indexOf(5)] = NaN;
+          return Promise.resolve({ seconds: { dense: 1, experts: 1 }, routes: [] });
+        },
+      }),
+      logits: (hidden: Float32Array) => Promise.resolve(hidden.slice()),
+    } as unknown as DenseRunner;
+    const experts = { allExperts: () => new Map(), dispatch: () => Promise.reject(new Error('not asked')) };
+    const lengths = [0, 0];
+    const caches = lengths.map((_, index) => ({
+      length: 0,
+      reserve: () => undefined,
+      advance: (numTokens: number) => (lengths[index] = numTokens),
+      truncate: () => undefined,
+      release: () => undefined,
+    }));
+    const chunks = [[5, 6], [7]].map((tokenIds, i) => ({ cache: caches[i], tokenIds, numLogits: 1 }) as Chunk);
+    const results = await new ForwardPass({ spec, dense, experts }).run(chunks);
+    expect(chunks.map((chunk) => results.get(chunk))).toMatchObject([
+      { ok: false, error: { code: 'data_loss' } },
+      { ok: true, logits: Float32Array.of(7, 1) },
+    ]);
+    expect(lengths).toEqual([0, 1]);
+  });
+});
+
+async function demoModel() {
+  const storeDir = join(tempDir(), 'store');
+  await packCheckpoint({ hfDir: DEMO_MODEL_DIR, storeDir, bits: 4, blockSize: 32 });
+  const store = await openExpertStore(storeDir);
+  const { spec } = store;
+  const backend = createComputeBackend('native', store.quantisation, 2);
+  const dense = await loadDenseRunner(store, backend);
+  const expertIds = Array.from({ length: spec.numExperts }, (_, expertId) => expertId);
+  const shards = moeLayerIndices(spec).map((layerIndex) => ({ layerIndex, expertIds }));
+  const local = await LocalExperts.load(store, backend, shards, () => undefined);
+  const experts = new GrpcExpertDispatcher({
+    hiddenSize: spec.hiddenSize,
+    wireDtype: 'fp16',
+    callTimeoutMs: 1_000,
+    local,
+  });
+  await experts.setPlacement(contiguousPlacement(1, moeLayerIndices(spec), spec.numExperts, [LOCAL_MEMBER]));
+  const close = async (): Promise<void> => {
+    await local.close();
+    await dense.close();
+    await closeComputeBackend(backend);
+  };
+  return { spec, dense, experts, close };
+}
+
+async function logitsOf(
+  forward: ForwardPass,
+  caches: readonly Chunk['cache'][],
+  tokenIds: readonly (readonly number[])[],
+): Promise<Float32Array[]> {
+  const chunks = caches.map((cache, index) => ({ cache, tokenIds: tokenIds[index] ?? [], numLogits: 1 }));
+  const results = await forward.run(chunks);
+  return chunks.map((chunk) => {
+    const result = results.get(chunk);
+    if (result?.ok !== true) throw result?.error ?? new Error('no result');
+    return result.logits.slice();
+  });
+}

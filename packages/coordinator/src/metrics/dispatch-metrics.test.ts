@@ -1,0 +1,33 @@
+import { Registry } from 'prom-client';
+import { expect, it } from 'vitest';
+import { type DispatchStats, type WorkerDispatchStats } from '../dispatch/dispatch-stats.js';
+import { registerDispatchMetrics } from './dispatch-metrics.js';
+
+const worker: WorkerDispatchStats = {
+  workerId: 'a',
+  address: 'a:9100',
+  isConnected: true,
+  numInFlight: 0,
+  numCalls: 3,
+  numFailedCalls: 0,
+  numLateAnswers: 0,
+  numConnectionsLost: 0,
+  sentBytes: 300,
+  receivedBytes: 200,
+  sumRoundTripMs: 1,
+  maxRoundTripMs: 1,
+};
+
+it('shows what the dispatcher has counted by the time that it is asked', async () => {
+  const registry = new Registry();
+  let stats: DispatchStats | undefined;
+  registerDispatchMetrics(registry, () => stats);
+  expect(await registry.metrics()).not.toContain('worker=');
+  const failovers = [{ workerId: 'b', reason: 'not_held', numFailovers: 2 }] as const;
+  stats = { placementVersion: 1, workers: [worker], failovers };
+  await registry.metrics();
+  const text = await registry.metrics();
+  expect(text).toContain('expertmesh:dispatch_bytes_total{worker="a",direction="sent"} 300');
+  expect(text).toContain('expertmesh:dispatch_bytes_total{worker="a",direction="received"} 200');
+  expect(text).toContain('expertmesh:dispatch_failovers_total{worker="b",reason="not_held"} 2');
+});
