@@ -2,8 +2,8 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
-import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
+import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -66,13 +66,13 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
     const startMs = performance.now();
-    const parts = planDispatch(call, placement, maxRows);
-    const answers = parts.map((part) => this.#computePart(call, part, placement));
+    const parts = planDispatch(call, placement, maxRows).sort(mostPairsFirst);
+    const answers = this.#computeParts(call, parts, placement);
     const sentMs = performance.now();
     // A failed part is a value here: sending it again to another replica belongs behind this line.
     const outcomes = await Promise.all(answers);
     const answeredMs = performance.now();
-    const combined = combineParts(call.numRows, hiddenSize, outcomes);
+    const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
     const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
     return { ...combined, times };
   }
@@ -93,13 +93,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       expertIds: new Int32Array(1),
       routingWeights: Float32Array.of(1),
     };
-    const outcomes = await Promise.all(
-      placement.workerIds.flatMap((_, workerIndex) => {
-        const [expertId] = expertsOf(placement, layerIndex, workerIndex);
-        if (expertId === undefined) return [];
-        return [this.#computePart(call, onePair(workerIndex, expertId), placement)];
-      }),
-    );
+    const parts = placement.workerIds.flatMap((_, workerIndex) => {
+      const [expertId] = expertsOf(placement, layerIndex, workerIndex);
+      return expertId === undefined ? [] : [onePair(workerIndex, expertId)];
+    });
+    const outcomes = await Promise.all(this.#computeParts(call, parts, placement));
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
   }
 
@@ -116,14 +114,29 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     return Promise.resolve();
   }
 
-  async #computePart(call: LayerCall, part: DispatchPart, placement: Placement): Promise<PartOutcome> {
+  // A row that several workers need is brought into the form in which it travels once.
+  #computeParts(call: LayerCall, parts: readonly DispatchPart[], placement: Placement): Promise<PartOutcome>[] {
+    const { hiddenSize, wireDtype } = this.#options;
+    const rows = call.rows.subarray(0, call.numRows * hiddenSize);
+    let travelling: WireRows | undefined;
+    const rowsOf = (isLocal: boolean): WireRows =>
+      isLocal ? toWireRows('fp32', rows, hiddenSize) : (travelling ??= toWireRows(wireDtype, rows, hiddenSize));
+    return parts.map((part) => this.#computePart(call, part, placement, rowsOf));
+  }
+
+  async #computePart(
+    call: LayerCall,
+    part: DispatchPart,
+    placement: Placement,
+    rowsOf: (isLocal: boolean) => WireRows,
+  ): Promise<PartOutcome> {
     const workerId = placement.workerIds[part.workerIndex] ?? '';
     const isLocal = workerId === LOCAL_MEMBER;
     const link = isLocal ? this.#options.local : this.#streams.get(workerId);
     const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
     if (link === undefined)
       return failed(new ExpertmeshError('unavailable', `worker ${workerId} has not joined yet; is it running?`));
-    const message = this.#message(call, part, placement.version, isLocal ? 'fp32' : this.#options.wireDtype);
+    const message = this.#message(call.layerIndex, part, placement.version, rowsOf(isLocal));
     let answer: DispatchAnswer;
     try {
       answer = await link.call(message, this.#options.callTimeoutMs);
@@ -136,18 +149,17 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     return failed(wrong);
   }
 
-  #message(call: LayerCall, part: DispatchPart, placementVersion: number, rowDtype: WireDtype): OutgoingCall {
+  #message(layerIndex: number, part: DispatchPart, placementVersion: number, rows: WireRows): OutgoingCall {
     const { hiddenSize } = this.#options;
-    const rows = gatherRows(call, part.rowIndices, hiddenSize);
     return {
-      layerIndex: call.layerIndex,
+      layerIndex,
       placementVersion,
       numRows: part.rowIndices.length,
       hiddenSize,
       rowOffsets: part.rowOffsets,
       expertIds: part.expertIds,
       routingWeights: part.routingWeights,
-      ...toWireRows(rowDtype, rows, hiddenSize),
+      ...takeWireRows(rows, part.rowIndices, hiddenSize),
     };
   }
 
@@ -156,6 +168,10 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     throw new ExpertmeshError('failed_precondition', 'no placement yet: no worker has been given experts');
   }
 }
+
+// What takes longest is sent first; ties keep the order of the placement, and so do a worker's parts.
+const mostPairsFirst = (a: DispatchPart, b: DispatchPart): number => b.expertIds.length - a.expertIds.length;
+const inPlacementOrder = (a: PartOutcome, b: PartOutcome): number => a.part.workerIndex - b.part.workerIndex;
 
 // The slowest worker is the one that waited and computed longest; the others' time lies within its.
 function dispatchTimes(
@@ -182,16 +198,6 @@ function dispatchTimes(
     computeUs,
     combineUs: (endMs - answeredMs) * 1000,
   };
-}
-
-// Row indices ascend and are distinct, so as many as the call has are all of them, in order.
-function gatherRows(call: LayerCall, rowIndices: Uint32Array, hiddenSize: number): Float32Array {
-  if (rowIndices.length === call.numRows) return call.rows.subarray(0, call.numRows * hiddenSize);
-  const rows = new Float32Array(rowIndices.length * hiddenSize);
-  rowIndices.forEach((rowIndex, partRow) => {
-    rows.set(call.rows.subarray(rowIndex * hiddenSize, (rowIndex + 1) * hiddenSize), partRow * hiddenSize);
-  });
-  return rows;
 }
 
 const onePair = (workerIndex: number, expertId: number): DispatchPart => ({
