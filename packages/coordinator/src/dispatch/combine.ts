@@ -7,7 +7,12 @@ import { type OutgoingCall } from './expert-link.js';
 
 /** How one part ended. A failed part is a value, which whoever decides about it can send again or count as lost. */
 export type PartOutcome =
-  | { readonly kind: 'answered'; readonly part: DispatchPart; readonly answer: DispatchAnswer }
+  | {
+      readonly kind: 'answered';
+      readonly part: DispatchPart;
+      readonly answer: DispatchAnswer;
+      readonly answeredMs: number;
+    }
   | { readonly kind: 'failed'; readonly part: DispatchPart; readonly error: ExpertmeshError };
 
 /**

@@ -6,8 +6,9 @@ import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/
 import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
+import { dispatchTimes } from './dispatch-times.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
-import { type DispatchTimes, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
+import { type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart, maxRowsPerMessage, planDispatch } from './route-plan.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
 
@@ -73,7 +74,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const outcomes = await Promise.all(answers);
     const answeredMs = performance.now();
     const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
-    const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
+    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: performance.now() }, outcomes);
     return { ...combined, times };
   }
 
@@ -143,8 +144,9 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     } catch (thrown) {
       return failed(ExpertmeshError.from(thrown));
     }
+    const answeredMs = performance.now();
     const wrong = checkAnswer(message, answer, link.peer);
-    if (wrong === undefined) return { kind: 'answered', part, answer };
+    if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
     link.countWrongAnswer();
     return failed(wrong);
   }
@@ -172,33 +174,6 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 // What takes longest is sent first; ties keep the order of the placement, and so do a worker's parts.
 const mostPairsFirst = (a: DispatchPart, b: DispatchPart): number => b.expertIds.length - a.expertIds.length;
 const inPlacementOrder = (a: PartOutcome, b: PartOutcome): number => a.part.workerIndex - b.part.workerIndex;
-
-// The slowest worker is the one that waited and computed longest; the others' time lies within its.
-function dispatchTimes(
-  startMs: number,
-  sentMs: number,
-  answeredMs: number,
-  endMs: number,
-  outcomes: readonly PartOutcome[],
-): DispatchTimes {
-  let waitUs = 0;
-  let computeUs = 0;
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'failed') continue;
-    const { queueUs, computeUs: ownUs } = outcome.answer;
-    if (queueUs + ownUs <= waitUs + computeUs) continue;
-    waitUs = queueUs;
-    computeUs = ownUs;
-  }
-  const roundTripUs = (answeredMs - sentMs) * 1000;
-  return {
-    serialiseUs: (sentMs - startMs) * 1000,
-    wireUs: Math.max(0, roundTripUs - waitUs - computeUs),
-    waitUs,
-    computeUs,
-    combineUs: (endMs - answeredMs) * 1000,
-  };
-}
 
 const onePair = (workerIndex: number, expertId: number): DispatchPart => ({
   workerIndex,

@@ -54,7 +54,9 @@ export function encodeFp16(src: Float32Array, dst: Uint16Array): void {
     const magnitude = value & MAGNITUDE_MASK;
     const isNormal = (magnitude - FP16_NORMAL_START) >>> 0 < FP16_NORMAL_RANGE;
     // A carry out of the mantissa goes into the exponent, which is what rounding up means.
-    const rounded = isNormal ? (magnitude - REBIAS + 0xfff + ((magnitude >>> 13) & 1)) >>> 13 : fp16OfSpecial(magnitude);
+    const rounded = isNormal
+      ? (magnitude - REBIAS + 0xfff + ((magnitude >>> 13) & 1)) >>> 13
+      : fp16OfSpecial(magnitude);
     dst[i] = ((value >>> 16) & 0x8000) | rounded;
   }
 }

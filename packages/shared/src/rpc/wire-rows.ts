@@ -55,7 +55,11 @@ export function readWireRow({ rowDtype, rows, rowScales }: WireRows, rowIndex: n
   const start = rowIndex * hiddenSize;
   const scalesStart = numScales(rowDtype, rowIndex, hiddenSize);
   const row = { rowDtype, rows: rows.subarray(start, start + hiddenSize) };
-  fromWireRows(rowScales === undefined ? row : { ...row, rowScales: rowScales.subarray(scalesStart) }, hiddenSize, target);
+  fromWireRows(
+    rowScales === undefined ? row : { ...row, rowScales: rowScales.subarray(scalesStart) },
+    hiddenSize,
+    target,
+  );
 }
 
 function takeChunks<Values extends Float32Array | Uint16Array | Int8Array>(
