@@ -14,18 +14,21 @@ export type ComputeBackend =
 /**
  * To be called in the thread that will compute.
  *
+ * @param isBlocking whether that thread has nothing to do while native kernels compute; ONNX Runtime blocks it anyway.
+ *
  * @throws ExpertmeshError `failed_precondition` for native kernels that were not built or cannot read the store.
  */
 export function createComputeBackend(
   provider: Provider,
   quantisation: Quantisation,
   numThreads: number,
+  isBlocking = false,
 ): ComputeBackend {
   if (provider !== 'native') return { kind: 'onnx', provider, numThreads };
   const kernels = loadKernels();
   const reason = whyNotNative(quantisation);
   if (kernels !== undefined && reason === undefined)
-    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads }) };
+    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads, isBlocking }) };
   throw new ExpertmeshError('failed_precondition', `--ep native: ${reason ?? 'no kernels'}; or use --ep cpu`);
 }
 

@@ -48,6 +48,20 @@ describeKernels('KernelPool', loadKernels() ?? whyNoKernels(), (kernels) => {
     await pool.close();
   });
 
+  it('computes before it returns where it blocks, and says by the promise what went wrong', async () => {
+    const pool = kernels.createPool({ numThreads: 2, isBlocking: true });
+    const linear = identity(kernels);
+    const x = new Float32Array(500 * SIZE).fill(3);
+    const y = new Float32Array(x.length);
+    const running = linear.run(pool, x, y);
+    expect(y.every((value) => value === 3)).toBe(true);
+    await running;
+    await expect(linear.run(pool, x, new Float32Array(1))).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(pool.stats().linear.numCalls).toBe(1);
+    await pool.close();
+    await expect(linear.run(pool, x, y)).rejects.toMatchObject({ code: 'failed_precondition' });
+  });
+
   it('finishes what was submitted before it closes, and refuses what comes after', async () => {
     const pool = kernels.createPool({ numThreads: 3, spinMicroseconds: 0 });
     const linear = identity(kernels);

@@ -3,8 +3,13 @@ import { type KernelIsa } from './kernel-isa.js';
 import { guarded, guardedCall, type KernelJob, type NativeBinding, type NativeHandle } from './native-binding.js';
 
 export interface KernelPoolOptions {
-  /** Threads that compute, all of them the pool's own. */
+  /** Threads that compute, all of them the pool's own unless it blocks. */
   readonly numThreads: number;
+  /**
+   * The calling thread is one of those that compute, and does nothing else until the call is computed. It saves two changes of thread,
+   * about 50 microseconds a call, for a thread that has nothing else to do. Absent: no.
+   */
+  readonly isBlocking?: boolean;
   /** The best of the CPU's where absent. */
   readonly isa?: KernelIsa;
   /** How long idle threads wait for work awake; 50 where absent. More saves a wake-up per call and burns a core meanwhile. */
@@ -29,10 +34,10 @@ export class KernelPool {
   #pending = new Set<Promise<number>>();
   #isClosed = false;
 
-  constructor(binding: NativeBinding, { numThreads, isa, spinMicroseconds }: KernelPoolOptions) {
+  constructor(binding: NativeBinding, { numThreads, isBlocking = false, isa, spinMicroseconds }: KernelPoolOptions) {
     this.#binding = binding;
     this.#handle = guarded(() =>
-      binding.createPool(numThreads, isa ?? '', spinMicroseconds ?? DEFAULT_SPIN_MICROSECONDS),
+      binding.createPool(numThreads, isa ?? '', spinMicroseconds ?? DEFAULT_SPIN_MICROSECONDS, isBlocking),
     );
   }
 

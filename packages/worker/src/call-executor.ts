@@ -111,7 +111,7 @@ export class CallExecutor {
     this.#running ??= this.#runAll();
   }
 
-  // ONNX Runtime blocks this thread, the native kernels do not. The pause between batches lets answers out to the sockets, and lets in
+  // Computing blocks this thread. The pause between batches lets answers out to the sockets, and lets in
   // the calls that arrived meanwhile, so that they are computed together; the first batch takes the calls that came in the same chunk.
   async #runAll(): Promise<void> {
     await Promise.resolve();

@@ -28,15 +28,15 @@ import { WorkerCounters } from './worker-counters.js';
 const CLOSE_TIMEOUT_MS = 500;
 
 /*
- * Entry of the compute thread: the data-plane server and the experts. ONNX Runtime blocks this thread while it runs (the native kernels have
- * threads of their own), so control and health are the main thread's; see compute-client.ts for the other end.
+ * Entry of the compute thread: the data-plane server and the experts. Computing blocks this thread, so control and health are the main
+ * thread's; see compute-client.ts for the other end.
  */
 const { storeDir, host, port, provider, numThreads, verify, logLevel, counters } = workerData as ComputeThreadOptions;
 const logger = createLogger({ name: 'worker-compute', level: logLevel });
 const store = await openExpertStore(storeDir);
 const shardHost = new ShardHost({
   hiddenSize: store.spec.hiddenSize,
-  loadLayer: createLayerLoader(store, createComputeBackend(provider, store.quantisation, numThreads)),
+  loadLayer: createLayerLoader(store, createComputeBackend(provider, store.quantisation, numThreads, true)),
   packedBytesOf: (shard) => packedBytesOf(store, shard),
   verify: (shards, signal) => new BlobVerification(store, shards.flatMap(shardBlobPaths), verify, signal),
 });

@@ -45,6 +45,7 @@ const answered = (rowIndices: number[], rows: Float32Array | Uint16Array): PartO
   kind: 'answered',
   part: partOf(...rowIndices),
   answer: { ...answer, rows },
+  answeredMs: 0,
 });
 
 describe('checkAnswer', () => {

@@ -1,13 +1,18 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
-import { fromWireRows, INT8_BLOCK } from '@expertmesh/shared/rpc/wire-rows';
+import { INT8_BLOCK, readWireRow } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart } from './route-plan.js';
 import { type OutgoingCall } from './expert-link.js';
 
 /** How one part ended. A failed part is a value, which whoever decides about it can send again or count as lost. */
 export type PartOutcome =
-  | { readonly kind: 'answered'; readonly part: DispatchPart; readonly answer: DispatchAnswer }
+  | {
+      readonly kind: 'answered';
+      readonly part: DispatchPart;
+      readonly answer: DispatchAnswer;
+      readonly answeredMs: number;
+    }
   | { readonly kind: 'failed'; readonly part: DispatchPart; readonly error: ExpertmeshError };
 
 /**
@@ -41,10 +46,14 @@ export function combineParts(
   outcomes: readonly PartOutcome[],
 ): Omit<LayerResult, 'times'> {
   const sums = new Float32Array(numRows * hiddenSize);
+  const row = new Float32Array(hiddenSize);
   const failures = new Map<number, ExpertmeshError>();
   for (const outcome of outcomes)
     if (outcome.kind === 'answered')
-      addRows(sums, outcome.part.rowIndices, asFp32(outcome.answer, hiddenSize), hiddenSize);
+      outcome.part.rowIndices.forEach((rowIndex, partRow) => {
+        readWireRow(outcome.answer, partRow, row);
+        addTo(sums, rowIndex * hiddenSize, row);
+      });
     else
       for (const rowIndex of outcome.part.rowIndices)
         if (!failures.has(rowIndex)) failures.set(rowIndex, outcome.error);
@@ -71,18 +80,9 @@ function firstNonFinite(what: string, values: WireRows['rows'], valuesPerRow: nu
   return undefined;
 }
 
-function asFp32(wireRows: WireRows, hiddenSize: number): Float32Array {
-  if (wireRows.rows instanceof Float32Array) return wireRows.rows;
-  const values = new Float32Array(wireRows.rows.length);
-  fromWireRows(wireRows, hiddenSize, values);
-  return values;
-}
-
-function addRows(sums: Float32Array, rowIndices: Uint32Array, rows: Float32Array, hiddenSize: number): void {
-  for (let partRow = 0; partRow < rowIndices.length; partRow++) {
-    const target = (rowIndices[partRow] ?? 0) * hiddenSize;
-    const source = partRow * hiddenSize;
-    for (let column = 0; column < hiddenSize; column++)
-      sums[target + column] = (sums[target + column] ?? 0) + (rows[source + column] ?? 0);
+function addTo(sums: Float32Array, start: number, row: Float32Array): void {
+  for (let column = 0; column < row.length; column++) {
+    const index = start + column;
+    sums[index] = (sums[index] ?? 0) + (row[column] ?? 0);
   }
 }

@@ -2,18 +2,13 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
-import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
+import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
 import { type DispatchStats } from './dispatch-stats.js';
+import { dispatchTimes } from './dispatch-times.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
-import {
-  type AllExperts,
-  type DispatchTimes,
-  type ExpertDispatcher,
-  type LayerCall,
-  type LayerResult,
-} from './expert-dispatcher.js';
+import { type AllExperts, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts } from './failover.js';
 import { type DispatchContext, LayerDispatch } from './layer-dispatch.js';
 import { probeCall, probePart } from './probe.js';
@@ -95,14 +90,14 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const { hiddenSize } = this.#options;
     const startMs = performance.now();
     const layer = new LayerDispatch(call, this.#contextOf(call));
-    const parts = layer.plan(router);
+    const parts = layer.plan(router).sort(mostPairsFirst);
     observe?.(router.placement.workerIds, parts);
     const answers = parts.map((part) => layer.compute(part, router));
     const sentMs = performance.now();
     const outcomes = (await Promise.all(answers)).flat();
     const answeredMs = performance.now();
-    const combined = combineParts(call.numRows, hiddenSize, outcomes);
-    const times = dispatchTimes(startMs, sentMs, answeredMs, performance.now(), outcomes);
+    const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
+    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: performance.now() }, outcomes);
     return { ...combined, times };
   }
 
@@ -168,6 +163,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       maxMessageBytes = MAX_MESSAGE_BYTES,
       clock = systemClock,
     } = this.#options;
+    const rowsOf = this.#wireRowsOf(call);
     return {
       clock,
       timeoutMs: callTimeoutMs,
@@ -175,7 +171,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       newestRouter: () => this.#requireRouter(),
       newerRouter: (than, waitMs) => this.#newerRouter(than, waitMs),
       isConnected: (workerId) => this.#links.isConnected(workerId),
-      compute: (part, placement, deadlineMs) => this.#computePart(call, part, placement, deadlineMs),
+      compute: (part, placement, deadlineMs) => this.#computePart(call.layerIndex, part, placement, deadlineMs, rowsOf),
       countFailover: (workerId, reason) => {
         this.#failovers.add(workerId, reason);
       },
@@ -208,19 +204,28 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     rowDtype?: WireDtype,
   ): Promise<PartOutcome> {
     const { hiddenSize, callTimeoutMs } = this.#options;
-    const call = probeCall(layerIndex, expertId, hiddenSize);
-    return this.#computePart(call, probePart(workerIndex, expertId), placement, callTimeoutMs, rowDtype);
+    const rowsOf = this.#wireRowsOf(probeCall(layerIndex, expertId, hiddenSize), rowDtype);
+    return this.#computePart(layerIndex, probePart(workerIndex, expertId), placement, callTimeoutMs, rowsOf);
+  }
+
+  // A row that several workers need is brought into the form in which it travels once.
+  #wireRowsOf(call: LayerCall, dtype = this.#options.wireDtype): (isLocal: boolean) => WireRows {
+    const { hiddenSize } = this.#options;
+    const rows = call.rows.subarray(0, call.numRows * hiddenSize);
+    let travelling: WireRows | undefined;
+    return (isLocal) =>
+      isLocal ? toWireRows('fp32', rows, hiddenSize) : (travelling ??= toWireRows(dtype, rows, hiddenSize));
   }
 
   async #computePart(
-    call: LayerCall,
+    layerIndex: number,
     part: DispatchPart,
     placement: RoutedBy,
     deadlineMs: number,
-    rowDtype = this.#options.wireDtype,
+    rowsOf: (isLocal: boolean) => WireRows,
   ): Promise<PartOutcome> {
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    const message = this.#message(call, part, placement.version, workerId === LOCAL_MEMBER ? 'fp32' : rowDtype);
+    const message = this.#message(layerIndex, part, placement.version, rowsOf(workerId === LOCAL_MEMBER));
     const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
     let link: ExpertLink;
     let answer: DispatchAnswer;
@@ -230,24 +235,24 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     } catch (thrown) {
       return failed(ExpertmeshError.from(thrown));
     }
+    const answeredMs = performance.now();
     const wrong = checkAnswer(message, answer, link.peer);
-    if (wrong === undefined) return { kind: 'answered', part, answer };
+    if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
     link.countWrongAnswer();
     return failed(wrong);
   }
 
-  #message(call: LayerCall, part: DispatchPart, placementVersion: number, rowDtype: WireDtype): OutgoingCall {
+  #message(layerIndex: number, part: DispatchPart, placementVersion: number, rows: WireRows): OutgoingCall {
     const { hiddenSize } = this.#options;
-    const rows = gatherRows(call, part.rowIndices, hiddenSize);
     return {
-      layerIndex: call.layerIndex,
+      layerIndex,
       placementVersion,
       numRows: part.rowIndices.length,
       hiddenSize,
       rowOffsets: part.rowOffsets,
       expertIds: part.expertIds,
       routingWeights: part.routingWeights,
-      ...toWireRows(rowDtype, rows, hiddenSize),
+      ...takeWireRows(rows, part.rowIndices, hiddenSize),
     };
   }
 
@@ -259,39 +264,6 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
 type RoutedBy = Pick<Placement, 'version' | 'workerIds'>;
 
-// The slowest worker is the one that waited and computed longest; the others' time lies within its.
-function dispatchTimes(
-  startMs: number,
-  sentMs: number,
-  answeredMs: number,
-  endMs: number,
-  outcomes: readonly PartOutcome[],
-): DispatchTimes {
-  let waitUs = 0;
-  let computeUs = 0;
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'failed') continue;
-    const { queueUs, computeUs: ownUs } = outcome.answer;
-    if (queueUs + ownUs <= waitUs + computeUs) continue;
-    waitUs = queueUs;
-    computeUs = ownUs;
-  }
-  const roundTripUs = (answeredMs - sentMs) * 1000;
-  return {
-    serialiseUs: (sentMs - startMs) * 1000,
-    wireUs: Math.max(0, roundTripUs - waitUs - computeUs),
-    waitUs,
-    computeUs,
-    combineUs: (endMs - answeredMs) * 1000,
-  };
-}
-
-// Row indices ascend and are distinct, so as many as the call has are all of them, in order.
-function gatherRows(call: LayerCall, rowIndices: Uint32Array, hiddenSize: number): Float32Array {
-  if (rowIndices.length === call.numRows) return call.rows.subarray(0, call.numRows * hiddenSize);
-  const rows = new Float32Array(rowIndices.length * hiddenSize);
-  rowIndices.forEach((rowIndex, partRow) => {
-    rows.set(call.rows.subarray(rowIndex * hiddenSize, (rowIndex + 1) * hiddenSize), partRow * hiddenSize);
-  });
-  return rows;
-}
+// What takes longest is sent first; ties keep the order of the placement, and so do a worker's parts.
+const mostPairsFirst = (a: DispatchPart, b: DispatchPart): number => b.expertIds.length - a.expertIds.length;
+const inPlacementOrder = (a: PartOutcome, b: PartOutcome): number => a.part.workerIndex - b.part.workerIndex;

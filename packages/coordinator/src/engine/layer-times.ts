@@ -10,11 +10,11 @@ export interface LayerTimeSums {
   readonly dense: number;
   /** Grouping pairs by worker and writing messages. */
   readonly serialise: number;
-  /** From the last message written to the last answer, without what the slowest worker waited and computed. */
+  /** From the last message written to the last answer, without what calls waited at workers and were computed in. */
   readonly wire: number;
-  /** In the queue of the slowest worker. */
+  /** Calls waited in queues of workers, and no worker computed. */
   readonly wait: number;
-  /** On the slowest worker. */
+  /** At least one worker computed. */
   readonly compute: number;
   /** Checking and adding up the answers. */
   readonly combine: number;

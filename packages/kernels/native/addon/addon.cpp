@@ -48,14 +48,15 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-/// (numThreads, isa or "", spin in microseconds) -> pool
+/// (numThreads, isa or "", spin in microseconds, whether the calling thread leads) -> pool
 Napi::Value createPool(const Napi::CallbackInfo& info) {
   const size_t numThreads = asSize(info[0], "numThreads"), spin = asSize(info[2], "spinMicroseconds");
   requireRange("numThreads", numThreads, 1, kMaxThreads);
   requireRange("spinMicroseconds", spin, 0, 1000000);
   require(info[1].IsString(), "isa must be a string");
+  const Leader leader = info[3].ToBoolean() ? Leader::kSubmitter : Leader::kOwn;
   const KernelSet& kernels = kernelSetNamed(info[1].As<Napi::String>().Utf8Value());
-  return makeHandle(info.Env(), std::make_shared<Pool>(info.Env(), kernels, numThreads, std::chrono::microseconds(spin)));
+  return makeHandle(info.Env(), std::make_shared<Pool>(info.Env(), kernels, numThreads, std::chrono::microseconds(spin), leader));
 }
 
 /// (pool)

@@ -24,8 +24,14 @@ class Pool::PoolJob final : public Job {
   // Where JavaScript is going away the call is refused. The job must then stay: its references belong to that thread.
   void finished(const char* failure) override {
     if (failure != nullptr) error = failure;
+    if (pool_.leader_ == Leader::kSubmitter) return pool_.settle(pool_.env_, this);
     pool_.completions_.NonBlockingCall(this, [](Napi::Env env, Napi::Function, PoolJob* job) {
-      if (env != nullptr) job->pool_.settle(env, job);
+      if (env == nullptr) return;
+      try {
+        job->pool_.settle(env, job);
+      } catch (const Napi::Error&) {
+        // The JavaScript thread is being ended, and nobody waits for the promise any more.
+      }
     });
   }
 
@@ -35,8 +41,8 @@ class Pool::PoolJob final : public Job {
   const Compute compute_;
 };
 
-Pool::Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin)
-    : env_(env), queue_(std::make_unique<WorkQueue>(kernels, numThreads, spin)) {
+Pool::Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader)
+    : env_(env), leader_(leader), queue_(std::make_unique<WorkQueue>(kernels, numThreads, spin, leader)) {
   const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   completions_ = Napi::ThreadSafeFunction::New(env, nothing, "expertmesh kernels", 0, 1);
   completions_.Unref(env);

@@ -17,7 +17,7 @@ class Pool {
   /// What a job computes; the returned number is what its promise resolves to.
   using Compute = std::function<double(ThreadTeam&, Workspace&)>;
 
-  Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin);
+  Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader);
   ~Pool() { close(); }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -36,6 +36,7 @@ class Pool {
   void settle(Napi::Env env, PoolJob* job);
 
   Napi::Env env_;
+  const Leader leader_;
   std::unique_ptr<WorkQueue> queue_;
   Napi::ThreadSafeFunction completions_;
   /// The event loop is kept alive while there are any.

@@ -4,8 +4,11 @@
 
 namespace expertmesh {
 
-WorkQueue::WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin)
-    : kernels_(kernels), numThreads_(numThreads), spin_(spin), leader_([this] { lead(); }) {}
+WorkQueue::WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader)
+    : kernels_(kernels), numThreads_(numThreads), spin_(spin) {
+  if (leader == Leader::kSubmitter) submittersTeam_ = std::make_unique<ThreadTeam>(kernels, numThreads, spin);
+  else leader_ = std::thread([this] { lead(); });
+}
 
 WorkQueue::~WorkQueue() {
   {
@@ -13,11 +16,15 @@ WorkQueue::~WorkQueue() {
     isEnding_ = true;
   }
   wake_.notify_all();
-  leader_.join();
+  if (leader_.joinable()) leader_.join();
   for (auto& job : jobs_) Job::finish(std::move(job), "the kernel pool was closed");
 }
 
 bool WorkQueue::submit(std::unique_ptr<Job>& job) {
+  if (submittersTeam_ != nullptr) {
+    compute(std::move(job), *submittersTeam_);
+    return true;
+  }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (isEnding_ || jobs_.size() >= kMaxQueued) return false;

@@ -35,14 +35,21 @@ struct JobStats {
   std::atomic<uint64_t> nanoseconds{0};
 };
 
-/// The leader's thread and the jobs that wait for it, first in, first out.
+/// Whose thread leads the team.
+enum class Leader { kOwn, kSubmitter };
+
+/**
+ * A team of threads and the jobs that wait for it, first in, first out. Where the submitter leads, its thread computes each job at
+ * once and none waits: it saves two changes of thread, about 50 microseconds of a small job, and can do nothing else meanwhile.
+ */
 class WorkQueue {
  public:
-  WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin);
+  WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader);
   /// Finishes the job in progress; those that wait end with an error.
   ~WorkQueue();
 
-  /// At most this many jobs wait; false (and the job stays the caller's) when there are as many already.
+  /// At most this many jobs wait; false (and the job stays the caller's) when there are as many already. A submitter that leads is always
+  /// the same thread.
   static constexpr size_t kMaxQueued = 4096;
   bool submit(std::unique_ptr<Job>& job);
 
@@ -65,6 +72,8 @@ class WorkQueue {
   std::deque<std::unique_ptr<Job>> jobs_;
   std::atomic<size_t> numQueued_{0};
   std::atomic<bool> isEnding_{false};
+  /// Absent where the leader is a thread of its own, which has its team for itself.
+  std::unique_ptr<ThreadTeam> submittersTeam_;
   std::thread leader_;
 };
 

@@ -70,6 +70,8 @@ export class RouteCounts implements Counts {
 /** In passes of more rows, co-activations are counted of about so many, evenly spread, each for its share: they are four fifths of the work. */
 const SAMPLED_ROWS = 32;
 
+type RoutedIds = Int32Array | Uint8Array | Uint16Array;
+
 /** Counts a layer's routing. A value of its own because it needs memory that the counts do not. */
 export class RouteTally {
   readonly #shape: RoutingShape;
@@ -85,16 +87,15 @@ export class RouteTally {
   }
 
   /** @param expertIds [rows, top-k], distinct within a row, of one pass through the layer */
-  add(counts: RouteCounts, layer: number, expertIds: Int32Array | Uint8Array | Uint16Array): void {
+  add(counts: RouteCounts, layer: number, expertIds: RoutedIds): void {
     this.#addTokens(counts, layer, expertIds);
     this.#addCoactivations(counts, layer, expertIds);
   }
 
-  #addTokens({ tokens, activeSteps }: RouteCounts, layer: number, expertIds: ArrayLike<number>): void {
+  #addTokens({ tokens, activeSteps }: RouteCounts, layer: number, expertIds: RoutedIds): void {
     const seen = this.#seen.fill(0);
     const firstExpert = layer * this.#shape.numExperts;
-    for (let pair = 0; pair < expertIds.length; pair++) {
-      const expertId = expertIds[pair] ?? 0;
+    for (const expertId of expertIds) {
       const entry = firstExpert + expertId;
       tokens[entry] = (tokens[entry] ?? 0) + 1;
       if (seen[expertId] === 1) continue;
@@ -103,7 +104,7 @@ export class RouteTally {
     }
   }
 
-  #addCoactivations({ coactivations }: RouteCounts, layer: number, expertIds: ArrayLike<number>): void {
+  #addCoactivations({ coactivations }: RouteCounts, layer: number, expertIds: RoutedIds): void {
     const { topK } = this.#shape;
     const starts = this.#starts;
     const firstPair = layer * this.#numPairs;

@@ -33,11 +33,45 @@ export function toWireRows(rowDtype: WireDtype, rows: Float32Array, hiddenSize: 
   }
 }
 
+/** Some of the rows, in the order of `rowIndices`; the same arrays where it is all of them. Indices ascend and are distinct. */
+export function takeWireRows(wireRows: WireRows, rowIndices: Uint32Array, hiddenSize: number): WireRows {
+  const { rowDtype, rows, rowScales } = wireRows;
+  if (rowIndices.length * hiddenSize === rows.length) return wireRows;
+  const taken = { rowDtype, rows: takeChunks(rows, rowIndices, hiddenSize) };
+  if (rowScales === undefined) return taken;
+  return { ...taken, rowScales: takeChunks(rowScales, rowIndices, numScales(rowDtype, 1, hiddenSize)) };
+}
+
 /** Writes rows that came as fp32 [rows, hidden] to the beginning of `target`. */
 export function fromWireRows({ rows, rowScales }: WireRows, hiddenSize: number, target: Float32Array): void {
   if (rows instanceof Float32Array) target.set(rows);
   else if (rows instanceof Uint16Array) decodeFp16(rows, target);
   else dequantise(rows, rowScales ?? new Float32Array(0), hiddenSize, target);
+}
+
+/** Writes one row as fp32 to `target`, [hidden]. */
+export function readWireRow({ rowDtype, rows, rowScales }: WireRows, rowIndex: number, target: Float32Array): void {
+  const hiddenSize = target.length;
+  const start = rowIndex * hiddenSize;
+  const scalesStart = numScales(rowDtype, rowIndex, hiddenSize);
+  const row = { rowDtype, rows: rows.subarray(start, start + hiddenSize) };
+  fromWireRows(
+    rowScales === undefined ? row : { ...row, rowScales: rowScales.subarray(scalesStart) },
+    hiddenSize,
+    target,
+  );
+}
+
+function takeChunks<Values extends Float32Array | Uint16Array | Int8Array>(
+  values: Values,
+  indices: Uint32Array,
+  chunkLength: number,
+): Values {
+  const taken = new (values.constructor as new (length: number) => Values)(indices.length * chunkLength);
+  indices.forEach((from, to) => {
+    taken.set(values.subarray(from * chunkLength, (from + 1) * chunkLength), to * chunkLength);
+  });
+  return taken;
 }
 
 function quantise(rows: Float32Array, hiddenSize: number): WireRows {

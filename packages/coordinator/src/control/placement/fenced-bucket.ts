@@ -24,6 +24,10 @@ export class FencedBucket {
     this.#highestEpoch = Math.max(this.#highestEpoch, epoch);
   }
 
+  get highestEpoch(): number {
+    return this.#highestEpoch;
+  }
+
   enter(epoch: number): void {
     this.#epoch = epoch;
   }

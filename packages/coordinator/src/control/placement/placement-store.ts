@@ -122,8 +122,9 @@ export class PlacementStore {
     return 1 + Math.max(version, change?.toVersion ?? 0, ...this.#documents.keys());
   }
 
+  /** Of all that was ever heard of. */
   get highestEpoch(): number {
-    return Math.max(this.#inForce?.epoch ?? 0, this.#admissions.epoch);
+    return this.#bucket.highestEpoch;
   }
 
   /**
