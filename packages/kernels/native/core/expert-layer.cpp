@@ -12,8 +12,8 @@ namespace {
 
 /// Pairs that share one reading (and transposition) of the weights; bounds the scratch memory.
 constexpr size_t kMaxGroupPairs = 64;
-/// Tiles of the matrix that one thread computes at a time.
-constexpr size_t kMaxGrain = 4;
+/// Tiles of a matrix that one thread computes before it goes on to another matrix: enough to be read in one go.
+constexpr size_t kMaxGrain = 16;
 
 size_t numTiles(size_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 

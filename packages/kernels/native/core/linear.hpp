@@ -9,7 +9,7 @@ namespace expertmesh {
 /// Rows of a matrix that one thread takes at a time: a multiple of every kernel set's tile.
 constexpr size_t kTileRows = 32;
 
-/// How many tiles to hand out at once: enough work to be worth it, and a few pieces for each thread.
+/// How many tiles to hand out at least: enough work to be worth it, and a few pieces for each thread.
 inline size_t tileGrain(const Matrix& matrix, size_t numTiles, size_t numThreads) {
   constexpr size_t kPieceBytes = 64 * 1024;
   const size_t worthwhile = kPieceBytes / (kTileRows * matrix.rowBytes()) + 1;

@@ -58,7 +58,10 @@ void ThreadTeam::work(uint64_t epoch, size_t threadIndex) {
     const size_t count = count_.load(std::memory_order_relaxed);
     const size_t grain = grain_.load(std::memory_order_relaxed);
     const size_t numLeft = state & kCountMask;
-    const size_t numClaimed = grain < numLeft ? grain : numLeft;
+    // Large pieces first, since what is read in one go is read faster, and small ones last, so that all end together.
+    const size_t share = numLeft / (2 * numThreads());
+    const size_t piece = share > grain ? share : grain;
+    const size_t numClaimed = piece < numLeft ? piece : numLeft;
     if (!state_.compare_exchange_weak(state, state - numClaimed, std::memory_order_acq_rel)) continue;
     invoke(context, count - numLeft, count - numLeft + numClaimed, threadIndex);
     numDone_.fetch_add(numClaimed, std::memory_order_release);

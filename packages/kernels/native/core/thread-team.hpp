@@ -27,7 +27,7 @@ class ThreadTeam {
   size_t numThreads() const { return helpers_.size() + 1; }
 
   /**
-   * Calls body(begin, end, threadIndex) until 0 .. count - 1 are covered, in pieces of at most `grain` by whoever is free;
+   * Calls body(begin, end, threadIndex) until 0 .. count - 1 are covered, in pieces of `grain` or more by whoever is free;
    * returns when all are done. The body must not throw. What it computes must not depend on the pieces.
    */
   template <class Body>

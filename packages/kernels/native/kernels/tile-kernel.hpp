@@ -3,13 +3,15 @@
 
 #include "../core/kernel-set.hpp"
 #include "step-shape.hpp"
+#include "vector-ops.hpp"
 
 namespace expertmesh {
 
 /**
- * Products with many activation rows. A tile of matrix rows is transposed once, four bytes of each row side by side, so
- * that every lane belongs to one output: no sums across lanes, and one scale per lane and block. The transposed tile then
- * meets all activation rows, six at a time, their bytes broadcast.
+ * Products with many activation rows. Tile by tile of matrix rows and panel by panel along them, the weights are transposed,
+ * four bytes of each row side by side, so that every lane belongs to one output: no sums across lanes, and one scale per lane
+ * and block. A transposed panel is small enough for the nearest cache, where it meets all activation rows, six at a time,
+ * their bytes broadcast.
  */
 template <class S, size_t kBits, size_t kBlock>
 struct TileKernel {
@@ -18,91 +20,142 @@ struct TileKernel {
   static constexpr size_t kTileRows = S::kLanes * S::kTileVectors;
   /// Groups of four bytes that a row has in one block.
   static constexpr size_t kDwordsPerBlock = kBlock * kBits / 32;
+  /// Of one row of the matrix.
+  static constexpr size_t kPanelBytes = 8 * Shape::kStepBytes;
+  static constexpr size_t kBlocksPerPanel = 8 * Shape::kBlocksPerStep;
+  /// Activation rows that share a transposition: as many as have their sums in the nearest cache.
+  static constexpr size_t kMaxActivations = 128;
 
   static size_t scratchBytes(const Matrix& matrix) {
-    return kTileRows * (matrix.rowBytes() + matrix.numBlocks() * sizeof(float));
+    return kTileRows * kPanelBytes + kTileRows * sizeof(float) * (kMaxActivations + scaleVectors(matrix) * S::kLanes);
   }
 
   static void run(const Product& p) {
-    auto* tile = static_cast<uint8_t*>(p.scratch);
-    auto* scales = reinterpret_cast<float*>(tile + kTileRows * p.matrix->rowBytes());
     for (size_t row = p.rowBegin; row < p.rowEnd; row += kTileRows) {
-      const size_t numRows = p.rowEnd - row < kTileRows ? p.rowEnd - row : kTileRows;
-      transposeWeights(*p.matrix, row, numRows, tile);
-      transposeScales(*p.matrix, row, numRows, scales);
-      allActivations(p, row, numRows, tile, scales);
+      Tile tile(p, row);
+      transposeScales(tile);
+      for (size_t first = 0; first < p.numActivations; first += kMaxActivations)
+        multiply(tile, first, p.numActivations - first < kMaxActivations ? p.numActivations - first : kMaxActivations);
     }
   }
 
  private:
-  /// tile: [dword of the row][vector][lane][4 bytes]. Lanes without a row repeat the last one; nobody reads their sums.
-  static void transposeWeights(const Matrix& matrix, size_t row, size_t numRows, uint8_t* tile) {
-    const size_t rowBytes = matrix.rowBytes();
-    for (size_t start = 0; start < rowBytes; start += S::kBytes) {
-      const size_t numBytes = rowBytes - start < S::kBytes ? rowBytes - start : S::kBytes;
+  /// Some rows of the matrix, and the parts of the scratch memory. Lanes without a row repeat the last one; nobody reads their sums.
+  struct Tile {
+    const Product& product;
+    const Matrix& matrix;
+    size_t row;
+    size_t numRows;
+    /// Of one panel: [dword of the row][vector][lane][4 bytes]
+    uint8_t* weights;
+    /// [activation][tile row]
+    float* sums;
+    /// [block][tile row]
+    float* scales;
+
+    Tile(const Product& p, size_t tileRow)
+        : product(p),
+          matrix(*p.matrix),
+          row(tileRow),
+          numRows(p.rowEnd - tileRow < kTileRows ? p.rowEnd - tileRow : kTileRows),
+          weights(static_cast<uint8_t*>(p.scratch)),
+          sums(reinterpret_cast<float*>(weights + kTileRows * kPanelBytes)),
+          scales(sums + kMaxActivations * kTileRows) {}
+
+    size_t rowOf(size_t lane) const { return row + (lane < numRows ? lane : numRows - 1); }
+  };
+
+  /// Cache lines to fetch while a group of activations meets a panel.
+  struct Lines {
+    const uint8_t* first;
+    size_t numPerBlock;
+  };
+  static constexpr size_t kLineBytes = 64;
+
+  static size_t scaleVectors(const Matrix& matrix) { return (matrix.numBlocks() + S::kLanes - 1) / S::kLanes; }
+
+  static void transposeScales(const Tile& tile) {
+    const size_t numBlocks = tile.matrix.numBlocks();
+    eachVector<S>(numBlocks, [&](size_t block, size_t lanes) {
+      for (size_t v = 0; v < S::kTileVectors; ++v) {
+        Floats rows[S::kLanes];
+        for (size_t i = 0; i < S::kLanes; ++i)
+          rows[i] = loadLanes<S>(tile.matrix.scales + tile.rowOf(v * S::kLanes + i) * numBlocks + block, lanes);
+        S::transpose(rows);
+        for (size_t i = 0; i < S::kLanes; ++i) S::store(tile.scales + (block + i) * kTileRows + v * S::kLanes, rows[i]);
+      }
+    });
+  }
+
+  static void multiply(const Tile& tile, size_t first, size_t count) {
+    std::memset(tile.sums, 0, count * kTileRows * sizeof(float));
+    for (size_t block = 0; block < tile.product.layout->numBlocks; block += kBlocksPerPanel) {
+      transposePanel(tile, block);
+      allActivations(tile, block, first, count);
+    }
+    for (size_t j = 0; j < count; ++j) {
+      float* out = tile.product.outputs + (first + j) * tile.product.outputStride + (tile.row - tile.product.rowBegin);
+      eachVector<S>(tile.numRows, [&](size_t i, size_t lanes) { storeLanes<S>(out + i, S::load(tile.sums + j * kTileRows + i), lanes); });
+    }
+  }
+
+  static void transposePanel(const Tile& tile, size_t firstBlock) {
+    const size_t rowBytes = tile.matrix.rowBytes();
+    const size_t start = firstBlock * kBlock * kBits / 8;
+    const size_t end = start + kPanelBytes < rowBytes ? start + kPanelBytes : rowBytes;
+    for (size_t byte = start; byte < end; byte += S::kBytes) {
+      const size_t numBytes = end - byte < S::kBytes ? end - byte : S::kBytes;
       for (size_t v = 0; v < S::kTileVectors; ++v) {
         Floats lanes[S::kLanes];
         for (size_t i = 0; i < S::kLanes; ++i) {
-          const size_t lane = v * S::kLanes + i;
-          const uint8_t* p = matrix.weights + (row + (lane < numRows ? lane : numRows - 1)) * rowBytes + start;
-          S::prefetch(p + kTileRows * rowBytes < matrix.weights + matrix.out * rowBytes ? p + kTileRows * rowBytes : p);
+          const uint8_t* p = tile.matrix.weights + tile.rowOf(v * S::kLanes + i) * rowBytes + byte;
           lanes[i] = S::asFloats(numBytes == S::kBytes ? S::loadBytes(p) : S::loadBytesPartial(p, numBytes));
         }
         S::transpose(lanes);
-        uint8_t* target = tile + (start / 4 * S::kTileVectors + v) * S::kBytes;
-        for (size_t dword = 0; dword < numBytes / 4; ++dword)
+        uint8_t* target = tile.weights + ((byte - start) / 4 * S::kTileVectors + v) * S::kBytes;
+        for (size_t dword = 0; dword < S::kLanes; ++dword)
           S::storeBytes(target + dword * S::kTileVectors * S::kBytes, lanes[dword]);
       }
     }
   }
 
-  /// scales: [block][tile row]
-  static void transposeScales(const Matrix& matrix, size_t row, size_t numRows, float* scales) {
-    const size_t numBlocks = matrix.numBlocks();
-    for (size_t lane = 0; lane < kTileRows; ++lane) {
-      const float* from = matrix.scales + (row + (lane < numRows ? lane : numRows - 1)) * numBlocks;
-      for (size_t block = 0; block < numBlocks; ++block) scales[block * kTileRows + lane] = from[block];
-    }
-  }
-
   /// In groups as even as possible, so that none is left with a single row.
-  static void allActivations(const Product& p, size_t row, size_t numRows, const uint8_t* tile, const float* scales) {
-    const size_t numGroups = (p.numActivations + S::kTileColumns - 1) / S::kTileColumns;
+  static void allActivations(const Tile& tile, size_t block, size_t first, size_t count) {
+    const size_t numGroups = (count + S::kTileColumns - 1) / S::kTileColumns;
+    // Meanwhile the next tile is fetched in the order of memory: as much of it as this panel has of this one, a little with each
+    // block, because many requests at once would be waited for.
+    const size_t linesPerBlock = (kTileRows * kPanelBytes / kBlocksPerPanel / kLineBytes + numGroups - 1) / numGroups;
+    const uint8_t* next = tile.matrix.weights + (tile.row + kTileRows) * tile.matrix.rowBytes() + kTileRows * block * kBlock * kBits / 8;
     for (size_t group = 0; group < numGroups; ++group) {
-      const size_t first = p.numActivations * group / numGroups;
-      const size_t count = p.numActivations * (group + 1) / numGroups - first;
-      columns<S::kTileColumns>(count, p, row, numRows, first, tile, scales);
+      const size_t begin = count * group / numGroups;
+      const size_t end = count * (group + 1) / numGroups;
+      const Lines lines{next + group * kBlocksPerPanel * linesPerBlock * kLineBytes, linesPerBlock};
+      columns<S::kTileColumns>(end - begin, tile, block, tile.product.activations + first + begin, tile.sums + begin * kTileRows, lines);
     }
   }
 
   template <size_t kColumns>
-  static void columns(size_t count, const Product& p, size_t row, size_t numRows, size_t first, const uint8_t* tile,
-                      const float* scales) {
+  static void columns(size_t count, const Tile& tile, size_t block, const void* const* activations, float* sums, Lines lines) {
     if constexpr (kColumns > 1)
-      if (count < kColumns) return columns<kColumns - 1>(count, p, row, numRows, first, tile, scales);
-    product<kColumns>(p, row, numRows, first, tile, scales);
+      if (count < kColumns) return columns<kColumns - 1>(count, tile, block, activations, sums, lines);
+    addPanel<kColumns>(tile, block, activations, sums, lines);
   }
 
   template <size_t kColumns>
-  static void product(const Product& p, size_t row, size_t numRows, size_t first, const uint8_t* tile,
-                      const float* scales) {
-    const ActivationLayout& layout = *p.layout;
+  static void addPanel(const Tile& tile, size_t firstBlock, const void* const* rows, float* sums, Lines lines) {
+    const ActivationLayout& layout = *tile.product.layout;
     const uint8_t* activations[kColumns];
-    for (size_t j = 0; j < kColumns; ++j) activations[j] = static_cast<const uint8_t*>(p.activations[first + j]);
-    Floats sums[S::kTileVectors][kColumns];
-    for (auto& vectorSums : sums)
-      for (auto& sum : vectorSums) sum = S::zero();
-    for (size_t block = 0; block < layout.numBlocks; ++block)
-      addBlock<kColumns>(layout, block, activations, tile + block * kDwordsPerBlock * S::kTileVectors * S::kBytes,
-                         scales + block * kTileRows, sums);
-    for (size_t v = 0; v < S::kTileVectors && v * S::kLanes < numRows; ++v) {
-      const size_t lanes = numRows - v * S::kLanes;
-      for (size_t j = 0; j < kColumns; ++j) {
-        float* out = p.outputs + (first + j) * p.outputStride + (row - p.rowBegin) + v * S::kLanes;
-        if (lanes >= S::kLanes) S::store(out, sums[v][j]);
-        else S::storePartial(out, sums[v][j], lanes);
-      }
+    for (size_t j = 0; j < kColumns; ++j) activations[j] = static_cast<const uint8_t*>(rows[j]);
+    Floats columnSums[S::kTileVectors][kColumns];
+    for (size_t j = 0; j < kColumns; ++j)
+      for (size_t v = 0; v < S::kTileVectors; ++v) columnSums[v][j] = S::load(sums + j * kTileRows + v * S::kLanes);
+    for (size_t i = 0; i < kBlocksPerPanel && firstBlock + i < layout.numBlocks; ++i) {
+      for (size_t k = 0; k < lines.numPerBlock; ++k) S::prefetch(lines.first + (i * lines.numPerBlock + k) * kLineBytes);
+      addBlock<kColumns>(layout, firstBlock + i, activations, tile.weights + i * kDwordsPerBlock * S::kTileVectors * S::kBytes,
+                         tile.scales + (firstBlock + i) * kTileRows, columnSums);
     }
+    for (size_t j = 0; j < kColumns; ++j)
+      for (size_t v = 0; v < S::kTileVectors; ++v) S::store(sums + j * kTileRows + v * S::kLanes, columnSums[v][j]);
   }
 
   template <size_t kColumns>

@@ -17,7 +17,7 @@ struct Avx2 {
   static constexpr size_t kLanes = 8;
   /// Without VNNI, dotBytes makes the weights signed itself, since unsigned ones would saturate.
   static constexpr int kByteZeroPoint = kVnni ? 128 : 0;
-  static constexpr size_t kDotRows = 2;
+  static constexpr size_t kDotRows = 1;
   static constexpr size_t kTileVectors = 1;
   static constexpr size_t kTileColumns = 6;
   static constexpr size_t kTileMinActivations = 8;

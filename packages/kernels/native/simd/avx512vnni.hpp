@@ -16,11 +16,11 @@ struct Avx512Vnni {
   static constexpr size_t kLanes = 16;
   /// What dotBytes leaves to be subtracted: 8-bit weights enter the product as they are stored.
   static constexpr int kByteZeroPoint = 128;
-  static constexpr size_t kDotRows = 4;
+  static constexpr size_t kDotRows = 1;
   static constexpr size_t kTileVectors = 2;
   static constexpr size_t kTileColumns = 6;
   /// From this many activation rows on, transposing the weights costs less than it saves.
-  static constexpr size_t kTileMinActivations = 8;
+  static constexpr size_t kTileMinActivations = 6;
 
   static Bytes loadBytes(const void* p) { return _mm512_loadu_si512(p); }
   static Bytes loadBytesPartial(const void* p, size_t n) {

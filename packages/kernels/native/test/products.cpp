@@ -80,6 +80,10 @@ void testProducts() {
         for (const size_t numBlocks : {1, 2, 3, 4, 5, 7})
           for (const size_t numRows : {1, 2, 3, 4, 5, 7, 8, 9, 13, 17})
             checkProduct(*kernels, 1 + randomBelow(70), block * numBlocks, bits, block, numRows);
+    // More than one panel along the rows, and more activations than share one.
+    for (const size_t bits : {4, 8})
+      for (const size_t block : {32, 128})
+        for (const size_t numRows : {1, 9, 131}) checkProduct(*kernels, 37, block * 37, bits, block, numRows);
     for (const size_t in : {1, 5, 16, 48, 100})
       for (const size_t numRows : {1, 2, 3, 4, 6}) checkProduct(*kernels, 1 + randomBelow(40), in, 32, 0, numRows);
     checkNotFinite(*kernels, 4);

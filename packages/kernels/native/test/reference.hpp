@@ -33,7 +33,13 @@ inline std::vector<double> rounded(const Matrix& m, const float* x) {
   return values;
 }
 
-/// [rows, out]; `magnitude` receives for each the sum of the terms' sizes, to which rounding is relative.
+/// The largest size that a weight can have: what rounding is relative to where weights enter products with their zero point.
+inline double weightBound(const Matrix& m, size_t out, size_t i) {
+  if (m.bits == WeightBits::k32) return std::fabs(weightAt(m, out, i));
+  return std::fabs(m.scales[out * m.numBlocks() + i / m.block]) * (1 << (static_cast<int>(m.bits) - 1));
+}
+
+/// [rows, out]; `magnitude` receives for each the sum of the terms' largest sizes, to which rounding is relative.
 inline std::vector<float> product(const Matrix& m, const std::vector<float>& x, std::vector<double>* magnitude = nullptr) {
   std::vector<float> y;
   for (size_t start = 0; start < x.size(); start += m.in) {
@@ -41,9 +47,8 @@ inline std::vector<float> product(const Matrix& m, const std::vector<float>& x, 
     for (size_t out = 0; out < m.out; ++out) {
       double sum = 0, size = 0;
       for (size_t i = 0; i < m.in; ++i) {
-        const double term = weightAt(m, out, i) * row[i];
-        sum += term;
-        size += std::fabs(term);
+        sum += weightAt(m, out, i) * row[i];
+        size += weightBound(m, out, i) * std::fabs(row[i]);
       }
       y.push_back(static_cast<float>(sum));
       if (magnitude != nullptr) magnitude->push_back(size);
