@@ -1,4 +1,9 @@
-import { type DispatchRequest, type DispatchResponse, type DispatchStream } from './worker-client.js';
+import {
+  type DispatchRequest,
+  type DispatchResponse,
+  type DispatchStream,
+  type WorkerClient,
+} from './worker-client.js';
 
 /** The demo model. */
 export const NUM_LAYERS = 4;
@@ -26,14 +31,33 @@ export function callOf(layerIndex: number, pairsOfRows: readonly (readonly numbe
 }
 
 /** A call of layer 0 that takes some hundred milliseconds: 5,000 rows, each with 64 experts. */
-export const longCall = (): Call =>
-  callOf(0, Array<number[]>(5000).fill(range(0, 64).flatMap((expertId) => [expertId, 1 / 64])));
+export const longCall = (): Call => callOf(0, manyPairs(5000));
 
-/** Keeps the worker busy with layer 0 while a call of every other layer waits. */
-export const sendLongAndShort = (stream: DispatchStream): Promise<DispatchResponse>[] => [
-  stream.call(longCall()),
-  ...range(1, NUM_LAYERS).map((layerIndex) => stream.call(callOf(layerIndex, [[1, 1]]))),
-];
+const manyPairs = (numRows: number): number[][] =>
+  Array<number[]>(numRows).fill(range(0, 64).flatMap((expertId) => [expertId, 1 / 64]));
+
+/** Calls of all layers in turn that keep a worker busy for some hundred milliseconds. */
+export const sendManyCalls = (stream: DispatchStream): Promise<DispatchResponse>[] =>
+  range(0, 40).map((i) => stream.call(callOf(i % NUM_LAYERS, manyPairs(200))));
+
+/**
+ * The same, when the worker has read all of them and some still wait in its queue. It reads no socket while it computes, so that they may
+ * be read one by one: then others are sent.
+ */
+export async function queueManyCalls(
+  client: Pick<WorkerClient, 'stats'>,
+  stream: DispatchStream,
+): Promise<Promise<DispatchResponse>[]> {
+  for (;;) {
+    const { numCalls: numBefore } = await client.stats();
+    const calls = sendManyCalls(stream);
+    for (let numCalls = 0; numCalls < numBefore + calls.length;) {
+      const stats = await client.stats();
+      numCalls = stats.numCalls;
+      if (numCalls === numBefore + calls.length && stats.numQueuedCalls > 0) return calls;
+    }
+  }
+}
 
 export const floatsOf = (bytes: Buffer): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
 

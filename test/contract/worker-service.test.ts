@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { decodeFp16, encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { pause, type ExpertmeshProcess } from '../kit/process.js';
-import { callOf, floatsOf, HIDDEN, longCall, NUM_LAYERS, range, sendLongAndShort } from './demo-calls.js';
+import { callOf, floatsOf, HIDDEN, longCall, NUM_LAYERS, range, sendManyCalls } from './demo-calls.js';
 import { assignment, DEMO_MODEL_DIR, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 import { ReferenceExperts } from './reference-experts.js';
 import { WorkerClient, type AssignRequest, type DispatchRequest } from './worker-client.js';
@@ -82,7 +82,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
 
   it('answers health and stats at once while it computes', async () => {
     const stream = client.dispatch();
-    const computed = Promise.all(sendLongAndShort(stream));
+    const computed = Promise.all(sendManyCalls(stream));
     const isComputed = settled(computed);
     await expect.poll(async () => (await client.stats()).numQueuedCalls, { interval: 5 }).toBeGreaterThan(0);
     const timesMs: number[] = [];

@@ -50,10 +50,14 @@ export function typeErrors(manifests: readonly Manifest[]): string[] {
     types: [],
   };
   const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists } = host;
-  host.fileExists = (path) => path === fileName || fileExists(path);
-  host.getSourceFile = (path, language) =>
-    path === fileName ? ts.createSourceFile(path, `${source}\nexport {};\n`, language) : getSourceFile(path, language);
-  const program = ts.createProgram([fileName], options, host);
+  const withSource: ts.CompilerHost = {
+    ...host,
+    fileExists: (path) => path === fileName || host.fileExists(path),
+    getSourceFile: (path, language) =>
+      path === fileName
+        ? ts.createSourceFile(path, `${source}\nexport {};\n`, language)
+        : host.getSourceFile(path, language),
+  };
+  const program = ts.createProgram([fileName], options, withSource);
   return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }

@@ -74,7 +74,11 @@ const admissionCommand = (verb: keyof typeof ADMISSION_METHODS, description: str
     .argument('<worker-id>', 'As "workers list" shows it.')
     .action((workerId: string, _flags: unknown, command: Command) =>
       withCoordinator(command, async (client) => {
-        const { message } = await client.unary(ADMISSION_METHODS[verb], { workerId, actor: actor() });
+        const { message } = await client.unary(ADMISSION_METHODS[verb], {
+          workerId,
+          actor: actor(),
+          untilRestart: false,
+        });
         process.stdout.write(`${message}\n`);
       }),
     );
@@ -83,13 +87,18 @@ const drainCommand = (): Command =>
   adminCommand('drain', 'Move all experts of a worker to the others while it goes on serving.')
     .argument('<worker-id>', 'As "workers list" shows it.')
     .addOption(yesFlag())
+    .option('--until-restart', 'For an upgrade: once the worker is started again, it gets experts anew.')
     .option('--json', 'Print progress as lines of JSON.')
-    .action((workerId: string, flags: YesFlags & ShowFlags, command: Command) =>
+    .action((workerId: string, flags: YesFlags & ShowFlags & { untilRestart?: true }, command: Command) =>
       withCoordinator(command, async (client) => {
         const { numReplicas } = await findWorker(client, workerId);
         const question = `Move the ${String(numReplicas)} replicas of ${workerId} to other workers?`;
         if (!(await askFirst(command, flags, question, client.signal))) return;
-        const changes = client.stream(adminService.drainWorker, { workerId, actor: actor() });
+        const changes = client.stream(adminService.drainWorker, {
+          workerId,
+          actor: actor(),
+          untilRestart: flags.untilRestart === true,
+        });
         const { message } = await followChange(changes, { asJson: flags.json === true });
         if (flags.json === undefined) process.stdout.write(`${workerId} is drained: ${message}\n`);
       }),
@@ -102,7 +111,11 @@ const removeCommand = (): Command =>
     .action((workerId: string, flags: YesFlags, command: Command) =>
       withCoordinator(command, async (client) => {
         if (!(await askFirst(command, flags, `Forget worker ${workerId}?`, client.signal))) return;
-        const { message } = await client.unary(adminService.removeWorker, { workerId, actor: actor() });
+        const { message } = await client.unary(adminService.removeWorker, {
+          workerId,
+          actor: actor(),
+          untilRestart: false,
+        });
         process.stdout.write(`${message}\n`);
       }),
     );

@@ -34,6 +34,7 @@ describe('RouteCounter', () => {
           rowIndices: Uint32Array.of(0, 1),
           rowOffsets: Uint32Array.of(0, 2, 3),
           expertIds: Uint32Array.of(0, 1, 1),
+          routingWeights: new Float32Array(3),
         },
       ],
     );

@@ -103,23 +103,24 @@ export class ClusterControl implements ClusterAdmin {
     return { message: `worker ${workerId} is forgotten${moved}` };
   }
 
-  async *drain({ workerId, actor }: WorkerCommand): AsyncGenerator<ChangeProgress, void, undefined> {
+  async *drain({ workerId, actor, untilRestart }: WorkerCommand): AsyncGenerator<ChangeProgress, void, undefined> {
     const office = this.#office();
     const { admission, planner } = this.#options;
     admission.requireKnown(workerId);
     const before = admission.of(workerId);
     if (admission.numReplicas(workerId) === 0) {
-      await this.#admit(workerId, actor, 'drained', 'drain');
+      await this.#admit(workerId, actor, 'drained', 'drain', untilRestart);
       yield ended(ChangeProgress_State.STATE_NOT_NEEDED, `worker ${workerId} holds no experts`);
       return;
     }
     const made = await planner.make({ policy: 'balanced', leaving: new Set([workerId]) });
-    await this.#admit(workerId, actor, 'draining', 'drain');
+    await this.#admit(workerId, actor, 'draining', 'drain', untilRestart);
     let last: ChangeProgress | undefined;
     for await (last of this.#move(made, 'balanced', actor, `worker ${workerId} is drained`, office)) yield last;
     const isDone = last?.state !== ChangeProgress_State.STATE_ROLLED_BACK;
     if (office.signal.aborted) return;
-    await admission.set(workerId, isDone ? 'drained' : before === 'draining' ? 'accepting' : before);
+    if (isDone) await admission.set(workerId, 'drained', untilRestart);
+    else await admission.set(workerId, before === 'draining' ? 'accepting' : before);
   }
 
   async placement({ version }: GetPlacementRequest): Promise<PlacementView> {
@@ -208,10 +209,11 @@ export class ClusterControl implements ClusterAdmin {
     actor: string,
     admission: Parameters<WorkerAdmission['set']>[1],
     action: string,
+    isUntilRestart?: boolean,
   ): Promise<void> {
     this.#options.admission.requireKnown(workerId);
     const before = this.#options.admission.of(workerId);
-    await this.#options.admission.set(workerId, admission);
+    await this.#options.admission.set(workerId, admission, isUntilRestart);
     this.#options.onAudit({ actor, action: `${action} worker ${workerId}`, before, after: admission, outcome: 'done' });
   }
 

@@ -95,7 +95,12 @@ export class LeaderDuties {
     if (inForce === undefined) return this.#placeFirst(office);
     if (changes.running !== undefined) return undefined;
     if (inForce.change !== undefined) return changes.resume(office);
-    for (const workerId of admission.drainedByNow) await admission.set(workerId, 'drained');
+    for (const workerId of admission.drainedByNow)
+      await admission.set(workerId, 'drained', admission.isUntilRestart(workerId));
+    for (const workerId of admission.rejoinedByNow) await admission.set(workerId, 'accepting');
+    const back = admission.backByNow;
+    for (const workerId of back) await admission.set(workerId, 'accepting');
+    if (back.length > 0) return this.#giveAgain(back, office);
     return this.#repair(office);
   }
 
@@ -124,6 +129,14 @@ export class LeaderDuties {
         return changes.begin({ ...order, reason, redundantExperts, survive, placement: plan.placement }, office);
       }
     }
+  }
+
+  async #giveAgain(workerIds: readonly string[], office: Office): Promise<void> {
+    const { changes, planner } = this.#options;
+    const { plan, baseVersion, redundantExperts, survive } = await planner.make({ policy: 'balanced' });
+    const reason = `${workerIds.join(', ')}: started again after a drain`;
+    const order = { actor: LEADER_ACTOR, policy: 'balanced', reason, redundantExperts, survive } as const;
+    await changes.start({ ...order, placement: plan.placement, expectedVersion: baseVersion }, office);
   }
 
   async #repair(office: Office): Promise<void> {

@@ -9,9 +9,9 @@ export type Admission = 'accepting' | WorkerAdmissions['workers'][string];
 /** What operators say of workers. All that change something act in office, and throw as PlacementStore for writes. */
 export class WorkerAdmission {
   readonly #store: PlacementStore;
-  readonly #membership: Membership;
+  readonly #membership: Pick<Membership, 'known' | 'has'>;
 
-  constructor(store: PlacementStore, membership: Membership) {
+  constructor(store: PlacementStore, membership: Pick<Membership, 'known' | 'has'>) {
     this.#store = store;
     this.#membership = membership;
   }
@@ -59,15 +59,46 @@ export class WorkerAdmission {
     );
   }
 
-  async set(workerId: string, admission: Admission): Promise<void> {
-    const { workers, removedBootIds } = this.#store.admissions;
-    const bootId = this.#membership.known.get(workerId)?.stats?.bootId ?? '';
+  /** @param isUntilRestart whether it is said of the worker's process that runs now alone, and not of the next one. */
+  async set(workerId: string, admission: Admission, isUntilRestart = admission === 'removed'): Promise<void> {
+    const { workers, untilRestart } = this.#store.admissions;
+    const bootId = this.#bootId(workerId) ?? '';
+    // A drain is of the process that ran when it began; a removal is of the one that runs now.
+    const bootIds = { [workerId]: bootId, ...untilRestart, ...(admission === 'removed' && { [workerId]: bootId }) };
     await this.#store.writeAdmissions({
       formatVersion: 1,
       workers: admission === 'accepting' ? without(workers, workerId) : { ...workers, [workerId]: admission },
-      removedBootIds:
-        admission === 'removed' ? { ...removedBootIds, [workerId]: bootId } : without(removedBootIds, workerId),
+      untilRestart: isUntilRestart ? bootIds : without(untilRestart, workerId),
     });
+  }
+
+  /** Whether a worker is drained, or being drained, only to be started again. */
+  isUntilRestart(workerId: string): boolean {
+    return this.of(workerId) !== 'removed' && this.#store.admissions.untilRestart[workerId] !== undefined;
+  }
+
+  /** Workers that were drained to be started again, and have been. */
+  get backByNow(): string[] {
+    return Object.entries(this.#store.admissions.untilRestart)
+      .filter(([workerId, bootId]) => this.isUntilRestart(workerId) && this.#isUpAsAnother(workerId, bootId))
+      .map(([workerId]) => workerId);
+  }
+
+  /** Removed workers in whose place another process has come. */
+  get rejoinedByNow(): string[] {
+    const { workers, untilRestart } = this.#store.admissions;
+    return Object.entries(untilRestart)
+      .filter(([workerId, bootId]) => workers[workerId] === 'removed' && this.#isUpAsAnother(workerId, bootId))
+      .map(([workerId]) => workerId);
+  }
+
+  #isUpAsAnother(workerId: string, bootId: string): boolean {
+    const worker = this.#membership.known.get(workerId);
+    return worker?.state === 'up' && worker.stats?.bootId !== bootId;
+  }
+
+  #bootId(workerId: string): string | undefined {
+    return this.#membership.known.get(workerId)?.stats?.bootId;
   }
 
   /** Workers that were to be drained, and hold nothing any more. */

@@ -34,8 +34,8 @@ export type PartsObserver = (workerIds: readonly string[], parts: readonly Dispa
 
 /**
  * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are checked
- * and added up in the placement's order of workers, those that were sent again in the place of what they stand for. So the same parts
- * have the same bits; which replicas took part changes only how the terms of a sum are grouped, which is rounding of the last bits.
+ * and added up in the placement's order of workers, also what was sent again, so that the same parts have the same bits. Which replicas
+ * took part changes only how the terms of a sum are grouped, and that only the rounding of its last bits.
  * Lives in the engine thread.
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {

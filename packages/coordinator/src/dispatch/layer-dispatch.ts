@@ -37,7 +37,9 @@ export class LayerDispatch {
   readonly #context: DispatchContext;
   readonly #endMs: number;
   readonly #failed = new FailedReplicas();
+  /** One for all parts of the call, so that they wait no longer together than one alone. */
   #newerRouter: Promise<void> | undefined;
+  readonly #pairsThatWaited = new Set<number>();
 
   constructor(call: LayerCall, context: DispatchContext) {
     this.#call = call;
@@ -89,16 +91,18 @@ export class LayerDispatch {
   }
 
   // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is about to load it.
-  // That is waited for once; of a worker that is away, nobody knows whether it comes back.
+  // A pair waits for that once; of a worker that is away, nobody knows whether it comes back.
   async #waitForReplica(
     pairs: readonly number[],
     router: ReplicaRouter,
     error: ExpertmeshError,
     attempt: number,
   ): Promise<readonly PartOutcome[]> {
-    if (failoverReason(error) !== 'not_held' || this.#newerRouter !== undefined) return this.#give(pairs, error);
+    const hasWaited = pairs.some((pair) => this.#pairsThatWaited.has(pair));
+    if (failoverReason(error) !== 'not_held' || hasWaited) return this.#give(pairs, error);
+    for (const pair of pairs) this.#pairsThatWaited.add(pair);
     const waitMs = Math.min(NEWER_PLACEMENT_WAIT_MS, this.#remainingMs());
-    this.#newerRouter = this.#context.newerRouter(router, waitMs);
+    this.#newerRouter ??= this.#context.newerRouter(router, waitMs);
     await this.#newerRouter;
     this.#failed.forgetMissing();
     return this.#routeAnew(pairs, error, attempt);

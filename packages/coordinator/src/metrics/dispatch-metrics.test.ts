@@ -20,11 +20,11 @@ const worker: WorkerDispatchStats = {
 
 it('shows what the dispatcher has counted by the time that it is asked', async () => {
   const registry = new Registry();
-  let stats: DispatchStats | undefined;
-  registerDispatchMetrics(registry, () => stats);
+  const reported: DispatchStats[] = [];
+  registerDispatchMetrics(registry, () => reported.at(-1));
   expect(await registry.metrics()).not.toContain('worker=');
   const failovers = [{ workerId: 'b', reason: 'not_held', numFailovers: 2 }] as const;
-  stats = { placementVersion: 1, workers: [worker], failovers };
+  reported.push({ placementVersion: 1, workers: [worker], failovers });
   await registry.metrics();
   const text = await registry.metrics();
   expect(text).toContain('expertmesh:dispatch_bytes_total{worker="a",direction="sent"} 300');

@@ -95,7 +95,9 @@ export class RouteTally {
   #addTokens({ tokens, activeSteps }: RouteCounts, layer: number, expertIds: RoutedIds): void {
     const seen = this.#seen.fill(0);
     const firstExpert = layer * this.#shape.numExperts;
-    for (const expertId of expertIds) {
+    const numIds = expertIds.length;
+    for (let pair = 0; pair < numIds; pair++) {
+      const expertId = expertIds[pair] ?? 0;
       const entry = firstExpert + expertId;
       tokens[entry] = (tokens[entry] ?? 0) + 1;
       if (seen[expertId] === 1) continue;

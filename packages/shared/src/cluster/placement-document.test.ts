@@ -128,7 +128,7 @@ describe('the records beside it', () => {
       formatVersion: 1,
       epoch: 2,
       workers: { a: 'cordoned', 'b.lan:1': 'removed' },
-      removedBootIds: { 'b.lan:1': 'boot-1' },
+      untilRestart: { 'b.lan:1': 'boot-1' },
     };
     expect(parseWorkerAdmissions(encodeWorkerAdmissions(admissions))).toEqual(admissions);
     expect(() => parseWorkerAdmissions(encode({ ...admissions, workers: { a: 'gone' } }))).toThrow('workers.a');

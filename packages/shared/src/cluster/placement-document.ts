@@ -38,8 +38,8 @@ export interface WorkerAdmissions {
   readonly epoch: number;
   /** Workers that are not named are accepting. */
   readonly workers: Readonly<Record<string, 'cordoned' | 'draining' | 'drained' | 'removed'>>;
-  /** Of removed workers that ran at that time: another process of the same id joins anew. */
-  readonly removedBootIds: Readonly<Record<string, string>>;
+  /** Boot ids of workers of which it is said for this process alone: of removed ones, and of those that are drained to be started again. */
+  readonly untilRestart: Readonly<Record<string, string>>;
 }
 
 export const encodePlacementDocument = (document: PlacementDocument): Uint8Array =>
@@ -98,6 +98,6 @@ const ADMISSIONS: DocumentKind<WorkerAdmissions> = {
     formatVersion,
     epoch: count,
     workers: z.record(z.string(), z.enum(['cordoned', 'draining', 'drained', 'removed'])),
-    removedBootIds: z.record(z.string(), z.string()),
+    untilRestart: z.record(z.string(), z.string()),
   }),
 };

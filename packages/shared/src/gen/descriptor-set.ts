@@ -708,6 +708,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 2,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_STRING"
+      },
+      {
+       "name": "untilRestart",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
       }
      ]
     },

@@ -18,8 +18,8 @@ export type WorkerCost = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPer
 // As in the coordinator's dispatch/route-pairs.ts and replica-router.ts, which say why.
 const MESSAGE_COST = 1.5;
 const ROW_COST = 0.1;
-const RECENT_SHARE = 0.05;
-const MAX_RECENT_COST = 1;
+const RECENT_SHARE = 0.02;
+const MAX_RECENT_COST = 3;
 const KEPT_PER_CALL = 0.99;
 
 /**
@@ -91,7 +91,7 @@ export class DispatchSimulation {
     if (chosen.length > 0) this.#choose(holders, chosen);
     if (holders.hasChoices)
       for (let w = 0; w < this.#seconds.length; w++)
-        holders.recentSeconds[w] = KEPT_PER_CALL * (holders.recentSeconds[w] ?? 0) + (this.#seconds[w] ?? 0);
+        holders.recentSeconds[w] = KEPT_PER_CALL * (holders.recentSeconds[w] ?? 0) + this.#pairSeconds(w);
     return this.#result;
   }
 
@@ -135,7 +135,7 @@ export class DispatchSimulation {
       const sending = this.#isNeeded[needed + w] === 1 ? 0 : (rows[w] ?? 0) > 0 ? ROW_COST : MESSAGE_COST;
       const recent = Math.min(RECENT_SHARE * ((recentSeconds[w] ?? 0) - leastRecent), MAX_RECENT_COST * expertCost);
       const isActive = lastPass[slot] === this.#passId;
-      const cost = (this.#seconds[w] ?? 0) + this.#pairSeconds(w, isActive) + sending * expertCost + recent;
+      const cost = (this.#seconds[w] ?? 0) + this.#marginalSeconds(w, isActive) + sending * expertCost + recent;
       if (cost >= bestCost) continue;
       best = slot;
       bestCost = cost;
@@ -148,7 +148,7 @@ export class DispatchSimulation {
     const isActive = lastPass[slot] === this.#passId;
     const needed = Math.floor(pair / this.#topK) * this.#seconds.length + w;
     tokens[w] = (tokens[w] ?? 0) + 1;
-    this.#seconds[w] = (this.#seconds[w] ?? 0) + this.#pairSeconds(w, isActive);
+    this.#seconds[w] = (this.#seconds[w] ?? 0) + this.#marginalSeconds(w, isActive);
     if (this.#isNeeded[needed] === 0) {
       this.#isNeeded[needed] = 1;
       rows[w] = (rows[w] ?? 0) + 1;
@@ -158,7 +158,12 @@ export class DispatchSimulation {
     activeExperts[w] = (activeExperts[w] ?? 0) + 1;
   }
 
-  #pairSeconds(w: number, isActive: boolean): number {
+  /** What the worker's pairs would cost if each were alone. */
+  #pairSeconds(w: number): number {
+    return (this.#result.tokens[w] ?? 0) * this.#marginalSeconds(w, false);
+  }
+
+  #marginalSeconds(w: number, isActive: boolean): number {
     const cost = this.#costs[w];
     return (isActive ? 0 : (cost?.secondsPerActiveExpert ?? 0)) + (cost?.secondsPerToken ?? 0);
   }
@@ -171,7 +176,7 @@ interface LayerHolders {
   readonly hasChoices: boolean;
   /** The pass in which each replica had a row last. */
   readonly lastPass: Float64Array;
-  /** [workers] What the layer gave them lately. */
+  /** [workers] What the layer's pairs were worth that they had lately. */
   readonly recentSeconds: Float64Array;
 }
 

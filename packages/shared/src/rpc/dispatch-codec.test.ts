@@ -8,6 +8,7 @@ import {
   encodeDispatchCall,
 } from './dispatch-codec.js';
 import {
+  type CallError,
   type DispatchAnswer,
   type DispatchCall,
   WIRE_DTYPES,
@@ -67,13 +68,18 @@ function randomAnswer(random: Random): DispatchAnswer {
     numRows,
     hiddenSize,
     numPairs: integer(random, 1000),
-    error: failed ? { code: 'data_loss', message: 'résumé 损坏' } : undefined,
+    error: failed ? randomError(random) : undefined,
     queueUs: integer(random, 2 ** 20),
     computeUs: integer(random, 2 ** 20),
     numCallsTogether: 1 + integer(random, 4),
     ...(failed ? NO_ROWS : randomRows(random, randomDtype(random), numRows, hiddenSize)),
   };
 }
+
+const randomError = (random: Random): CallError =>
+  random() < 0.5
+    ? { code: 'data_loss', message: 'résumé 损坏' }
+    : { code: 'failed_precondition', message: 'elsewhere', missingExpertIds: [integer(random, 512), 511] };
 
 const bytesOf = (tensor: ArrayBufferView): Uint8Array =>
   new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
@@ -96,7 +102,7 @@ const toGenerated = (call: DispatchCall): DispatchRequest => ({
 const toGeneratedAnswer = (answer: DispatchAnswer): DispatchResponse => ({
   ...answer,
   rowDtype: DTYPE_NUMBER[answer.rowDtype],
-  error: answer.error,
+  error: answer.error && { ...answer.error, missingExpertIds: [...(answer.error.missingExpertIds ?? [])] },
   rowScales: [...(answer.rowScales ?? [])],
   rows: Uint8Array.from(bytesOf(answer.rows)),
 });

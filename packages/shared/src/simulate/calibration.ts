@@ -5,7 +5,7 @@ import { type StepPrediction } from './predict-step.js';
 export interface MeasuredStep {
   /** Of a layer. */
   readonly dense: number;
-  /** Of a layer, on its slowest worker. */
+  /** Of a layer, while any worker computes. */
   readonly compute: number;
   /** Everything else of a layer. */
   readonly overhead: number;

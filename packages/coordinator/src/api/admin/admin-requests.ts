@@ -15,7 +15,8 @@ const MAX_LISTED = 1000;
 const actor = z.string().max(200).default('');
 const version = z.coerce.number().int().nonnegative();
 
-export const actorSchema = z.strictObject({ actor });
+export const workerCommandSchema = z.strictObject({ actor });
+export const drainSchema = z.strictObject({ actor, untilRestart: z.boolean().default(false) });
 
 export const placementQuery: z.ZodType<GetPlacementRequest> = z.strictObject({ version: version.default(0) });
 

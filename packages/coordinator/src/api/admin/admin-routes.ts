@@ -1,13 +1,14 @@
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { clusterJson, progressJson, workerJson } from '@expertmesh/shared/admin/admin-json';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { type ChangeProgress, type WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type AdminApi, type AdminCaller } from '../../admin/admin-api.js';
 import { sendEventStream } from '../event-stream.js';
 import { httpError, logError, sendHttpError, toHttpError } from '../http-error.js';
 import { parseRequest } from '../parse-request.js';
 import {
-  actorSchema,
+  drainSchema,
+  workerCommandSchema,
   applySchema,
   historyQuery,
   placementQuery,
@@ -70,7 +71,7 @@ function workerRoutes(app: FastifyInstance, api: AdminApi): void {
       api[verb](workerCommand(request), callerOf(request, reply)),
     );
   app.post('/workers/:id/drain', (request: WorkerRequest, reply) =>
-    sendProgress(reply, api.drain(workerCommand(request), callerOf(request, reply))),
+    sendProgress(reply, api.drain(drainCommand(request), callerOf(request, reply))),
   );
 }
 
@@ -90,9 +91,15 @@ function placementRoutes(app: FastifyInstance, api: AdminApi): void {
   );
 }
 
-const workerCommand = (request: WorkerRequest) => ({
+const workerCommand = (request: WorkerRequest): WorkerCommand => ({
   workerId: request.params.id,
-  ...parseRequest(actorSchema, request.body),
+  untilRestart: false,
+  ...parseRequest(workerCommandSchema, request.body),
+});
+
+const drainCommand = (request: WorkerRequest): WorkerCommand => ({
+  workerId: request.params.id,
+  ...parseRequest(drainSchema, request.body),
 });
 
 const sendProgress = (reply: FastifyReply, changes: AsyncIterable<ChangeProgress>): Promise<FastifyReply> =>

@@ -105,9 +105,13 @@ export class Mover {
 
     // The old ones serve on until nobody calls them any more.
     world.setExtra(replicasOf(layer, 'all'));
-    if (!done.delete(layer.layerIndex)) done.add(layer.layerIndex);
-    const inForce = { formatVersion: 1, version: from.version, change: changeRecord(to, done) } as const;
+    const inForce = {
+      formatVersion: 1,
+      version: from.version,
+      change: changeRecord(to, toggled(done, layer)),
+    } as const;
     await this.#write(inForce, signal);
+    if (!done.delete(layer.layerIndex)) done.add(layer.layerIndex);
     await this.#untilApplied(stepOf({ ...inForce, epoch: 0 }), signal);
     world.setExtra(new Map());
     await this.#untilDropped(layer, signal);
@@ -129,17 +133,31 @@ export class Mover {
       for (const layer of layers.toReversed())
         if (done.has(layer.layerIndex)) await this.#switch(reversed(layer), change, done, signal);
       await this.#write({ formatVersion: 1, version: change.from.version }, signal);
+      feed.tell({ state: ChangeProgress_State.STATE_ROLLED_BACK, layersDone: 0, message: reason });
     } catch (thrown) {
       if (signal.aborted || isDeposed(thrown)) throw thrown;
-      world.setExtra(new Map());
-      const left = mergePlacements(change.from, change.to, [...done]);
-      const remainder = await world.writeRemainder(
-        left,
-        `left of the change to version ${String(change.to.version)}: ${reason}`,
-      );
-      await this.#write({ formatVersion: 1, version: remainder.version }, signal);
+      const version = await this.#keepRemainder(change, done, reason, signal);
+      const message = `${reason}; what could not be taken back either is placement ${String(version)}`;
+      feed.tell({ state: ChangeProgress_State.STATE_ROLLED_BACK, layersDone: done.size, message });
     }
-    feed.tell({ state: ChangeProgress_State.STATE_ROLLED_BACK, layersDone: 0, message: reason });
+  }
+
+  /** @returns the version of what calls follow now, which is neither the old placement nor the new one. */
+  async #keepRemainder(
+    { from, to }: PlacementChange,
+    done: ReadonlySet<number>,
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { world } = this.#options;
+    world.setExtra(new Map());
+    const left = mergePlacements(from, to, [...done]);
+    const { version } = await world.writeRemainder(
+      left,
+      `left of the change to version ${String(to.version)}: ${reason}`,
+    );
+    await this.#write({ formatVersion: 1, version }, signal);
+    return version;
   }
 
   /** While this coordinator leads it may wait for a control plane that is away for a moment. */
@@ -186,9 +204,12 @@ export class Mover {
   }
 }
 
-const changeRecord = (to: Placement, done: ReadonlySet<number>) => ({
-  toVersion: to.version,
-  doneLayers: [...done].sort((a, b) => a - b),
+const changeRecord = ({ version }: Placement, doneLayers: readonly number[]) => ({
+  toVersion: version,
+  doneLayers: doneLayers.toSorted((a, b) => a - b),
 });
+
+const toggled = (done: ReadonlySet<number>, { layerIndex }: LayerSwitch): number[] =>
+  done.has(layerIndex) ? [...done].filter((other) => other !== layerIndex) : [...done, layerIndex];
 
 const isDeposed = (thrown: unknown): boolean => ExpertmeshError.from(thrown).code === 'cancelled';

@@ -100,7 +100,7 @@ describe('PlacementStore', () => {
 
   it('goes on with what the last process left when the control plane is empty, and puts it back in office', async () => {
     const { memory, store } = await openLeader(new EmbeddedControlPlane(logger));
-    await store.writeAdmissions({ formatVersion: 1, workers: { b: 'cordoned' }, removedBootIds: {} });
+    await store.writeAdmissions({ formatVersion: 1, workers: { b: 'cordoned' }, untilRestart: {} });
     const controlPlane = new EmbeddedControlPlane(logger);
     const { store: restarted } = await open(controlPlane, memory);
     expect(restarted.inForce?.version).toBe(1);

@@ -39,7 +39,7 @@ export interface PlacementStoreOptions {
 
 /** Documents that are kept; older ones are forgotten, on disk too. */
 const MAX_DOCUMENTS = 50;
-const NO_ADMISSIONS: WorkerAdmissions = { formatVersion: 1, epoch: 0, workers: {}, removedBootIds: {} };
+const NO_ADMISSIONS: WorkerAdmissions = { formatVersion: 1, epoch: 0, workers: {}, untilRestart: {} };
 
 /**
  * What this coordinator knows of placements, whether the control plane is there or not. Whoever leads writes; the control plane tells all

@@ -36,7 +36,7 @@ export class Membership {
   readonly #directory: MemberDirectory<WorkerRecord> | undefined;
   readonly #addresses = new Map<string, NetworkAddress>();
   #placed: readonly string[] = [];
-  #admissions: Pick<WorkerAdmissions, 'workers' | 'removedBootIds'> = { workers: {}, removedBootIds: {} };
+  #admissions: Pick<WorkerAdmissions, 'workers' | 'untilRestart'> = { workers: {}, untilRestart: {} };
 
   constructor(options: MembershipOptions) {
     const { clock, controlPlane, logger } = options;
@@ -74,7 +74,7 @@ export class Membership {
     this.#update();
   }
 
-  setAdmissions(admissions: Pick<WorkerAdmissions, 'workers' | 'removedBootIds'>): void {
+  setAdmissions(admissions: Pick<WorkerAdmissions, 'workers' | 'untilRestart'>): void {
     this.#admissions = admissions;
     this.#update();
   }
@@ -123,6 +123,6 @@ export class Membership {
   #isRemoved(workerId: string): boolean {
     if (this.#admissions.workers[workerId] !== 'removed' || this.#placed.includes(workerId)) return false;
     const bootId = this.#directory?.get(workerId)?.record.bootId;
-    return bootId === undefined || bootId === this.#admissions.removedBootIds[workerId];
+    return bootId === undefined || bootId === this.#admissions.untilRestart[workerId];
   }
 }

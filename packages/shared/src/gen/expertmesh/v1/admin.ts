@@ -126,6 +126,8 @@ export interface CoordinatorView {
 export interface WorkerCommand {
   workerId: string;
   actor: string;
+  /** Of DrainWorker: once the worker has been started again, it gets experts anew. */
+  untilRestart: boolean;
 }
 
 export interface CommandOutcome {
@@ -1154,7 +1156,7 @@ export const CoordinatorView: MessageFns<CoordinatorView> = {
 };
 
 function createBaseWorkerCommand(): WorkerCommand {
-  return { workerId: "", actor: "" };
+  return { workerId: "", actor: "", untilRestart: false };
 }
 
 export const WorkerCommand: MessageFns<WorkerCommand> = {
@@ -1164,6 +1166,9 @@ export const WorkerCommand: MessageFns<WorkerCommand> = {
     }
     if (message.actor !== "") {
       writer.uint32(18).string(message.actor);
+    }
+    if (message.untilRestart !== false) {
+      writer.uint32(24).bool(message.untilRestart);
     }
     return writer;
   },
@@ -1197,6 +1202,14 @@ export const WorkerCommand: MessageFns<WorkerCommand> = {
             message.actor = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.untilRestart = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1216,6 +1229,7 @@ export const WorkerCommand: MessageFns<WorkerCommand> = {
     const message = createBaseWorkerCommand();
     message.workerId = object.workerId ?? "";
     message.actor = object.actor ?? "";
+    message.untilRestart = object.untilRestart ?? false;
     return message;
   },
 };

@@ -1,0 +1,179 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type AssignRequest, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { createLogger } from '@expertmesh/shared/process/logger';
+import { describe, expect, it } from 'vitest';
+import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { type Shards } from '../placement/shards.js';
+import { KnownWorkers } from './known-workers.js';
+import { WorkerCommander } from './worker-commander.js';
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const shards = (...expertIds: number[]): Shards => (expertIds.length === 0 ? [] : [{ layerIndex: 0, expertIds }]);
+
+/** One worker that does what it is told when the test lets it, and reports it when it is asked. */
+function setUp() {
+  const clock = new DrivenClock();
+  const known = new KnownWorkers(clock);
+  const requests: (AssignRequest | { readonly unloadEpoch: number })[] = [];
+  const state = {
+    wanted: shards(1, 2) as Shards | undefined,
+    epoch: 1 as number | undefined,
+    error: undefined as ExpertmeshError | undefined,
+    held: [] as Shards,
+    heldEpoch: 0,
+    bootId: 'boot-1',
+    mayEnd: Promise.resolve(),
+  };
+  const report = (): void => {
+    const stats = WorkerStats.create({ bootId: state.bootId, epoch: state.heldEpoch, shards: [...state.held] });
+    known.apply({ type: 'stats', workerId: 'a', stats });
+  };
+  const answer = async (held: Shards, epoch: number): Promise<void> => {
+    await state.mayEnd;
+    if (state.error !== undefined) throw state.error;
+    state.held = held;
+    state.heldEpoch = epoch;
+  };
+  const refusals: string[] = [];
+  const commander = new WorkerCommander({
+    storeId: 'store-1',
+    known,
+    commands: () => ({
+      hold: async (request, onProgress) => {
+        requests.push(request);
+        onProgress({ placementVersion: 1, loadedBytes: 0, totalBytes: 1, loadedLayers: 0, totalLayers: 1 });
+        await answer(request.shards, request.epoch);
+      },
+      unload: async (unloadEpoch) => {
+        requests.push({ unloadEpoch });
+        await answer([], unloadEpoch);
+      },
+    }),
+    wanted: () => state.wanted,
+    placementVersion: () => 5,
+    epoch: () => state.epoch,
+    refresh: () => {
+      report();
+      commander.reconcile('a');
+    },
+    onRefusal: (_, { message }) => refusals.push(message),
+    onProgress: () => undefined,
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    clock,
+    random: () => 0,
+  });
+  known.apply({ type: 'up', workerId: 'a', dataAddress: 'a:1', bootId: 'boot-1' });
+  report();
+  return { clock, known, commander, state, requests, refusals, report };
+}
+
+describe('WorkerCommander', () => {
+  it('has a worker hold what it should, once, under the placement and the epoch in force', async () => {
+    const { commander, requests } = setUp();
+    commander.reconcileAll();
+    commander.reconcile('a');
+    await settle();
+    commander.reconcileAll();
+    await settle();
+    expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2) }]);
+  });
+
+  it('does nothing out of office, nor before there is a placement', async () => {
+    const { commander, state, requests } = setUp();
+    state.epoch = undefined;
+    commander.reconcileAll();
+    state.epoch = 1;
+    state.wanted = undefined;
+    commander.reconcileAll();
+    await settle();
+    expect(requests).toEqual([]);
+  });
+
+  it('says what has changed meanwhile when the command under way has ended', async () => {
+    const { commander, state, requests } = setUp();
+    let end: () => void = () => undefined;
+    state.mayEnd = new Promise((resolve) => (end = resolve));
+    commander.reconcileAll();
+    state.wanted = shards(3);
+    commander.reconcileAll();
+    expect(requests).toHaveLength(1);
+    end();
+    await settle();
+    expect(requests.at(-1)).toMatchObject({ shards: shards(3) });
+  });
+
+  it('unloads a worker that is to hold nothing', async () => {
+    const { commander, state, requests } = setUp();
+    commander.reconcileAll();
+    await settle();
+    state.wanted = [];
+    commander.reconcileAll();
+    await settle();
+    expect(requests.at(-1)).toEqual({ unloadEpoch: 1 });
+  });
+
+  it('tries again after growing delays where a worker refuses, at once when something else is wanted', async () => {
+    const { clock, commander, state, requests, refusals } = setUp();
+    state.error = new ExpertmeshError('resource_exhausted', 'full');
+    commander.reconcileAll();
+    await settle();
+    commander.reconcileAll();
+    await settle();
+    expect(requests).toHaveLength(1);
+    clock.advance(100);
+    await settle();
+    clock.advance(100);
+    await settle();
+    expect(requests).toHaveLength(2);
+    clock.advance(100);
+    await settle();
+    expect(requests).toHaveLength(3);
+    expect(refusals).toEqual(['full', 'full', 'full']);
+    expect(commander.refusal('a')?.code).toBe('resource_exhausted');
+    state.wanted = shards(3);
+    state.error = undefined;
+    commander.forgetRefusals();
+    commander.reconcileAll();
+    await settle();
+    expect(state.held).toEqual(shards(3));
+    expect(commander.refusal('a')).toBeUndefined();
+  });
+
+  it('gives a restarted worker its experts again', async () => {
+    const { commander, known, state, requests, report } = setUp();
+    commander.reconcileAll();
+    await settle();
+    known.apply({ type: 'down', workerId: 'a', reason: 'it has been restarted' });
+    commander.reconcile('a');
+    known.apply({ type: 'up', workerId: 'a', dataAddress: 'a:1', bootId: 'boot-2' });
+    Object.assign(state, { bootId: 'boot-2', held: [], heldEpoch: 0 });
+    report();
+    commander.reconcile('a');
+    await settle();
+    expect(requests).toHaveLength(2);
+    expect(state.held).toEqual(shards(1, 2));
+  });
+
+  it('commands every worker once under a new epoch', async () => {
+    const { commander, state, requests } = setUp();
+    commander.reconcileAll();
+    await settle();
+    state.epoch = 2;
+    commander.reconcileAll();
+    await settle();
+    expect(requests).toHaveLength(2);
+    expect(state.heldEpoch).toBe(2);
+  });
+
+  it('is silent after close', async () => {
+    const { clock, commander, state, requests } = setUp();
+    state.error = new ExpertmeshError('unavailable', 'gone');
+    commander.reconcileAll();
+    await settle();
+    commander.close();
+    clock.advance(10_000);
+    await settle();
+    expect(requests).toHaveLength(1);
+    expect(clock.numTimers).toBe(0);
+  });
+});
