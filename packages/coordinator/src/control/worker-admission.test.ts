@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { setUpPlaced } from '../../../../test/kit/leading-cluster.js';
+
+describe('WorkerAdmission', () => {
+  it('lets workers be removed that hold nothing or are away, and remembers which process that was', async () => {
+    const { store, known, admission, up } = await setUpPlaced();
+    expect(() => {
+      admission.requireRemovable('a');
+    }).toThrow('drain it first');
+    expect(() => {
+      admission.requireRemovable('x');
+    }).toThrow('there is no worker x');
+    known.apply({ type: 'down', workerId: 'a', reason: 'no answer' });
+    admission.requireRemovable('a');
+    up('d');
+    admission.requireRemovable('d');
+    await admission.set('d', 'removed');
+    expect(store.admissions.untilRestart).toEqual({ d: 'boot-1' });
+    await admission.set('d', 'accepting');
+    expect(store.admissions).toMatchObject({ workers: {}, untilRestart: {} });
+  });
+
+  it('takes another process in the place of a removed worker for a new worker', async () => {
+    const { known, admission, up, pass } = await setUpPlaced();
+    up('d');
+    await admission.set('d', 'removed');
+    await pass(1_000);
+    expect(admission.of('d')).toBe('removed');
+    known.apply({ type: 'down', workerId: 'd', reason: 'no answer' });
+    up('d', 12, [], 'boot-2');
+    await pass(1_000);
+    expect(admission.of('d')).toBe('accepting');
+    await admission.set('d', 'removed');
+    await pass(1_000);
+    expect(admission.of('d')).toBe('removed');
+  });
+
+  it('gives experts again to a worker that was drained to be started again, once it has been', async () => {
+    const { store, known, admission, held, up, pass } = await setUpPlaced();
+    await admission.set('a', 'draining', true);
+    await pass(1_000);
+    expect(held('a')).toBe(0);
+    expect(admission.of('a')).toBe('drained');
+    await pass(5_000);
+    expect(held('a')).toBe(0);
+    known.apply({ type: 'down', workerId: 'a', reason: 'no answer' });
+    up('a', 12, [], 'boot-2');
+    await pass(1_000);
+    expect(admission.of('a')).toBe('accepting');
+    expect(held('a')).toBeGreaterThan(0);
+    const version = store.inForce?.version ?? 0;
+    expect(store.document(version)?.reason).toBe('a: started again after a drain');
+  });
+});
