@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadKernels } from '@expertmesh/kernels/kernels';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
-import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { packedBytesOf } from '@expertmesh/shared/expert-store/shard-blobs';
 import {
   RebalanceRequest,
@@ -12,12 +10,11 @@ import {
   WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
+import { packDemoStore } from '../kit/demo-store.js';
 import { eventually } from '../kit/eventually.js';
-import { NatsCluster, replicasByWorker, replicasIn } from '../kit/nats-cluster.js';
+import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '../kit/nats-cluster.js';
 import { describeNats } from '../kit/nats-server.js';
-import { stopAll } from '../kit/process.js';
 import { StreamLoad, streamAnswer } from '../kit/stream-load.js';
-import { tempDir } from '../kit/temp-dir.js';
 import { decidedQuestions } from './demo-questions.js';
 
 const NUM_STREAMS = 16;
@@ -37,8 +34,7 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
   let shareBytes: number;
 
   beforeAll(async () => {
-    const storeDir = join(tempDir(), 'store');
-    await packCheckpoint({ hfDir: DEMO_DIR, storeDir, bits: 8, blockSize: 32 });
+    const storeDir = await packDemoStore();
     shareBytes = EXPERTS_PER_SHARE * (await expertMemoryBytes(storeDir));
     cluster = await NatsCluster.start({
       storeDir,
@@ -48,7 +44,7 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
       coordinatorFlags: ['--rebalance-min-gain', '0'],
     });
   });
-  afterAll(stopAll);
+  afterAll(stopClusters);
 
   const c1 = () => cluster.coordinator('c1');
   const c2 = () => cluster.coordinator('c2');
@@ -63,12 +59,12 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
       for (const [workerId, running] of cluster.workers)
         if (!running.process.hasExited)
           expect(replicasIn(await running.stats())).toEqual(placed.get(workerId) ?? new Set());
+      for (const { workerId, numReplicas, memoryUsedBytes, memoryBudgetBytes } of (await c2().view()).workers) {
+        expect(numReplicas, workerId).toBe(placed.get(workerId)?.size ?? 0);
+        expect(memoryUsedBytes, workerId).toBeLessThanOrEqual(memoryBudgetBytes);
+      }
     }, SETTLES_WITHIN_MS);
     expect(new Set([...placed.values()].flatMap((replicas) => [...replicas])).size).toBe(NUM_REPLICAS);
-    for (const { workerId, numReplicas, memoryUsedBytes, memoryBudgetBytes } of (await c2().view()).workers) {
-      expect(numReplicas, workerId).toBe(placed.get(workerId)?.size ?? 0);
-      expect(memoryUsedBytes, workerId).toBeLessThanOrEqual(memoryBudgetBytes);
-    }
     return placed;
   }
 
@@ -151,8 +147,6 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
     ]);
   });
 });
-
-const DEMO_DIR = join(import.meta.dirname, '../../models/qwen3-moe-demo');
 
 async function answerOf(
   coordinator: { readonly openai: Parameters<typeof streamAnswer>[0] },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RoutedRows } from '@expertmesh/coordinator/dense/dense-runner';
+import { type LayerRoutes } from '@expertmesh/coordinator/dense/dense-runner';
 import { type Chunk, type ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
 import { argmax } from '@expertmesh/coordinator/engine/sampler';
 import { loadKernels } from '@expertmesh/kernels/kernels';
@@ -115,7 +115,7 @@ interface Routing {
   readonly routingWeights: Float32Array;
 }
 
-const copyOf = ({ expertIds, routingWeights }: RoutedRows): Omit<Routing, 'layerIndex'> => ({
+const copyOf = ({ expertIds, routingWeights }: LayerRoutes): Omit<Routing, 'layerIndex'> => ({
   expertIds: expertIds.slice(),
   routingWeights: routingWeights.slice(),
 });

@@ -1,11 +1,4 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
-import { WorkerCapacity, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { contiguousPlacement, type Placement } from '@expertmesh/shared/placement/placement';
-import { planPlacement } from '@expertmesh/shared/placement/plan-placement';
-import { createLogger } from '@expertmesh/shared/process/logger';
 import { expect } from 'vitest';
-import { DrivenClock } from './driven-clock.js';
 import { Changes, type AuditEntry } from '@expertmesh/coordinator/control/change/changes';
 import { LeaderDuties } from '@expertmesh/coordinator/control/leader-duties';
 import { type Office } from '@expertmesh/coordinator/control/leadership';
@@ -14,6 +7,12 @@ import { numReplicasIn, shardsOf, type Shards } from '@expertmesh/coordinator/co
 import { Planner } from '@expertmesh/coordinator/control/planning/planner';
 import { WorkerAdmission } from '@expertmesh/coordinator/control/worker-admission';
 import { KnownWorkers } from '@expertmesh/coordinator/control/workers/known-workers';
+import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
+import { WorkerCapacity, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type Placement } from '@expertmesh/shared/placement/placement';
+import { planPlacement } from '@expertmesh/shared/placement/plan-placement';
+import { createLogger } from '@expertmesh/shared/process/logger';
+import { DrivenClock } from './driven-clock.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 const model = { layerIndices: [0, 1], numExperts: 8 };
@@ -26,7 +25,9 @@ const uniform = {
 };
 
 /** A cluster whose workers hold at once whatever they should. */
-export async function setUpLeader(changed: { fixed?: Placement; minWorkers?: number; controlPlane?: EmbeddedControlPlane } = {}) {
+export async function setUpLeader(
+  changed: { fixed?: Placement; minWorkers?: number; controlPlane?: EmbeddedControlPlane } = {},
+) {
   const clock = new DrivenClock();
   const { controlPlane = new EmbeddedControlPlane(logger), fixed, minWorkers = 2 } = changed;
   const known = new KnownWorkers(clock);
@@ -144,4 +145,3 @@ export async function setUpPlaced() {
   expect(all.store.inForce).toEqual({ formatVersion: 1, epoch: 1, version: 1 });
   return { ...all, begun: office };
 }
-

@@ -12,7 +12,7 @@ import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rp
 import { adminService, workerService } from '@expertmesh/shared/rpc/services';
 import { DEMO_MODEL } from './mesh.js';
 import { NatsServerProcess } from './nats-server.js';
-import { ExpertmeshProcess } from './process.js';
+import { ExpertmeshProcess, stopAll } from './process.js';
 import { tempDir } from './temp-dir.js';
 import { workerArgs } from './worker-fleet.js';
 
@@ -20,9 +20,9 @@ const CALL_TIMEOUT_MS = 60_000;
 /** The processes of a whole cluster share the machine with each other and with whatever else it does: a second of silence is no death. */
 const HEARTBEAT_TIMEOUT_MS = 4_000;
 
+/** Each is a failure domain of its own. */
 export interface WorkerSpec {
   readonly workerId: string;
-  /** Each is a failure domain of its own. */
   readonly memoryBudgetBytes?: number;
 }
 
@@ -47,9 +47,10 @@ export class NatsCluster {
     this.#options = options;
   }
 
-  /** Resolves when every coordinator is ready. The caller ends it with `stop`, or all processes with `stopAll`. */
+  /** Resolves when every coordinator is ready. `stopClusters` ends all of it, also after a failure here. */
   static async start(options: NatsClusterOptions): Promise<NatsCluster> {
     const cluster = new NatsCluster(await NatsServerProcess.start(), options);
+    running.add(cluster);
     await Promise.all([
       ...options.workers.map((worker) => cluster.addWorker(worker)),
       ...options.coordinatorIds.map((coordinatorId) => cluster.addCoordinator(coordinatorId)),
@@ -95,14 +96,6 @@ export class NatsCluster {
     const worker = new ClusterWorker(process, controlPort);
     this.workers.set(workerId, worker);
     return worker;
-  }
-
-  /** With SIGKILL, all of it. */
-  async stop(): Promise<void> {
-    const members = [...this.coordinators.values(), ...this.workers.values()];
-    await Promise.all(members.map((member) => member.process.stop('SIGKILL')));
-    for (const member of members) member.close();
-    await this.nats.stop();
   }
 }
 
@@ -160,10 +153,6 @@ export class ClusterCoordinator {
       throw new Error(`the change ended with ${JSON.stringify(last)}`);
     return progress;
   }
-
-  close(): void {
-    this.#rpc.close();
-  }
 }
 
 export class ClusterWorker {
@@ -182,10 +171,6 @@ export class ClusterWorker {
 
   stats(): Promise<WorkerStats> {
     return this.call(workerService.getStats, {});
-  }
-
-  close(): void {
-    this.#rpc.close();
   }
 }
 
@@ -207,6 +192,14 @@ export const replicasIn = ({ shards }: WorkerStats): Set<string> =>
     ),
   );
 
+/** Ends every cluster that a test left, and every other process of the command: for `afterAll`. */
+export async function stopClusters(): Promise<void> {
+  await stopAll();
+  await Promise.all([...running].map(({ nats }) => nats.stop()));
+  running.clear();
+}
+
+const running = new Set<NatsCluster>();
 const NEVER = new AbortController().signal;
 
 function required<Member>(members: ReadonlyMap<string, Member>, id: string): Member {

@@ -3,7 +3,7 @@ import { type DemoAnswer } from '../golden/demo-answers.js';
 import { DEMO_MODEL } from './mesh.js';
 import { pause } from './process.js';
 
-const MAX_TOKENS = 100;
+const GREEDY = { max_tokens: 100, temperature: 0 } as const;
 /** Between two questions of a stream that was refused, as a client would. */
 const PAUSE_AFTER_FAILURE_MS = 100;
 
@@ -96,8 +96,7 @@ export async function* streamAnswer(client: OpenAI, question: string): AsyncGene
     model: DEMO_MODEL,
     messages: [{ role: 'user', content: question }],
     stream: true,
-    max_tokens: MAX_TOKENS,
-    temperature: 0,
+    ...GREEDY,
   });
   let place: 'start' | 'reasoning' | 'content' = 'start';
   for await (const chunk of stream) {

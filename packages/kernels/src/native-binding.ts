@@ -101,8 +101,8 @@ export interface NativeBinding {
     sin: Float32Array,
     residual: Float32Array,
     normed: Float32Array,
-    routingWeights: Float32Array,
     expertIds: Int32Array,
+    routingWeights: Float32Array,
     probabilitySums: Float32Array,
     seconds: Float64Array,
   ): Promise<number>;

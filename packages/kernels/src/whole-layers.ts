@@ -18,10 +18,9 @@ export interface WholeLayersCall {
   /** fp32 [rows, head_dim / 2], of each row's position */
   readonly cos: Float32Array;
   readonly sin: Float32Array;
-  /** fp32 [rows, hidden] each and [rows, top-k], overwritten layer by layer. */
+  /** fp32 [rows, hidden] each, overwritten layer by layer. */
   readonly residual: Float32Array;
   readonly normed: Float32Array;
-  readonly routingWeights: Float32Array;
   readonly routes: WholeLayersRoutes;
 }
 
@@ -29,6 +28,8 @@ export interface WholeLayersCall {
 export interface WholeLayersRoutes {
   /** [layers, rows, top-k] */
   readonly expertIds: Int32Array;
+  /** fp32 [layers, rows, top-k] */
+  readonly routingWeights: Float32Array;
   /** fp32 [layers, experts]: the softmax over all experts, summed over the rows */
   readonly probabilitySums: Float32Array;
 }
@@ -46,7 +47,8 @@ export interface WholeLayersSeconds {
  * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, caches without room, and layers that lack an expert.
  */
 export async function runWholeLayers(pool: KernelPool, call: WholeLayersCall): Promise<WholeLayersSeconds> {
-  const { layers, hidden, cos, sin, residual, normed, routingWeights, routes } = call;
+  const { layers, hidden, cos, sin, residual, normed, routes } = call;
+  const { expertIds, routingWeights, probabilitySums } = routes;
   const flat = layers.flatMap(({ dense, experts, sequences }) => [
     dense.handle,
     experts?.handle,
@@ -56,7 +58,7 @@ export async function runWholeLayers(pool: KernelPool, call: WholeLayersCall): P
   await pool.submit((binding, handle) =>
     binding.runWholeLayers(
       ...([handle, flat, hidden, cos, sin] as const),
-      ...([residual, normed, routingWeights, routes.expertIds, routes.probabilitySums, seconds] as const),
+      ...([residual, normed, expertIds, routingWeights, probabilitySums, seconds] as const),
     ),
   );
   return { dense: seconds[0] ?? 0, experts: seconds[1] ?? 0 };

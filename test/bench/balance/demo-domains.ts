@@ -63,12 +63,13 @@ const MAKERS: Readonly<Record<PureDomain, (random: Random) => string>> = {
       `请计算${String(number(random))}+${String(number(random))}。`,
     ]),
   code: (random) =>
-    `Write a ${oneOf(random, ['Python', 'JavaScript'])} function ${oneOf(random, ['f', 'solve', 'compute'])} to ${oneOf(random, FUNCTIONS)}.`,
+    `Write a ${oneOf(random, ['Python', 'JavaScript'])} function ${oneOf(random, FUNCTION_NAMES)} to ${oneOf(random, FUNCTIONS)}.`,
 };
 
 const CHINESE_COUNTRIES = '法国 德国 意大利 西班牙 日本 中国 埃及 加拿大 英国 泰国 越南 韩国 希腊 挪威 波兰'.split(' ');
 const CHINESE_DAYS = '星期一 星期二 星期三 星期四 星期五 星期六 星期日'.split(' ');
 const CHINESE_WORDS = '水 火 山 河 太阳 月亮 树 花 狗 猫 马 鸟 鱼 书 房子 红色 绿色 朋友 茶'.split(' ');
+const FUNCTION_NAMES = ['f', 'g', 'solve', 'compute', 'run', 'result'];
 const FUNCTIONS = [
   'add two numbers',
   'subtract b from a',

@@ -14,11 +14,15 @@ const MAX_TOKENS = 160;
 export class DomainLoad {
   readonly gaps: TokenGap[] = [];
   #isStopped = false;
+  /** Never resolves; rejects when a request has failed. */
+  readonly failed: Promise<never>;
   readonly #clients: Promise<unknown>;
 
   constructor(url: string, domain: Domain, half: Half, numClients: number, seed: number) {
     const questions = questionsOf(domain, half, seed);
     this.#clients = Promise.all(Array.from({ length: numClients }, () => this.#askOn(url, questions)));
+    this.failed = this.#clients.then(() => new Promise<never>(() => undefined));
+    this.failed.catch(() => undefined);
   }
 
   /** Resolves when all answers have ended; fails when a request did. */

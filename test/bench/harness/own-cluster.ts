@@ -45,6 +45,10 @@ export class OwnCluster implements Subject {
     return new OwnCluster(name, mesh, (performance.now() - startMs) / 1000);
   }
 
+  get url(): string {
+    return this.#mesh.url;
+  }
+
   generate(prompts: readonly (readonly number[])[], numTokens: number): Promise<number[][]> {
     return completeTogether(this.client, prompts, numTokens);
   }

@@ -2,10 +2,9 @@ import { Command } from 'commander';
 import { integer } from '@expertmesh/shared/config/option-value';
 import { uniformRoutes } from '@expertmesh/shared/simulate/route-source';
 import { simulateCluster, type SimulationOptions } from '@expertmesh/shared/simulate/simulate-cluster';
-import { calibrate, type CostScale } from '@expertmesh/shared/simulate/calibration';
 import { type SimulatedModel } from '@expertmesh/shared/simulate/simulated-model';
 import { interruptible, jsonFlag } from '../admin/admin-command.js';
-import { measureStep } from '../simulate/measure-step.js';
+import { measuredScale } from '../simulate/measured-scale.js';
 import { addModelFlags, modelOf, rowBytesOf, type ModelFlags } from '../simulate/model-flags.js';
 import { simulationLines } from '../simulate/simulation-lines.js';
 import { tracedRoutes } from '../simulate/trace-rows.js';
@@ -82,19 +81,6 @@ async function simulate(flags: SimulateFlags, signal: AbortSignal): Promise<void
 }
 
 const numLayers = (model: SimulatedModel): number => model.layerIndices.length;
-
-// The cluster that was measured is simulated as it is, and what that misses by is what the figures are scaled by.
-async function measuredScale(url: string, options: SimulationOptions, signal: AbortSignal): Promise<CostScale> {
-  const { step, numWorkers } = await measureStep(url, options.batchSize, signal);
-  const itself = simulateCluster({
-    ...options,
-    sameBoxWorkers: numWorkers,
-    policy: 'contiguous',
-    redundantExperts: 0,
-    survive: 0,
-  });
-  return calibrate(step, itself.step, numLayers(options.model));
-}
 
 function titleOf({ model, boxes, sameBox, batch, policy, trace, calibrate: calibratedBy }: SimulateFlags): string {
   const where =

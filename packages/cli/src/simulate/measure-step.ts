@@ -26,8 +26,10 @@ export interface MeasuredCluster {
   readonly numWorkers: number;
 }
 
-const NUM_PROMPT_TOKENS = 16;
+/** So that every step is a decode step. */
+const NUM_PROMPT_TOKENS = 1;
 const NUM_OUTPUT_TOKENS = 160;
+const MIN_OUTPUT_TOKENS = 32;
 /** The first round is not counted: caches fill and estimates settle. Of the others each figure is the median. */
 const NUM_ROUNDS = 6;
 const STATS_DEADLINE_MS = 5_000;
@@ -57,7 +59,7 @@ async function measureRound(url: string, batchSize: number, seed: number, signal
     concurrencies: [batchSize],
     numRequests: batchSize,
     numPromptTokens: NUM_PROMPT_TOKENS,
-    numOutputTokens: NUM_OUTPUT_TOKENS,
+    numOutputTokens: Math.max(MIN_OUTPUT_TOKENS, Math.round(NUM_OUTPUT_TOKENS / batchSize)),
     seed,
     signal,
   });

@@ -44,12 +44,13 @@ describe('the flags for the processes', () => {
   const plan = planProcesses(config, machine);
 
   it('are what a worker reads, on loopback and on free ports', () => {
-    expect(parseWorkerConfig(workerArgv(config, plan, served), {})).toMatchObject({
+    expect(parseWorkerConfig(workerArgv(config, plan, served, 2), {})).toMatchObject({
       store: '/cache/store',
       host: '127.0.0.1',
       port: 0,
       controlPort: 0,
       memoryBudgetBytes: plan.memoryPerWorkerBytes,
+      failureDomain: 'worker-2',
       numThreads: plan.threadsPerWorker,
       logLevel: 'debug',
     });
@@ -75,6 +76,20 @@ describe('the flags for the processes', () => {
     });
   });
 
+  it('pass on how experts are placed and moved', () => {
+    const flags = ['--rebalance', 'auto', '--rebalance-quiet-hours', '22:00-06:30', '--redundant-experts', '8'];
+    const moving = upConfig(...flags, '--rebalance-min-gain', '0.1', '--move-bytes-per-second', '10MB');
+    const argv = coordinatorArgv(moving, planProcesses(moving, machine), served, [{ dataPort: 1, controlPort: 2 }]);
+    expect(parseCoordinatorConfig(argv, {})).toMatchObject({
+      rebalance: 'auto',
+      rebalanceQuietHours: { fromMinute: 22 * 60, toMinute: 6 * 60 + 30 },
+      redundantExperts: 8,
+      rebalanceMinGain: 0.1,
+      moveBytesPerSecond: 10e6,
+      stateDir: undefined,
+    });
+  });
+
   it('give a coordinator without workers all the memory for experts', () => {
     const alone = upConfig('--workers', '0', '--kv-cache-bytes', '2GiB');
     const argv = coordinatorArgv(alone, planProcesses(alone, machine), served, []);
@@ -82,7 +97,7 @@ describe('the flags for the processes', () => {
   });
 
   it('keep the ports of the first start at a restart', () => {
-    const worker = workerArgv(config, plan, served, { dataPort: 40_000, controlPort: 40_001 });
+    const worker = workerArgv(config, plan, served, 1, { dataPort: 40_000, controlPort: 40_001 });
     expect(parseWorkerConfig(worker, {})).toMatchObject({ port: 40_000, controlPort: 40_001 });
     const coordinator = coordinatorArgv(config, plan, served, [{ dataPort: 1, controlPort: 2 }], {
       httpPort: 5,

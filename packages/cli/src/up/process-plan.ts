@@ -1,4 +1,5 @@
 import { flagName } from '@expertmesh/shared/config/option';
+import { formatQuietHours } from '@expertmesh/shared/config/quiet-hours';
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
@@ -40,11 +41,15 @@ export function planProcesses(config: UpConfig, machine: MachineResources): Proc
   };
 }
 
-/** `ports` are those to take again after a restart. */
+/**
+ * @param workerNumber from 1 on; processes of one machine can die one by one, so each is a failure domain of its own
+ * @param ports those to take again after a restart
+ */
 export function workerArgv(
   config: UpConfig,
   plan: ProcessPlan,
   { storeDir }: ServedStore,
+  workerNumber: number,
   ports: ListeningPorts['worker'] = { dataPort: 0, controlPort: 0 },
 ): string[] {
   return toArgv({
@@ -55,6 +60,7 @@ export function workerArgv(
     memoryBudgetBytes: plan.memoryPerWorkerBytes,
     ep: config.ep,
     gpuMemoryBytes: config.gpuMemoryBytes,
+    failureDomain: `worker-${String(workerNumber)}`,
     numThreads: plan.threadsPerWorker,
     verify: config.verify,
     cacheDir: config.cacheDir,
@@ -92,6 +98,18 @@ export function coordinatorArgv(
     wireDtype: config.wireDtype,
     speculative: config.speculative,
     microBatches: config.microBatches,
+    stateDir: config.stateDir,
+    placementPolicy: config.placementPolicy,
+    redundantExperts: config.redundantExperts,
+    survive: config.survive,
+    rebalance: config.rebalance,
+    rebalanceThreshold: config.rebalanceThreshold,
+    rebalanceMinGain: config.rebalanceMinGain,
+    rebalanceCooldownMs: config.rebalanceCooldownMs,
+    rebalanceQuietHours: config.rebalanceQuietHours && formatQuietHours(config.rebalanceQuietHours),
+    moveBytesPerSecond: config.moveBytesPerSecond,
+    repairAfterMs: config.repairAfterMs,
+    balanceWindowTokens: config.balanceWindowTokens,
     drainTimeoutMs: config.drainTimeoutMs,
     logLevel: config.logLevel,
   });

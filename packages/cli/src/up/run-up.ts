@@ -86,7 +86,7 @@ function startWorkers({ config, plan, served, sink, logger, lifecycle }: Mesh): 
       new SupervisedProcess<'worker'>({
         name: `worker ${String(index + 1)}`,
         logger,
-        fork: (ports) => forkRole('worker', workerArgv(config, plan, served, ports), writeLineTo(sink)),
+        fork: (ports) => forkRole('worker', workerArgv(config, plan, served, index + 1, ports), writeLineTo(sink)),
         onGiveUp: lifecycle.fail,
       }),
   );

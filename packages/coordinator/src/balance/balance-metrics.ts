@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type ExpertLoadMonitor } from './expert-load-monitor.js';
 
-/** Few series, whatever the model: the matrix of layers and experts is JSON, see expert-load-route.ts. */
+/** Few series, whatever the model: the matrix of layers and experts is JSON, see the admin routes. */
 export function registerBalanceMetrics(
   registry: Registry,
   monitor: Pick<ExpertLoadMonitor, 'balance' | 'localTokens'>,

@@ -1,12 +1,10 @@
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { Registry } from 'prom-client';
-import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { DrivenClock } from '../../../../test/kit/driven-clock.js';
 import { delivered, monitorOptions, report, silent, Warnings } from '../../../../test/kit/load-reports.js';
 import { planCluster, planWorker } from '../../../../test/kit/planning-cases.js';
 import { registerBalanceMetrics } from './balance-metrics.js';
-import { registerExpertLoadRoute } from './expert-load-route.js';
 import { ExpertLoadMonitor, type ExpertLoadMonitorOptions } from './expert-load-monitor.js';
 import { LOADS_SUBJECT } from './load-exchange.js';
 
@@ -172,22 +170,5 @@ describe('what machines read', () => {
       expect(text).toContain('expertmesh:worker_expert_tokens_total{worker="b"} 100');
     }
     await monitor.close();
-  });
-
-  it('has the whole matrix as JSON', async () => {
-    const monitor = await open();
-    const app = Fastify();
-    registerExpertLoadRoute(app, monitor);
-    monitor.add(report(3, [1, 2]));
-    const answer = await app.inject('/admin/v1/experts/load?window=total&coactivations=true');
-    expect(answer.json()).toMatchObject({
-      window: 'total',
-      layers: [{ tokens: [0, 3, 3, 0] }, { layerIndex: 1, tokens: [0, 3, 3, 0] }],
-    });
-    const recent = await app.inject('/admin/v1/experts/load');
-    expect(recent.json()).toMatchObject({ window: 'recent', layers: [{ coactivations: [] }, {}] });
-    const refused = await app.inject('/admin/v1/experts/load?window=today');
-    expect(refused.json()).toMatchObject({ message: expect.stringMatching(/recent, window, total/) as string });
-    await Promise.all([app.close(), monitor.close()]);
   });
 });

@@ -54,7 +54,7 @@ export interface ExpertLoadMonitorOptions {
 }
 
 /** How many windows old a count is when it weighs half in `recent`. */
-const HALF_LIFE_WINDOWS = 4;
+const HALF_LIFE_WINDOWS = 2;
 const SNAPSHOT_INTERVAL_MS = 30_000;
 const NUM_HOTTEST = 10;
 

@@ -7,6 +7,7 @@ const shape = { layerIndices: [0, 2], numExperts: 4, topK: 2 };
 
 const routed = (expertIds: number[], probabilitySums: number[] = []): LayerRoutes => ({
   expertIds: Int32Array.from(expertIds),
+  routingWeights: new Float32Array(expertIds.length),
   probabilitySums: Float32Array.from(probabilitySums),
 });
 

@@ -20,6 +20,7 @@ const chunk = (numTokens: number, numLogits: number): Chunk => ({
 
 const routed = (expertIds: number[]): LayerRoutes => ({
   expertIds: Int32Array.from(expertIds),
+  routingWeights: new Float32Array(expertIds.length),
   probabilitySums: new Float32Array(),
 });
 

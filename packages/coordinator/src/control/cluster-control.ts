@@ -17,7 +17,8 @@ import {
   type WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { type Changes, type ChangeOrder, type AuditEntry } from './change/changes.js';
+import { type ChangeOrder } from './change/change-order.js';
+import { type AuditEntry, type Changes } from './change/changes.js';
 import { type ClusterAdmin } from './cluster-admin.js';
 import { type ClusterCore } from './cluster-core.js';
 import { clusterView } from './cluster-view.js';
@@ -75,7 +76,7 @@ export class ClusterControl implements ClusterAdmin {
       coordinators: core.coordinators,
       rates: core.rates,
       running: changes.running,
-      dispatch: core.engine?.dispatchStats().workers ?? [],
+      dispatch: core.routing.engine?.dispatchStats().workers ?? [],
       timeMs: wallMs(),
     });
   }

@@ -1,27 +1,21 @@
 import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
 import { type NetworkAddress } from '@expertmesh/shared/config/network-address';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type WorkerCosts } from '../dispatch/worker-cost.js';
 import { type WorkerEvent } from '../membership/worker-event.js';
-import { pollUntil } from './change/poll-until.js';
-import { type ProbeReplica } from './change/replica-canary.js';
 import { Coordinators, type CoordinatorIdentity } from './coordinators.js';
-import { type EngineSide } from './engine-side.js';
+import { EngineRouting } from './engine-routing.js';
 import { Leadership, type Office } from './leadership.js';
-import { PlacementFollower } from './placement/placement-follower.js';
 import { PlacementStore } from './placement/placement-store.js';
-import { includesShards, shardsOf, type Shards } from './placement/shards.js';
+import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
 import { type ServingEvents } from './serving-events.js';
 import { epochToExceed } from './workers/command-decision.js';
-import { type KnownWorker } from './workers/known-workers.js';
 import { Membership } from './workers/membership.js';
-import { differNotably, measuredCosts } from './workers/measured-costs.js';
 import { WorkerCommander } from './workers/worker-commander.js';
 import { WorkerRates } from './workers/worker-rates.js';
 
@@ -48,16 +42,13 @@ export interface ClusterCoreOptions {
 export class ClusterCore {
   readonly store: PlacementStore;
   readonly membership: Membership;
+  readonly routing: EngineRouting;
   readonly rates = new WorkerRates();
   readonly #options: ClusterCoreOptions;
-  readonly #follower: PlacementFollower;
   readonly #wanted = new WantedShards();
   readonly #commander: WorkerCommander;
   #leadership: Leadership | undefined;
   #coordinators: Coordinators | undefined;
-  #toldCosts: WorkerCosts = new Map();
-  readonly #closing = new AbortController();
-  #engine: EngineSide | undefined;
 
   constructor(options: ClusterCoreOptions) {
     const { controlPlane, logger, serving, stateDirectory, storeId } = options;
@@ -78,18 +69,13 @@ export class ClusterCore {
         this.#workerEvent(event);
       },
     });
-    this.#follower = new PlacementFollower({
-      current: () => {
-        const { inForce, routing } = this.store;
-        return inForce === undefined || routing === undefined ? undefined : { inForce, routing };
-      },
-      confirm: (routing) => this.#confirm(routing),
+    this.routing = new EngineRouting({
+      ...options,
+      store: this.store,
+      membership: this.membership,
       onApplied: (routing) => {
         serving.placementApplied(routing);
         this.#coordinators?.tell();
-      },
-      onFailure: (error) => {
-        logger.warn({ reason: error.message }, 'the engine did not take the placement');
       },
     });
     this.#commander = this.#createCommander();
@@ -103,8 +89,8 @@ export class ClusterCore {
     this.#coordinators = new Coordinators({
       controlPlane,
       identity,
-      applied: () => this.#follower.applied,
-      load: () => this.#engine?.load() ?? NO_LOAD,
+      applied: () => this.routing.applied,
+      load: () => this.routing.load(),
       logger,
       clock,
     });
@@ -123,17 +109,6 @@ export class ClusterCore {
   /** undefined before `start`. */
   get coordinators(): Coordinators | undefined {
     return this.#coordinators;
-  }
-
-  /** The engine has loaded: it hears what has happened so far, and everything from now on. */
-  attach(engine: EngineSide): void {
-    this.#engine = engine;
-    for (const { workerId, state, dataAddress } of this.membership.known.list())
-      if (state === 'up' && dataAddress !== undefined) engine.setWorkerUp(workerId, dataAddress);
-    this.#follower.attach((placement) => {
-      this.#toldCosts = measuredCosts(this.membership.known.list());
-      return engine.setPlacement(placement, this.#toldCosts);
-    });
   }
 
   /** undefined while this coordinator does not lead. */
@@ -163,17 +138,8 @@ export class ClusterCore {
     return this.#commander.refusal(workerId);
   }
 
-  readonly probe: ProbeReplica = (workerId, layerIndex, expertId) => {
-    if (this.#engine === undefined) throw new ExpertmeshError('unavailable', 'the engine has not loaded yet');
-    return this.#engine.probeReplica(workerId, layerIndex, expertId);
-  };
-
-  get engine(): EngineSide | undefined {
-    return this.#engine;
-  }
-
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.routing.close();
     await this.#leadership?.close();
     this.#commander.close();
     this.membership.close();
@@ -212,44 +178,28 @@ export class ClusterCore {
     const worker = this.membership.known.get(workerId);
     if (worker === undefined) serving.workerForgotten(workerId);
     else serving.workerChanged(worker);
+    this.routing.workerEvent(event);
     switch (event.type) {
       case 'up':
         logger.info({ workerId, dataAddress: event.dataAddress }, 'worker is up');
-        this.#engine?.setWorkerUp(workerId, event.dataAddress);
         return;
       case 'stats':
         this.rates.add(workerId, event.stats);
-        if (differNotably(this.#toldCosts, measuredCosts(this.membership.known.list()))) this.#follower.applyAgain();
         this.#commander.reconcile(workerId);
         return;
       case 'down':
         logger.warn({ workerId, reason: event.reason }, 'worker is down');
-        this.#engine?.setWorkerDown(workerId, event.reason);
         return;
       case 'forgotten':
         this.rates.forget(workerId);
-        this.#engine?.setWorkerDown(workerId, 'it is no member of the cluster any more');
     }
-  }
-
-  /** Asks workers that lack experts by the last that was heard of them. */
-  async #confirm(routing: Placement): Promise<void> {
-    const { clock, heartbeatTimeoutMs } = this.#options;
-    const { known, pool } = this.membership;
-    const outdated = known
-      .list()
-      .filter(({ state, holds, workerId }) => state === 'up' && !includesShards(holds, shardsOf(routing, workerId)));
-    for (const { workerId } of outdated) pool.refresh(workerId);
-    const isNew = ({ workerId, stats }: KnownWorker): boolean => known.get(workerId)?.stats !== stats;
-    const options = { clock, timeoutMs: heartbeatTimeoutMs, signal: this.#closing.signal, expected: 'no answer' };
-    await pollUntil(() => outdated.every(isNew), options).catch(() => undefined);
   }
 
   // Also while the constructor runs: what is on disk is there before the rest.
   #placementChanged(): void {
     this.membership.setAdmissions(this.store.admissions);
     this.membership.setPlaced((this.store.routing?.workerIds ?? []).filter((workerId) => workerId !== LOCAL_MEMBER));
-    this.#follower.follow();
+    this.routing.follow();
     this.#commander.reconcileAll();
   }
 
@@ -270,11 +220,3 @@ export class ClusterCore {
     this.#commander.reconcileAll();
   }
 }
-
-const NO_LOAD = {
-  generationTokensPerSecond: 0,
-  promptTokensPerSecond: 0,
-  numRunning: 0,
-  numWaiting: 0,
-  kvCacheUsage: 0,
-};

@@ -116,4 +116,3 @@ describe('LeaderDuties', () => {
     expect(await controlPlane.placement.get('document/1')).toBeDefined();
   });
 });
-

@@ -38,6 +38,8 @@ export interface LeaderDutiesOptions {
 export const LEADER_ACTOR = 'expertmesh';
 
 const TICK_MS = 250;
+/** Every moment without its experts costs requests; little has to be decided. */
+const REPAIR_PLAN_MS = 500;
 /** After something failed, which may be for want of memory that nobody will add soon. */
 const RETRY_MS = 5_000;
 
@@ -88,6 +90,8 @@ export class LeaderDuties {
 
   async #perform(office: Office): Promise<void> {
     const { store, changes, admission } = this.#options;
+    // What is in force has to be known before anything can replace it.
+    if (!store.isCurrent) return undefined;
     if (!this.#hasTakenOver) await store.takeOffice(office.epoch);
     this.#hasTakenOver = true;
     await store.putBack();
@@ -158,6 +162,7 @@ export class LeaderDuties {
       policy: 'balanced',
       leaving,
       isUrgent: true,
+      timeBudgetMs: REPAIR_PLAN_MS,
     });
     const { reason } = repair;
     const { placement } = plan;

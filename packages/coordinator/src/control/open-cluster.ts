@@ -77,7 +77,7 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     admissions: placements.admissions.workers,
     previous: placements.placement(placements.inForce?.version ?? 0) ?? first.planFrom,
     expertSize,
-    secondsPerRow: core.engine?.secondsPerRow() ?? 0,
+    secondsPerRow: core.routing.engine?.secondsPerRow() ?? 0,
     numLayers: layerIndices.length,
   });
   const first = fixedPlacement(config, model, placements.nextVersion);

@@ -56,6 +56,8 @@ export interface LayerOutput {
 export interface LayerRoutes {
   /** [rows, top-k] */
   readonly expertIds: Int32Array;
+  /** fp32 [rows, top-k] */
+  readonly routingWeights: Float32Array;
   /** fp32 [experts]: the router's softmax over all experts, summed over the rows. */
   readonly probabilitySums: Float32Array;
 }
@@ -63,8 +65,6 @@ export interface LayerRoutes {
 export interface RoutedRows extends LayerRoutes {
   /** fp32 [rows, hidden]: what the experts read. */
   readonly normed: Float32Array;
-  /** fp32 [rows, top-k] */
-  readonly routingWeights: Float32Array;
 }
 
 export interface DenseLoadOptions {

@@ -90,10 +90,10 @@ export class NativeDenseRunner implements DenseRunner {
           experts: experts.get(layerIndex),
           sequences: rowsOfLayer(layerIndex, sequences),
         }));
-        const { normed, routingWeights } = outputs.routed;
+        const { normed } = outputs.routed;
         const residual = outputs.residual(0);
         const { routes, byLayer } = routesOfLayers(this.#spec, hidden.length / this.#spec.hiddenSize);
-        const call = { layers, hidden, ...rotary, residual, normed, routingWeights, routes };
+        const call = { layers, hidden, ...rotary, residual, normed, routes };
         return { seconds: await runWholeLayers(this.#pool, call), routes: byLayer };
       },
     };
@@ -132,12 +132,14 @@ function routesOfLayers(spec: ModelSpec, numRows: number) {
   const { topK, numExperts } = spec;
   const numLayers = moeLayerIndices(spec).length;
   const expertIds = new Int32Array(numLayers * numRows * topK);
+  const routingWeights = new Float32Array(numLayers * numRows * topK);
   const probabilitySums = new Float32Array(numLayers * numExperts);
   const byLayer = Array.from({ length: numLayers }, (_, i) => ({
     expertIds: expertIds.subarray(i * numRows * topK, (i + 1) * numRows * topK),
+    routingWeights: routingWeights.subarray(i * numRows * topK, (i + 1) * numRows * topK),
     probabilitySums: probabilitySums.subarray(i * numExperts, (i + 1) * numExperts),
   }));
-  return { routes: { expertIds, probabilitySums }, byLayer };
+  return { routes: { expertIds, routingWeights, probabilitySums }, byLayer };
 }
 
 /** Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there are two of those. */

@@ -7,8 +7,7 @@ export const MAX_ATTEMPTS = 3;
 /** How long a pair whose worker does not hold the expert, and that no other has, waits for a newer placement. */
 export const NEWER_PLACEMENT_WAIT_MS = 2_000;
 
-export const FAILOVER_REASONS = ['unavailable', 'deadline_exceeded', 'not_held'] as const;
-export type FailoverReason = (typeof FAILOVER_REASONS)[number];
+export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held';
 
 /**
  * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays wrong, and an

@@ -29,11 +29,11 @@ const MESSAGE_COST = 1.5;
 const ROW_COST = 0.1;
 /**
  * How far what a worker had lately, beyond the one that had least, counts: by this share, and as at most so many active experts. It
- * breaks ties, and evens out over time what the balance of each call leaves: simulated over 1,000 tokens, balancedness of pairs is 0.97
- * instead of 0.92 to 0.95, for 0 to 0.6 % of the slowest worker's time.
+ * breaks ties, and evens out over time what the balance of each call leaves: on recorded routes, 8 redundant experts on 8 workers, windows
+ * of 1,000 rows, balancedness of pairs is 0.950 instead of 0.942 with 0.02 and 3, for 0.1 % of the step time; with 16, 0.960 instead of 0.941.
  */
-const RECENT_SHARE = 0.02;
-const MAX_RECENT_COST = 3;
+const RECENT_SHARE = 0.05;
+const MAX_RECENT_COST = 10;
 
 /**
  * Gives every pair to one of its expert's replicas. The layer takes as long as the slowest worker, so a pair goes where it is finished

@@ -24,8 +24,8 @@ describeKernels('a forward pass with all experts in this process', loadKernels()
     const times = new LayerTimes();
     const seen = { whole: new Array<unknown>(), single: new Array<unknown>() };
     const observe = (into: unknown[]): RoutingObserver => {
-      return (layerIndex, { expertIds, probabilitySums }) =>
-        into.push([layerIndex, expertIds.slice(), probabilitySums.slice()]);
+      return (layerIndex, { expertIds, routingWeights, probabilitySums }) =>
+        into.push([layerIndex, expertIds.slice(), routingWeights.slice(), probabilitySums.slice()]);
     };
     const whole = new ForwardPass({ spec, dense, experts, microBatches: 2, times, observe: observe(seen.whole) });
     const layerByLayer = { dispatch: (call: LayerCall) => experts.dispatch(call) };

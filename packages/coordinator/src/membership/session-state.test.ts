@@ -1,6 +1,12 @@
 import { WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { describe, expect, it } from 'vitest';
-import { INITIAL_STATE, type SessionAction, type SessionEvent, type SessionState, transition } from './session-state.js';
+import {
+  INITIAL_STATE,
+  type SessionAction,
+  type SessionEvent,
+  type SessionState,
+  transition,
+} from './session-state.js';
 
 const stats = (changed: Partial<WorkerStats> = {}): SessionEvent => ({
   type: 'stats',

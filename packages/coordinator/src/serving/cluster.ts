@@ -115,7 +115,7 @@ export class Cluster {
     const provider = await chooseCompute(config, store, localShards, logger, signal);
     const engine = await this.#startEngine(provider, localShards);
     this.#engine = engine;
-    control.core.attach(engineSide(engine, store.spec.hiddenSize * BYTES_PER_VALUE[config.wireDtype]));
+    control.core.routing.attach(engineSide(engine, store.spec.hiddenSize * BYTES_PER_VALUE[config.wireDtype]));
     gate.attach(engine);
     serving.engineLoaded();
   }

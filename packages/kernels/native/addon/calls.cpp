@@ -82,12 +82,12 @@ std::vector<WholeLayer> wholeLayersOf(const Napi::Array& from, Napi::Array held)
   return layers;
 }
 
-/// (pool, layers, hidden, cos, sin, residual, normed, routingWeights, expertIds, probabilitySums, seconds); the last is written: dense, experts
+/// (pool, layers, hidden, cos, sin, residual, normed, expertIds, routingWeights, probabilitySums, seconds); the last is written: dense, experts
 Napi::Value runWholeLayers(const Napi::CallbackInfo& info) {
   const auto held = heldArguments(info);
   WholeLayersCall call{wholeLayersOf(asArray(info[1], "layers"), held), floats(info[2], "hidden"), constFloats(info[3], "cos"),
                        constFloats(info[4], "sin"), floats(info[5], "residual"), floats(info[6], "normed"),
-                       floats(info[7], "routingWeights"), ints(info[8], "expertIds"), floats(info[9], "probabilitySums")};
+                       ints(info[7], "expertIds"), floats(info[8], "routingWeights"), floats(info[9], "probabilitySums")};
   const auto seconds = doubles(info[10], "seconds");
   requireSize("seconds", seconds.size, 2);
   checkWholeLayers(call);

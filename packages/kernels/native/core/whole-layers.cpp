@@ -70,8 +70,8 @@ class DenseCalls {
     DenseCall dense{{hidden.data, hidden.size}, call_.cos, call_.sin, layer.sequences, residual, {}, {}, {}, {}};
     if (layer.experts == nullptr) return dense;
     dense.normed = call_.normed;
-    dense.routingWeights = call_.routingWeights;
     dense.expertIds = partOf(call_.expertIds, numSeen_, numWithExperts_);
+    dense.routingWeights = partOf(call_.routingWeights, numSeen_, numWithExperts_);
     dense.probabilitySums = partOf(call_.probabilitySums, numSeen_, numWithExperts_);
     numSeen_ += 1;
     return dense;

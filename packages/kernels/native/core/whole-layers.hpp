@@ -22,12 +22,12 @@ struct WholeLayersCall {
   /// [rows, head_dim / 2]
   Span<const float> cos;
   Span<const float> sin;
-  /// Overwritten layer by layer: [rows, hidden] each, and [rows, top-k].
+  /// Overwritten layer by layer: [rows, hidden].
   Span<float> residual;
   Span<float> normed;
-  Span<float> routingWeights;
-  /// Of every layer with experts, one after another: [rows, top-k] each, and [experts] each.
+  /// Of every layer with experts, one after another: [rows, top-k], [rows, top-k] and [experts].
   Span<int32_t> expertIds;
+  Span<float> routingWeights;
   Span<float> probabilitySums;
 };
 

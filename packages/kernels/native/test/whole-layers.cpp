@@ -46,6 +46,7 @@ struct Pass {
   std::vector<float> probabilitySums = std::vector<float>(kNumExperts);
   /// Of all layers with experts.
   std::vector<int32_t> allExpertIds;
+  std::vector<float> allRoutingWeights;
   std::vector<float> allProbabilitySums;
   /// Keys and values by layer and sequence.
   std::vector<std::vector<float>> caches;
@@ -62,15 +63,17 @@ struct Pass {
   }
 
   WholeLayersCall call(const std::vector<Layer>& layers) {
-    WholeLayersCall result{{}, spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), spanOf(routingWeights), {}, {}};
+    WholeLayersCall result{{}, spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), {}, {}, {}};
     size_t numWithExperts = 0;
     for (size_t i = 0; i < layers.size(); ++i) {
       result.layers.push_back({layers[i].dense, layers[i].experts, sequences(i)});
       numWithExperts += layers[i].experts != nullptr;
     }
     allExpertIds.resize(numWithExperts * expertIds.size());
+    allRoutingWeights.resize(numWithExperts * routingWeights.size());
     allProbabilitySums.resize(numWithExperts * probabilitySums.size());
     result.expertIds = spanOf(allExpertIds);
+    result.routingWeights = spanOf(allRoutingWeights);
     result.probabilitySums = spanOf(allProbabilitySums);
     return result;
   }
@@ -101,6 +104,7 @@ void runLayerByLayer(ThreadTeam& team, Workspace& workspace, Pass& pass, const s
     if (layers[i].experts) {
       addExpertsOneByOne(team, workspace, pass, *layers[i].experts);
       pass.allExpertIds.insert(pass.allExpertIds.end(), pass.expertIds.begin(), pass.expertIds.end());
+      pass.allRoutingWeights.insert(pass.allRoutingWeights.end(), pass.routingWeights.begin(), pass.routingWeights.end());
       pass.allProbabilitySums.insert(pass.allProbabilitySums.end(), pass.probabilitySums.begin(), pass.probabilitySums.end());
     }
     std::swap(pass.hidden, pass.residual);
@@ -123,7 +127,7 @@ void testWholeLayers() {
       const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
       runLayerByLayer(team, workspace, single, layers);
       check(whole.hidden == single.hidden, std::string(kernels->name) + " whole layers differ from single ones");
-      check(whole.allExpertIds == single.allExpertIds && whole.allProbabilitySums == single.allProbabilitySums,
+      check(whole.allExpertIds == single.allExpertIds && whole.allRoutingWeights == single.allRoutingWeights && whole.allProbabilitySums == single.allProbabilitySums,
             std::string(kernels->name) + " whole layers tell other routes");
       check(whole.caches == single.caches, std::string(kernels->name) + " whole layers left other caches");
       check(times.dense > 0 && times.experts > 0, "whole layers counted no time");

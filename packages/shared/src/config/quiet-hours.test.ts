@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isQuiet, parseQuietHours } from './quiet-hours.js';
+import { formatQuietHours, isQuiet, parseQuietHours } from './quiet-hours.js';
 
 const minute = (hours: number, minutes: number): number => hours * 60 + minutes;
 
@@ -15,6 +15,7 @@ describe('quiet hours', () => {
     ]);
     const night = { fromMinute: minute(22, 0), toMinute: minute(6, 30) };
     expect(parseQuietHours('22:00-06:30')).toEqual(night);
+    expect(formatQuietHours(night)).toBe('22:00-06:30');
     expect([minute(21, 59), minute(22, 0), minute(0, 0), minute(6, 30)].map((at) => isQuiet(night, at))).toEqual([
       false,
       true,

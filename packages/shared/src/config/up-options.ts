@@ -18,6 +18,18 @@ const {
   wireDtype,
   speculative,
   microBatches,
+  stateDir,
+  placementPolicy,
+  redundantExperts,
+  survive,
+  rebalance,
+  rebalanceThreshold,
+  rebalanceMinGain,
+  rebalanceCooldownMs,
+  rebalanceQuietHours,
+  moveBytesPerSecond,
+  repairAfterMs,
+  balanceWindowTokens,
 } = COORDINATOR_OPTIONS;
 
 export const UP_OPTIONS = {
@@ -63,6 +75,18 @@ export const UP_OPTIONS = {
   wireDtype,
   speculative,
   microBatches,
+  stateDir,
+  placementPolicy,
+  redundantExperts,
+  survive,
+  rebalance,
+  rebalanceThreshold,
+  rebalanceMinGain,
+  rebalanceCooldownMs,
+  rebalanceQuietHours,
+  moveBytesPerSecond,
+  repairAfterMs,
+  balanceWindowTokens,
   numThreads: option({
     description:
       'Cores to use: the coordinator computes with all of them, and the workers, who compute after it, share them.',

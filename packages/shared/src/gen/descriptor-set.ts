@@ -713,7 +713,14 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "name": "untilRestart",
        "number": 3,
        "label": "LABEL_OPTIONAL",
-       "type": "TYPE_BOOL"
+       "type": "TYPE_BOOL",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_until_restart"
       }
      ]
     },

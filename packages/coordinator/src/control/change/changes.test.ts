@@ -50,4 +50,3 @@ describe('Changes', () => {
     expect(changes.running).toBeUndefined();
   });
 });
-

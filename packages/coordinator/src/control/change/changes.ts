@@ -1,24 +1,15 @@
-import { type PlacementDocument } from '@expertmesh/shared/cluster/placement-document';
+import { type PlacementDocument, type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { ChangeProgress, ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Placement } from '@expertmesh/shared/placement/placement';
-import { diffPlacements } from '@expertmesh/shared/placement/placement-diff';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type Office } from '../leadership.js';
 import { type PlacementStore } from '../placement/placement-store.js';
 import { ChangeFeed } from './change-feed.js';
+import { plannedProgress, requireTakers, requireUnchanged, type ChangeOrder } from './change-order.js';
 import { layerSwitches } from './layer-switch.js';
 import { Mover, type MoverWorld } from './mover.js';
-
-/** A placement that somebody wants in force. */
-export interface ChangeOrder extends Pick<
-  PlacementDocument,
-  'policy' | 'actor' | 'reason' | 'redundantExperts' | 'survive' | 'placement'
-> {
-  /** The placement in force that it was made from; refused when that is another one by now. */
-  readonly expectedVersion: number;
-}
 
 export interface ChangesOptions {
   readonly store: PlacementStore;
@@ -78,9 +69,11 @@ export class Changes {
    *   PlacementStore for writes.
    */
   async start(order: ChangeOrder, office: Office): Promise<ChangeFeed> {
-    const from = this.#requireUnchanged(order.expectedVersion);
-    this.#requireTakers(from, order.placement);
-    const feed = new ChangeFeed(this.#firstProgress(from, order.placement));
+    const { cannotTake, expertBytes } = this.#options;
+    const { inForce, from } = this.#requireInForce();
+    requireUnchanged(inForce, this.#running !== undefined, order);
+    requireTakers(from, order.placement, cannotTake);
+    const feed = new ChangeFeed(plannedProgress(from, order.placement, [], expertBytes));
     this.#running = feed;
     try {
       if (layerSwitches(from, order.placement).length === 0) return this.#notNeeded(feed);
@@ -108,7 +101,8 @@ export class Changes {
       await store.writeInForce({ formatVersion: 1, epoch: office.epoch, version });
       return;
     }
-    const feed = new ChangeFeed(this.#firstProgress(from, document.placement));
+    const { expertBytes } = this.#options;
+    const feed = new ChangeFeed(plannedProgress(from, document.placement, change.doneLayers, expertBytes));
     this.#running = feed;
     void this.#run(from, document.placement, change.doneLayers, document, feed, office);
   }
@@ -157,33 +151,11 @@ export class Changes {
     }
   }
 
-  #requireUnchanged(expectedVersion: number): Placement {
+  #requireInForce(): { readonly inForce: PlacementInForce; readonly from: Placement } {
     const { inForce } = this.#options.store;
     const from = inForce && this.#options.store.placement(inForce.version);
-    if (from === undefined) throw new ExpertmeshError('failed_precondition', 'no placement is in force yet: try again');
-    if (this.#running !== undefined || inForce?.change !== undefined)
-      throw new ExpertmeshError(
-        'failed_precondition',
-        `a change to version ${String(inForce?.change?.toVersion ?? from.version)} is under way: wait for its end`,
-      );
-    if (from.version !== expectedVersion)
-      throw new ExpertmeshError(
-        'failed_precondition',
-        `the plan was made from version ${String(expectedVersion)}, version ${String(from.version)} is in force: plan again`,
-      );
-    return from;
-  }
-
-  #requireTakers(from: Placement, to: Placement): void {
-    const takers = new Set(layerSwitches(from, to).flatMap(({ gains }) => [...gains.keys()]));
-    for (const workerId of takers) {
-      const because = this.#options.cannotTake(workerId);
-      if (because !== undefined)
-        throw new ExpertmeshError(
-          'failed_precondition',
-          `the placement gives experts to worker ${workerId}, which ${because}: plan again, or see to that worker first`,
-        );
-    }
+    if (inForce !== undefined && from !== undefined) return { inForce, from };
+    throw new ExpertmeshError('failed_precondition', 'no placement is in force yet: try again');
   }
 
   async #writeDocument(order: Omit<ChangeOrder, 'expectedVersion'>, office: Office): Promise<PlacementDocument> {
@@ -203,17 +175,6 @@ export class Changes {
     };
     await store.writeDocument(document);
     return document;
-  }
-
-  #firstProgress(from: Placement, to: Placement): ChangeProgress {
-    const { expertBytes } = this.#options;
-    return ChangeProgress.create({
-      state: ChangeProgress_State.STATE_PLANNED,
-      fromVersion: from.version,
-      toVersion: to.version,
-      layersTotal: layerSwitches(from, to).length,
-      bytesTotal: diffPlacements(from, to, expertBytes).bytesToMove,
-    });
   }
 
   #notNeeded(feed: ChangeFeed): ChangeFeed {

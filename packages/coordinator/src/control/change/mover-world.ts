@@ -31,7 +31,7 @@ export function moverWorld(core: ClusterCore): Omit<MoverWorld, 'writeInForce' |
       return worker?.state !== 'up' || isSameShards(worker.holds, core.wanted(workerId) ?? []);
     },
     isUp: (workerId) => workerId === LOCAL_MEMBER || known.get(workerId)?.state === 'up',
-    probe: core.probe,
+    probe: core.routing.probe,
     isApplied: (step) => core.coordinators?.isApplied(step) ?? true,
   };
 }

@@ -100,16 +100,18 @@ function setUp(changed: Partial<{ bytesPerSecond: number; change: PlacementChang
   const logger = createLogger({ name: 'test', level: 'silent' });
   const { bytesPerSecond, change = { from, to, doneLayers: [] } } = changed;
   const mover = new Mover({ world: fleet, expertBytes: 100, bytesPerSecond, clock, logger });
-  const ended = { isOver: false };
+  const state = { isOver: false };
   const run = async (): Promise<void> => {
-    await mover.run(change, feed, office.signal).finally(() => (ended.isOver = true));
+    await mover.run(change, feed, office.signal).finally(() => (state.isOver = true));
   };
   /** Lets everything happen that does, and time pass while it waits. */
   const drive = async (running: Promise<void>, limitMs = 1_000_000): Promise<void> => {
     running.catch(() => undefined);
-    for (const endMs = clock.nowMs() + limitMs; !ended.isOver && clock.nowMs() < endMs;) {
+    const isOver = (): boolean => state.isOver;
+    const endMs = clock.nowMs() + limitMs;
+    while (!isOver() && clock.nowMs() < endMs) {
       for (let turn = 0; turn < 20; turn++) await Promise.resolve();
-      if (!ended.isOver && clock.nextInMs < Infinity) clock.advance(clock.nextInMs);
+      if (!isOver() && clock.nextInMs < Infinity) clock.advance(clock.nextInMs);
     }
   };
   return { clock, fleet, office, feed, run, drive };

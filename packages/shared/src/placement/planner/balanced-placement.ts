@@ -1,4 +1,5 @@
 import { isBetter, LayerState } from './layer-state.js';
+import { levelTokens } from './level-tokens.js';
 import { buildLayers, noCover, placeByWishes } from './place-by-wishes.js';
 import { type LayerReplicas, type PlanningProblem } from './planning-problem.js';
 import { eplbWishes, fastestFirstWishes, previousWishes } from './policy-wishes.js';
@@ -8,10 +9,13 @@ import { exchangeInLayers, relieveLayers } from './search-layers.js';
 import { seededRandom } from '../../random/seeded-random.js';
 import { slotQuotas, type SlotQuotas } from './slot-quotas.js';
 
+/** Where moving costs, a layer is balanced enough when its busiest worker has so little more than the mean: what is observed differs by more. */
+const BALANCED_ENOUGH = 0.99;
+
 /**
  * Starts from the best of EPLB, packing by speed, and what is in force, layer by layer, and improves that by local search, which may end at
  * any time. Never slower than `eplb` by its own prediction. On equal workers no layer's busiest worker gets more tokens than with `eplb`
- * either, unless moving costs: then what is in force may be good enough.
+ * either, unless moving costs: then a layer is evened out as far as the moves are worth it.
  *
  * @throws ExpertmeshError that says why there is no placement.
  */
@@ -32,14 +36,17 @@ function startingPoints(problem: PlanningProblem, budget: SearchBudget): LayerSt
   const bySpeed = buildLayers(problem, speedQuotas(problem), fastestFirstWishes) ?? noCover(problem);
   const previous = hasPrevious(problem) ? buildLayers(problem, previousQuotas(problem), previousWishes) : undefined;
 
-  const unlimited = statesOf(problem, eplb, []);
-  const maxTokens = hasTokenLimit(problem) ? unlimited.map((state) => state.busiestTokens) : [];
+  const maxTokens = areEqual(problem.workers) ? tokenLimits(problem, eplb) : [];
   const starts = [eplb, bySpeed].map((replicas) => statesOf(problem, replicas, maxTokens));
   if (previous === undefined) return starts;
-  const inForce = statesOf(problem, previous, maxTokens);
+  if (problem.moveSecondsPerByte === 0) return [...starts, statesOf(problem, previous, maxTokens)];
   // Where moving costs, the few moves that bring most have to be found before anything that moves everything is looked at.
-  if (problem.moveSecondsPerByte > 0) relieveLayers(inForce, freeSlotsOf(problem, inForce), budget);
-  return [...starts, inForce];
+  const levelled = problem.layers.map((layer, position) =>
+    levelTokens(problem, layer, previous[position] ?? [], maxTokens[position] ?? Infinity),
+  );
+  const nearby = [previous, levelled].map((replicas) => statesOf(problem, replicas, maxTokens));
+  for (const states of nearby) relieveLayers(states, freeSlotsOf(problem, states), budget);
+  return [...starts, ...nearby];
 }
 
 const speedQuotas = (problem: PlanningProblem): SlotQuotas =>
@@ -74,17 +81,21 @@ const statesOf = (
     (layer, position) => new LayerState(problem, layer, replicas[position] ?? [], maxTokens[position] ?? Infinity),
   );
 
-// Balancedness is a fair measure of equal workers only.
-function hasTokenLimit({ workers, moveSecondsPerByte }: PlanningProblem): boolean {
-  const [first] = workers;
-  return (
-    moveSecondsPerByte === 0 &&
-    workers.every(
-      ({ secondsPerActiveExpert, secondsPerToken }) =>
-        secondsPerActiveExpert === first?.secondsPerActiveExpert && secondsPerToken === first.secondsPerToken,
-    )
-  );
+/** [layers] routed tokens per step that the busiest of equal workers is to have at most: what EPLB gives it, or nearly that. */
+function tokenLimits(problem: PlanningProblem, eplb: readonly LayerReplicas[]): number[] {
+  const enough = problem.moveSecondsPerByte > 0 ? BALANCED_ENOUGH : 1;
+  return statesOf(problem, eplb, []).map(({ busiestTokens, layer }) => {
+    const tokens = layer.demand.tokensPerStep.reduce((sum, count) => sum + count, 0);
+    return Math.max(busiestTokens, tokens / problem.numWorkers / enough);
+  });
 }
+
+// Balancedness is a fair measure of these only.
+const areEqual = (workers: PlanningProblem['workers']): boolean =>
+  workers.every(
+    ({ secondsPerActiveExpert, secondsPerToken }) =>
+      secondsPerActiveExpert === workers[0]?.secondsPerActiveExpert && secondsPerToken === workers[0].secondsPerToken,
+  );
 
 const total = (states: readonly LayerState[], key: 'excessTokens' | 'seconds'): number =>
   states.reduce((sum, { score }) => sum + score[key], 0);

@@ -11,13 +11,19 @@ export interface ReplicaStep {
 
 /** What a layer's placement is judged by: first that nothing is over the limit, then time. */
 export interface LayerScore {
-  /** Routed tokens per step of the busiest worker beyond the limit; 0 where there is no limit. */
+  /** Routed tokens per step of the busiest worker beyond the limit; 0 where there is no limit, or moving costs. */
   readonly excessTokens: number;
-  /** Predicted seconds of the layer, and the share of moving that one step bears. */
+  /** Predicted seconds of the layer, and, where moving costs, the share of it that one step bears and the price of being over the limit. */
   readonly seconds: number;
   /** Sum of squares of the workers' seconds, which tells equals in time apart. */
   readonly squares: number;
 }
+
+/**
+ * Where moving costs, a routed token beyond the limit is priced instead of forbidden, at so many times what it takes to compute one: enough that
+ * neither the wire nor experts that few steps read pay for an uneven layer, and that moves which cost more than they bring are left out.
+ */
+const EXCESS_PRICE = 20;
 
 /** Differences smaller than this fraction are rounding. */
 const EPSILON = 1e-12;
@@ -45,7 +51,7 @@ export class LayerState {
   readonly #deltas: Float64Array;
   #score: LayerScore;
 
-  /** @param maxTokens limit to the routed tokens per step of the busiest worker */
+  /** @param maxTokens limit to the routed tokens per step of the busiest worker; of equal workers alone */
   constructor(problem: PlanningProblem, layer: LayerProblem, replicas: LayerReplicas, maxTokens: number) {
     this.problem = problem;
     this.layer = layer;
@@ -213,13 +219,12 @@ export class LayerState {
       sends += this.#reach[w] ?? 0;
     }
     const wire = problem.secondsPerRow * layer.demand.rowsPerStep * sends;
-    const moving = problem.moveSecondsPerByte > 0 ? this.#moveSeconds(this.#countLoads()) : 0;
-    const excess = this.busiestTokens - this.maxTokens;
-    return {
-      excessTokens: excess > EPSILON * this.maxTokens ? excess : 0,
-      seconds: slowest + wire + moving,
-      squares,
-    };
+    const beyond = this.busiestTokens - this.maxTokens;
+    const excess = beyond > EPSILON * this.maxTokens ? beyond : 0;
+    if (problem.moveSecondsPerByte === 0) return { excessTokens: excess, seconds: slowest + wire, squares };
+    const moving = this.#moveSeconds(this.#countLoads());
+    const uneven = excess > 0 ? (EXCESS_PRICE * excess) / (problem.workers[0]?.speed ?? 1) : 0;
+    return { excessTokens: 0, seconds: slowest + wire + moving + uneven, squares };
   }
 
   #countLoads(): number {

@@ -127,7 +127,7 @@ export interface WorkerCommand {
   workerId: string;
   actor: string;
   /** Of DrainWorker: once the worker has been started again, it gets experts anew. */
-  untilRestart: boolean;
+  untilRestart?: boolean | undefined;
 }
 
 export interface CommandOutcome {
@@ -1156,7 +1156,7 @@ export const CoordinatorView: MessageFns<CoordinatorView> = {
 };
 
 function createBaseWorkerCommand(): WorkerCommand {
-  return { workerId: "", actor: "", untilRestart: false };
+  return { workerId: "", actor: "", untilRestart: undefined };
 }
 
 export const WorkerCommand: MessageFns<WorkerCommand> = {
@@ -1167,7 +1167,7 @@ export const WorkerCommand: MessageFns<WorkerCommand> = {
     if (message.actor !== "") {
       writer.uint32(18).string(message.actor);
     }
-    if (message.untilRestart !== false) {
+    if (message.untilRestart !== undefined) {
       writer.uint32(24).bool(message.untilRestart);
     }
     return writer;
@@ -1229,7 +1229,7 @@ export const WorkerCommand: MessageFns<WorkerCommand> = {
     const message = createBaseWorkerCommand();
     message.workerId = object.workerId ?? "";
     message.actor = object.actor ?? "";
-    message.untilRestart = object.untilRestart ?? false;
+    message.untilRestart = object.untilRestart ?? undefined;
     return message;
   },
 };
