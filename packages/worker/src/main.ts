@@ -15,7 +15,6 @@ import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './compute-client.js';
 import { type ComputeThreadOptions } from './compute-messages.js';
 import { OwnCapacity } from './own-capacity.js';
-import { registerWorker } from './registration.js';
 import { WorkerControl } from './worker-control.js';
 import { WorkerCounters } from './worker-counters.js';
 import { createWorkerService } from './worker-service.js';
@@ -70,8 +69,15 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  const signOff = registerWorker(config, { bootId, storeId, controlPort: server.port }, logger);
-  if (signOff !== undefined) lifecycle.onShutdown('registration', signOff);
+  if (config.natsUrl !== undefined) {
+    // Only where it is needed: the client of NATS takes its share of a worker's memory.
+    const { registerWorker } = await import('./registration.js');
+    const natsUrl = config.natsUrl;
+    lifecycle.onShutdown(
+      'registration',
+      registerWorker({ ...config, natsUrl }, { bootId, storeId, controlPort: server.port }, logger),
+    );
+  }
   // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);

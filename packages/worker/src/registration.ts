@@ -20,15 +20,12 @@ export interface RegisteredWorker {
 /**
  * Says to the cluster that this worker is there, until the returned function signs off. Serving needs none of it: the control plane may
  * be away for as long as it likes.
- *
- * @returns undefined without --nats-url: coordinators are told of this worker by their --workers.
  */
 export function registerWorker(
-  config: WorkerConfig,
+  config: WorkerConfig & { readonly natsUrl: string },
   { bootId, storeId, controlPort }: RegisteredWorker,
   logger: Logger,
-): (() => Promise<void>) | undefined {
-  if (config.natsUrl === undefined) return undefined;
+): () => Promise<void> {
   const workerId = ownMemberId(config.workerId, controlPort);
   const controlAddress = advertisedAddress(config, controlPort);
   const { failureDomain, cluster } = config;
