@@ -21,12 +21,18 @@ import { packedDemoModel } from './delay/packed-demo.js';
 const NUM_WORKERS = 8;
 const NUM_CLIENTS = 16;
 const WINDOW_ROWS = 1_000;
-/** Rows of a domain before the change that counts, so that it was planned from this domain, and where no change comes. */
+const THRESHOLD = 0.9;
+const COOLDOWN_MS = 30_000;
+/** Rows of a domain before the change that counts, so that it was planned from this domain. */
 const MIN_FIT_ROWS = 6_000;
-const MAX_FIT_ROWS = 24_000;
+/** A domain that leaves the workers even so long needs no change. */
+const NUM_EVEN_WINDOWS = 8;
+const MAX_FIT_MS = 90_000;
 /** Ends within the cool-down, so that nothing is fitted to the rows that are measured. */
 const TEST_ROWS = 7_500;
-const FLAGS = ['--rebalance', 'auto', '--rebalance-threshold', '0.9', '--rebalance-cooldown-ms', '30000'];
+const FLAGS = ['--rebalance', 'auto', '--rebalance-threshold', String(THRESHOLD)].concat([
+  ...['--rebalance-cooldown-ms', String(COOLDOWN_MS)],
+]);
 
 const { values: flags } = parseArgs({
   options: {
@@ -39,7 +45,9 @@ const domains = DOMAINS.filter((domain) => flags.domains.split(',').includes(dom
 const store = await packedDemoModel(flags['cache-dir']);
 
 print(`${String(NUM_WORKERS)} workers, ${String(NUM_CLIENTS)} streams, windows of ${String(WINDOW_ROWS)} rows`);
-print('balancedness: mean over layers / worst layer, means over windows; in brackets the worst layer of the worst window');
+print(
+  'balancedness: mean over layers / worst layer, means over windows; in brackets the worst layer of the worst window',
+);
 for (const redundantExperts of flags['redundant-experts'].split(',')) await measure(redundantExperts);
 
 async function measure(redundantExperts: string): Promise<void> {
@@ -48,13 +56,15 @@ async function measure(redundantExperts: string): Promise<void> {
   print(`+${redundantExperts} redundant experts a layer`);
   try {
     for (const domain of domains) {
-      const fit = await run(cluster, domain, 'fit', (watch) => isFitted(watch) || watch.numRows > MAX_FIT_ROWS);
+      const endMs = performance.now() + MAX_FIT_MS;
+      const fit = await run(cluster, domain, 'fit', (watch) => isFitted(watch) || performance.now() > endMs);
       const tokensBefore = await cluster.workerTokens();
       const test = await run(cluster, domain, 'test', ({ numRows, moves }) => moves.length > 0 || numRows > TEST_ROWS);
       const tokens = (await cluster.workerTokens()).map((count, worker) => count - (tokensBefore[worker] ?? 0));
       report(domain, fit.watch, test.watch, tokens);
       const moves = [...fit.watch.moves, ...test.watch.moves];
-      for (const { endMs, gapMs } of [...fit.gaps, ...test.gaps]) (isIn(moves, endMs, gapMs) ? moving : quiet).push(gapMs);
+      for (const { endMs, gapMs } of [...fit.gaps, ...test.gaps])
+        (isIn(moves, endMs, gapMs) ? moving : quiet).push(gapMs);
     }
   } finally {
     await cluster.stop();
@@ -70,18 +80,17 @@ async function run(
 ): Promise<{ watch: BalanceWatch; gaps: readonly TokenGap[] }> {
   const load = new DomainLoad(cluster.url, domain, half, NUM_CLIENTS, 1);
   try {
-    const watch = await Promise.race([
-      BalanceWatch.over(cluster, { windowRows: WINDOW_ROWS, isOver }),
-      load.failed,
-    ]);
+    const watch = await Promise.race([BalanceWatch.over(cluster, { windowRows: WINDOW_ROWS, isOver }), load.failed]);
     return { watch, gaps: load.gaps };
   } finally {
     await load.stop();
   }
 }
 
-function isFitted({ isMoving, moves }: BalanceWatch): boolean {
-  return !isMoving && moves.some(({ rowsBefore }) => rowsBefore >= MIN_FIT_ROWS);
+function isFitted({ isMoving, moves, windows }: BalanceWatch): boolean {
+  const lately = windows.slice(-NUM_EVEN_WINDOWS).map(worstOf);
+  const isEven = lately.length === NUM_EVEN_WINDOWS && lately.every((worst) => worst >= THRESHOLD);
+  return !isMoving && (isEven || moves.some(({ rowsBefore }) => rowsBefore >= MIN_FIT_ROWS));
 }
 
 function report(domain: Domain, fit: BalanceWatch, test: BalanceWatch, tokens: readonly number[]): void {
@@ -99,9 +108,13 @@ function report(domain: Domain, fit: BalanceWatch, test: BalanceWatch, tokens: r
 
 function spreadOf(windows: readonly WatchedWindow[]): string {
   const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const worsts = windows.map(({ balancedness: layers }) => Math.min(...layers));
+  const worsts = windows.map(worstOf);
   const mean = meanOf(windows.map(({ balancedness: layers }) => meanOf(layers)));
   return `${mean.toFixed(3)} / ${meanOf(worsts).toFixed(3)} (${Math.min(...worsts).toFixed(3)})`;
+}
+
+function worstOf({ balancedness: layers }: WatchedWindow): number {
+  return Math.min(...layers);
 }
 
 function isIn(moves: readonly WatchedMove[], endMs: number, gapMs: number): boolean {

@@ -5,7 +5,7 @@
  *   npm run build && npx tsx test/bench/simulate-accuracy.ts --batch 1
  *
  * --batch N        sequences that decode together (1)
- * --rounds N       measurements of each cluster, in turns (3)
+ * --rounds N       measurements of each cluster before the calibration and after it, in turns (2)
  * --cache-dir DIR  where the store of dummy weights is kept, 4 GB (the system's directory for temporary files)
  */
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
@@ -23,14 +23,16 @@ import { MachineLimits } from './limits/machine-limits.js';
 
 const WORKER_COUNTS = [1, 2, 4];
 const CALIBRATED_BY = 2;
+/** Of each sequence. */
 const NUM_TOKENS = 64;
+const MIN_TOKENS = 32;
 /** What a simulation leaves out is off. */
 const FLAGS = ['--speculative', 'off', '--micro-batches', '1', '--wire-dtype', 'fp16', '--num-threads'];
 
 const { values: flags } = parseArgs({
   options: {
     batch: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
     'cache-dir': { type: 'string', default: tmpdir() },
   },
 });
@@ -57,10 +59,13 @@ const options: SimulationOptions = {
 
 const clusters = await startAll();
 try {
-  const measured = await measureInTurns(clusters);
+  const measured = new Map<number, number[]>(WORKER_COUNTS.map((numWorkers) => [numWorkers, []]));
   const calibrating = clusters.get(CALIBRATED_BY);
   if (calibrating === undefined) throw new Error('no cluster to calibrate with');
+  // Before and after the calibration: machines are not always equally fast.
+  await measureInTurns(clusters, measured);
   const scale = await measuredScale(calibrating.url, options, signal);
+  await measureInTurns(clusters, measured);
   print(
     `${GEOMETRY_30B.preset}, ${String(GEOMETRY_30B.numLayers)} layers, ${flags.batch} at a time, ${String(numCores)} cores, ${(memoryBytesPerSecond / 1e9).toFixed(1)} GB/s`,
   );
@@ -79,16 +84,17 @@ async function startAll(): Promise<Map<number, OwnCluster>> {
   return started;
 }
 
-async function measureInTurns(all: ReadonlyMap<number, OwnCluster>): Promise<Map<number, number[]>> {
-  const rates = new Map<number, number[]>(WORKER_COUNTS.map((numWorkers) => [numWorkers, []]));
+async function measureInTurns(
+  all: ReadonlyMap<number, OwnCluster>,
+  rates: ReadonlyMap<number, number[]>,
+): Promise<void> {
   for (let round = 0; round <= Number(flags.rounds); round++)
     for (const [numWorkers, cluster] of all) {
       const prompts = Array.from({ length: batchSize }, (_, index) => [100 + 37 * index + 1009 * round]);
-      const arrivals = await cluster.generate(prompts, Math.max(16, Math.round(NUM_TOKENS / batchSize)));
+      const arrivals = await cluster.generate(prompts, Math.max(MIN_TOKENS, Math.round(NUM_TOKENS / batchSize)));
       // In the first round, weights and estimates are settling.
       if (round > 0) rates.get(numWorkers)?.push(tokensPerSecond(arrivals));
     }
-  return rates;
 }
 
 function report(numWorkers: number, rates: readonly number[], scale: CostScale): void {

@@ -1,5 +1,14 @@
+import { Readable } from 'node:stream';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { type ClusterView, type ExpertStats, type PlacementHistory } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import {
+  type ClusterView,
+  type ExpertStats,
+  type PlacementPlan,
+  type PlacementView,
+} from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { type Placement } from '@expertmesh/shared/placement/placement';
+import { toPlacement } from 'expertmesh/admin/placement-loads';
+import { readEventStream } from 'expertmesh/chat/event-stream-reader';
 import { ExpertmeshProcess } from '../../kit/process.js';
 import { tempDir } from '../../kit/temp-dir.js';
 import { startWorkers } from '../../kit/worker-fleet.js';
@@ -11,7 +20,12 @@ export class DemoCluster {
   readonly #coordinator: ExpertmeshProcess;
   readonly #stopWorkers: () => Promise<void>;
 
-  private constructor(url: string, grpcAddress: string, coordinator: ExpertmeshProcess, stopWorkers: () => Promise<void>) {
+  private constructor(
+    url: string,
+    grpcAddress: string,
+    coordinator: ExpertmeshProcess,
+    stopWorkers: () => Promise<void>,
+  ) {
     this.url = url;
     this.grpcAddress = grpcAddress;
     this.#coordinator = coordinator;
@@ -28,7 +42,7 @@ export class DemoCluster {
     const { httpPort, grpcPort } = await coordinator.listening('coordinator');
     const url = `http://127.0.0.1:${String(httpPort)}`;
     await coordinator.until(async () => (await fetch(`${url}/health/ready`)).ok, 'was ready');
-    return new DemoCluster(url, `127.0.0.1:${String(grpcPort)}`, coordinator, fleet.stop);
+    return new DemoCluster(url, `127.0.0.1:${String(grpcPort)}`, coordinator, () => fleet.stop());
   }
 
   async cluster(): Promise<ClusterView> {
@@ -39,18 +53,30 @@ export class DemoCluster {
     return (await this.#get(`experts/stats?window=${window}`)) as ExpertStats;
   }
 
-  async history(): Promise<PlacementHistory> {
-    return (await this.#get('placement/history?limit=100')) as PlacementHistory;
+  async placement(): Promise<Placement> {
+    return toPlacement((await this.#get('placement')) as PlacementView);
+  }
+
+  async plan(wish: { readonly policy: string; readonly redundantExperts: number }): Promise<PlacementPlan> {
+    return (await (await this.#post('placement/plan', wish)).json()) as PlacementPlan;
+  }
+
+  /** Resolves when the plan is in force; returns the bytes that were moved. */
+  async apply(plan: PlacementPlan): Promise<number> {
+    const response = await this.#post('placement/apply', { plan });
+    let last: { state: string; message: string; bytesDone: number } | undefined;
+    for await (const data of readEventStream(response.body ?? Readable.from([])))
+      last = JSON.parse(data) as typeof last;
+    if (last?.state !== 'done') throw new Error(`the plan is not in force: ${JSON.stringify(last)}`);
+    return last.bytesDone;
   }
 
   /** (row, expert) pairs sent to each worker since the start. */
   async workerTokens(): Promise<number[]> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
-    return [...text.matchAll(/^expertmesh:worker_expert_tokens_total\{[^}]*\} (\S+)/gm)].map(([, count]) => Number(count));
-  }
-
-  get log(): string {
-    return this.#coordinator.output;
+    return [...text.matchAll(/^expertmesh:worker_expert_tokens_total\{[^}]*\} (\S+)/gm)].map(([, count]) =>
+      Number(count),
+    );
   }
 
   async stop(): Promise<void> {
@@ -59,8 +85,17 @@ export class DemoCluster {
   }
 
   async #get(path: string): Promise<unknown> {
-    const response = await fetch(`${this.url}/admin/v1/${path}`);
-    if (!response.ok) throw new Error(`GET ${path}: HTTP ${String(response.status)} ${await response.text()}`);
-    return response.json();
+    return (await required(fetch(`${this.url}/admin/v1/${path}`))).json();
   }
+
+  #post(path: string, body: object): Promise<Response> {
+    const headers = { 'content-type': 'application/json' };
+    return required(fetch(`${this.url}/admin/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) }));
+  }
+}
+
+async function required(answer: Promise<Response>): Promise<Response> {
+  const response = await answer;
+  if (response.ok) return response;
+  throw new Error(`${response.url}: HTTP ${String(response.status)} ${await response.text()}`);
 }

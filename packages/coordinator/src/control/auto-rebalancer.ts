@@ -22,6 +22,9 @@ export interface AutoRebalancerOptions {
   readonly now: () => Date;
 }
 
+/** A plan that was not worth it is made anew after this time: planning takes seconds of a core, and the load is another by then. */
+const PLAN_INTERVAL_MS = 10_000;
+
 /** Moves experts by itself where the load has become uneven, after windows of the monitor, in office. */
 export class AutoRebalancer {
   readonly #options: AutoRebalancerOptions;
@@ -60,13 +63,13 @@ export class AutoRebalancer {
   #reason(): string | undefined {
     const { policy, minTokens, monitor, changes, clock, now } = this.#options;
     if (changes.running !== undefined) return undefined;
-    const lastMs = Math.max(changes.lastEndedMs, this.#lastPlanMs);
+    if (clock.nowMs() - this.#lastPlanMs < PLAN_INTERVAL_MS) return undefined;
     const today = now();
     return rebalanceReason(policy, {
       balance: monitor.balance('window'),
       tokensInWindow: monitor.tokensInWindow,
       minTokens,
-      sinceLastMs: clock.nowMs() - lastMs,
+      sinceLastMs: clock.nowMs() - changes.lastEndedMs,
       minuteOfDay: today.getHours() * 60 + today.getMinutes(),
     });
   }

@@ -18,8 +18,8 @@ export type WorkerCost = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPer
 // As in the coordinator's dispatch/route-pairs.ts and replica-router.ts, which say why.
 const MESSAGE_COST = 1.5;
 const ROW_COST = 0.1;
-const RECENT_SHARE = 0.05;
-const MAX_RECENT_COST = 10;
+const RECENT_SHARE = 0.2;
+const MAX_RECENT_COST = 30;
 const KEPT_PER_CALL = 0.99;
 
 /**

@@ -7,7 +7,7 @@ export type ProbeReplica = (workerId: string, layerIndex: number, expertId: numb
 
 /** Providers and row types of the wire differ by less than 1 %; another expert's answer is nothing like it. */
 const TOLERANCE = 0.05;
-const MAX_PROBES_IN_FLIGHT = 4;
+const MAX_PROBES_IN_FLIGHT = 1;
 
 /**
  * Checks that every replica that was loaded for a layer computes what the expert's old ones do, where one of them answers.

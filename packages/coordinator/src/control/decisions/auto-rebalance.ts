@@ -18,7 +18,7 @@ export interface BalanceFacts {
   readonly tokensInWindow: number;
   /** --balance-window-tokens: fewer say too little. */
   readonly minTokens: number;
-  /** Since the last change of placement ended, or since a plan turned out not to be worth it; Infinity without one. */
+  /** Since the last change of placement ended; Infinity without one. */
   readonly sinceLastMs: number;
   /** Of the local day. */
   readonly minuteOfDay: number;

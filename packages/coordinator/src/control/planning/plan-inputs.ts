@@ -3,6 +3,7 @@ import { type Placement, LOCAL_MEMBER } from '@expertmesh/shared/placement/place
 import { type PlanCluster, type PlanWorker } from '@expertmesh/shared/placement/plan-cluster';
 import { numReplicasIn, shardsOf } from '../placement/shards.js';
 import { failureDomainOf, type KnownWorker } from '../workers/known-workers.js';
+import { measuredCost } from '../workers/measured-costs.js';
 
 /** What a model's experts weigh. */
 export interface ExpertSize {
@@ -36,9 +37,6 @@ const TOKEN_TO_EXPERT_COST = 0.1;
  * that many layers' share must be free.
  */
 const LAYERS_OF_ROOM = 2;
-
-/** Boxes of the same kind whose figures differ by less are equal, and only measured at different moments. */
-const EQUAL_WITHIN = 1.5;
 
 /** What planning knows of the workers; none for one that never said anything and holds nothing. */
 export function planCluster(facts: ClusterFacts): PlanCluster {
@@ -96,37 +94,11 @@ function localWorker(previous: Placement, { expertSize }: ClusterFacts, correcti
 type Speed = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPerToken'>;
 
 function speedOf(worker: KnownWorker, { workers, expertSize }: ClusterFacts, correction: number): Speed {
-  const own = measuredSpeed(worker);
-  if (own !== undefined) return likeItsKind(own, worker, workers);
+  const measured = measuredCost(worker, workers);
+  if (measured !== undefined) return measured;
   const rate = positive(worker.stats?.capacity?.memoryBytesPerSecond) ?? DEFAULT_MEMORY_BYTES_PER_SECOND;
   return estimatedSpeed(expertSize.packedBytes / rate, correction);
 }
-
-function measuredSpeed({ stats }: KnownWorker): Speed | undefined {
-  const { secondsPerActiveExpert = 0, secondsPerToken = 0 } = stats?.capacity ?? {};
-  return secondsPerActiveExpert + secondsPerToken > 0 ? { secondsPerActiveExpert, secondsPerToken } : undefined;
-}
-
-/** The median of its kind (provider and cores) for a worker that is near it. */
-function likeItsKind(own: Speed, worker: KnownWorker, workers: readonly KnownWorker[]): Speed {
-  const kind = kindOf(worker);
-  const speeds = workers.filter((other) => kindOf(other) === kind).flatMap((other) => measuredSpeed(other) ?? []);
-  const median = (field: keyof Speed): number =>
-    speeds.map((speed) => speed[field]).sort((a, b) => a - b)[Math.floor(speeds.length / 2)] ?? own[field];
-  const typical = {
-    secondsPerActiveExpert: median('secondsPerActiveExpert'),
-    secondsPerToken: median('secondsPerToken'),
-  };
-  const ratio = pairSeconds(own) / pairSeconds(typical);
-  return ratio < EQUAL_WITHIN && ratio > 1 / EQUAL_WITHIN ? typical : own;
-}
-
-const kindOf = ({ stats }: KnownWorker): string =>
-  `${stats?.capacity?.provider ?? ''} ${String(stats?.capacity?.numCores ?? 0)}`;
-
-/** One token for one expert. */
-const pairSeconds = ({ secondsPerActiveExpert, secondsPerToken }: Speed): number =>
-  secondsPerActiveExpert + secondsPerToken;
 
 const estimatedSpeed = (secondsToRead: number, correction: number): Speed => ({
   secondsPerActiveExpert: secondsToRead * correction,

@@ -65,6 +65,15 @@ describe('measured costs', () => {
     stats: WorkerStats.fromPartial({ capacity: { secondsPerActiveExpert, secondsPerToken: 1e-6 } }),
   });
 
+  it('are equal for workers of a kind whose figures are near each other, so that dispatch gives them equal shares', () => {
+    const workers = [10e-6, 11e-6, 12e-6, 40e-6].map((seconds, w) => ({
+      ...worker(seconds),
+      workerId: `w${String(w)}`,
+    }));
+    const costs = [...measuredCosts(workers).values()].map((cost) => cost.secondsPerActiveExpert);
+    expect(costs).toEqual([12e-6, 12e-6, 12e-6, 40e-6]);
+  });
+
   it('are told anew when they have changed by much', () => {
     const told = measuredCosts([worker(10e-6)]);
     expect(told.get('a')).toEqual({ secondsPerActiveExpert: 10e-6, secondsPerToken: 1e-6 });

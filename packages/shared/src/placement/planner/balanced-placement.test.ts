@@ -116,6 +116,20 @@ describe('balancedPlacement', () => {
     expect(numLittle).toBeLessThan(numLoads(0) / 2);
   });
 
+  it('evens equal workers out whatever the wire says, where moves are worth it, and with fewer moves than EPLB', () => {
+    const shape = { numLayers: 2, numExperts: 128, topK: 8, rowsPerStep: 16, skew: 0.8 };
+    const cluster = planCluster(equalWorkers(8, 2 * 20), 1e-5);
+    const options = { redundantExperts: 8, maxIterations: 2000 };
+    const previous = planPlacement('contiguous', cluster, randomLoads(1, shape), options).placement;
+    const { eplb, balanced } = compare(cluster, randomLoads(1, shape), {
+      ...options,
+      previous,
+      moveSecondsPerByte: 1e-7 / EXPERT_BYTES,
+    });
+    expect(balanced.prediction.balancedness.worst).toBeGreaterThan(0.98);
+    expect(balanced.diff.numLoads).toBeLessThan(eplb.diff.numLoads);
+  });
+
   it('brings experts together that tokens need together, where sending rows costs', () => {
     const separatedPairs = (secondsPerRow: number): number => {
       const { placement } = planPlacement('balanced', planCluster(equalWorkers(4, 40), secondsPerRow), pairedLoads());
