@@ -7,10 +7,10 @@ export type ProbeReplica = (workerId: string, layerIndex: number, expertId: numb
 
 /** Providers and row types of the wire differ by less than 1 %; another expert's answer is nothing like it. */
 const TOLERANCE = 0.05;
-const MAX_PROBES_IN_FLIGHT = 1;
 
 /**
- * Checks that every replica that was loaded for a layer computes what the expert's old ones do, where one of them answers.
+ * Checks that every replica that was loaded for a layer computes what the expert's old ones do, where one of them answers. One probe after the
+ * other: calls of requests wait behind them.
  *
  * @param isUp whether a worker can be asked
  * @throws ExpertmeshError `data_loss` for an answer that is not finite or another; what the probe throws.
@@ -21,30 +21,25 @@ export async function checkNewReplicas(
   isUp: (workerId: string) => boolean,
   probe: ProbeReplica,
 ): Promise<void> {
-  const queue = [...gains].flatMap(([workerId, expertIds]) => expertIds.map((expertId) => ({ workerId, expertId })));
-  const reference = new Map<number, Promise<Float32Array | undefined>>();
-  const askOld = (expertId: number): Promise<Float32Array | undefined> => {
+  const known = new Map<number, Float32Array>();
+  const askOld = async (expertId: number): Promise<Float32Array | undefined> => {
     const holder = (old.replicas.get(layerIndex)?.[expertId] ?? [])
       .map((index) => old.workerIds[index] ?? '')
       .find((workerId) => isUp(workerId));
-    const asked = holder === undefined ? Promise.resolve(undefined) : probe(holder, layerIndex, expertId);
-    reference.set(expertId, asked);
-    return asked;
+    if (holder === undefined || known.has(expertId)) return known.get(expertId);
+    const answer = await probe(holder, layerIndex, expertId);
+    known.set(expertId, answer);
+    return answer;
   };
-  const work = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { workerId, expertId } = next;
-      const answer = await probe(workerId, layerIndex, expertId);
-      const expected = await (reference.get(expertId) ?? askOld(expertId));
-      const wrong = differenceOf(answer, expected);
+  for (const [workerId, expertIds] of gains)
+    for (const expertId of expertIds) {
+      const wrong = differenceOf(await probe(workerId, layerIndex, expertId), await askOld(expertId));
       if (wrong !== undefined)
         throw new ExpertmeshError(
           'data_loss',
           `worker ${workerId} computes expert ${String(expertId)} of layer ${String(layerIndex)} wrongly: ${wrong}`,
         );
     }
-  };
-  await Promise.all(Array.from({ length: MAX_PROBES_IN_FLIGHT }, work));
 }
 
 function differenceOf(answer: Float32Array, expected: Float32Array | undefined): string | undefined {
