@@ -41,13 +41,16 @@ function startingPoints(problem: PlanningProblem, budget: SearchBudget): LayerSt
   if (previous === undefined) return starts;
   if (problem.moveSecondsPerByte === 0) return [...starts, statesOf(problem, previous, maxTokens)];
   // Where moving costs, the few moves that bring most have to be found before anything that moves everything is looked at.
-  const levelled = problem.layers.map((layer, position) =>
-    levelTokens(problem, layer, previous[position] ?? [], maxTokens[position] ?? Infinity),
-  );
-  const nearby = [previous, levelled].map((replicas) => statesOf(problem, replicas, maxTokens));
+  const candidates = maxTokens.length > 0 ? [previous, levelled(problem, previous, maxTokens)] : [previous];
+  const nearby = candidates.map((replicas) => statesOf(problem, replicas, maxTokens));
   for (const states of nearby) relieveLayers(states, freeSlotsOf(problem, states), budget);
   return [...starts, ...nearby];
 }
+
+const levelled = (problem: PlanningProblem, replicas: readonly LayerReplicas[], maxTokens: readonly number[]) =>
+  problem.layers.map((layer, position) =>
+    levelTokens(problem, layer, replicas[position] ?? [], maxTokens[position] ?? Infinity),
+  );
 
 const speedQuotas = (problem: PlanningProblem): SlotQuotas =>
   slotQuotas(
