@@ -18,7 +18,7 @@ import { packedDemoModel } from './delay/packed-demo.js';
 const NUM_WORKERS = 8;
 const NUM_CLIENTS = 16;
 /** So many that what is measured is the mix and not the luck of a few answers. */
-const WINDOW_ROWS = 12_000;
+const WINDOW_ROWS = 40_000;
 const WISHES = [
   { policy: 'balanced', redundantExperts: 0 },
   { policy: 'balanced', redundantExperts: 8 },

@@ -159,6 +159,13 @@ describe('expertmesh rebalance', () => {
     expect(cluster.admin.inForce.version).toBe(1);
   });
 
+  it('shows the plan and what it gains before it asks', async () => {
+    cluster.admin.dryRunMessage = 'the plan gains 3.0 %';
+    const { stdout, stderr, exitCode } = await run('rebalance');
+    expect(stdout).toMatch(/balanced plan from placement 1 to 2[^]*\nthe plan gains 3\.0 %\n$/);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('give --yes')]);
+  });
+
   it('does all at once with --yes', async () => {
     expect((await run('rebalance', '--yes')).stdout).toContain('Placement 2 is in force');
   });
@@ -184,6 +191,20 @@ describe('expertmesh experts', () => {
       exitCode: 0,
       stdout: expect.stringMatching(/^Wrote .*: \d+ tokens/) as string,
     });
+  });
+});
+
+describe('expertmesh audit', () => {
+  it('lists who changed what with the outcome, newest first', async () => {
+    expect((await run('audit')).stdout).toBe('Nothing was changed yet.\n');
+    await run('workers', 'cordon', 'w1');
+    await run('workers', 'uncordon', 'w1');
+    const { stdout, exitCode } = await run('audit');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^TIME +WHO +WHAT +CHANGE +OUTCOME\n\d{4}-[-\d: ]+ +\S+@\S+ +uncordon +2 -> 1 +done\n.* cordon /,
+    );
+    expect(await json('audit', '--limit', '1')).toMatchObject({ records: [{ action: 'uncordon' }] });
   });
 });
 
@@ -219,6 +240,13 @@ describe('expertmesh rpc', () => {
         .split('\n')
         .map((line) => JSON.parse(line) as unknown),
     ).toMatchObject([{ state: 'STATE_PLANNED' }, { state: 'STATE_NOT_NEEDED' }]);
+  });
+
+  it('gives each message of a stream the time, not all of them together', async () => {
+    const { child, output, ended } = start(['rpc', 'WatchCluster', '-d', '{"intervalMs": 400}', '--timeout', '1']);
+    await until(() => output.stdout.split('\n').length > 5);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ exitCode: 1, stderr: '' });
   });
 
   it.each([

@@ -158,6 +158,24 @@ describe('a coordinator that does not lead', () => {
     });
   });
 
+  it('ends a call that it passed on when another coordinator leads, and says that the change goes on', async () => {
+    leader.admin.stopAfterLayers = 1;
+    const plan = await planOf(follower);
+    const changes = follower.client.serverStream(adminService.applyPlacement, { plan, actor: '' }, within(30_000));
+    let numTold = 0;
+    await expect(async () => {
+      for await (const progress of changes) {
+        numTold += 1;
+        if (progress.layersDone === 1) follower.admin.leader = undefined;
+      }
+    }).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/leads no longer: .* goes on under the next leader .*expertmesh top/) as string,
+    });
+    expect(numTold).toBeGreaterThan(0);
+    leader.admin.finishChange();
+  });
+
   it('says that the leader is gone, and finds the next one', async () => {
     await leader.close();
     const cordon = () => follower.client.unary(adminService.cordonWorker, { workerId: 'w1', actor: '' }, within());

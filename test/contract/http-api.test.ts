@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -134,6 +135,16 @@ describe('operations', () => {
     expect(valueOf(after, 'kv_cache_usage_perc')).toBe(0.25);
     expect(valueOf(after, 'num_requests_running')).toBe(0);
     expect(valueOf(after, 'num_requests_waiting')).toBe(0);
+  });
+
+  it('shows the metrics that docs/api.md lists, and no others', async () => {
+    const metrics = await (await fetch(`${api.url}/metrics`)).text();
+    const shown = [...metrics.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
+    const own = shown.filter(({ name }) => !/^(process|nodejs)_/.test(name));
+    const listed = [...readFileSync('docs/api.md', 'utf8').matchAll(/^\| `(expertmesh:\w+)\S*` +\| (\w+)/gm)];
+    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+    expect(own.sort(byName)).toEqual(listed.map(([, name = '', type = '']) => ({ name, type })).sort(byName));
+    expect(metrics).toContain('expertmesh:rebalance_moves_total 5\n');
   });
 
   it('shows the state of engine and cluster', async () => {

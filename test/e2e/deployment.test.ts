@@ -1,24 +1,24 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
+import { RpcClient } from '@expertmesh/shared/rpc/client';
+import { checkHealth } from '@expertmesh/shared/rpc/health';
 import OpenAI from 'openai';
 import { afterAll, expect, it } from 'vitest';
 import { renderChart, REPOSITORY_DIR } from '../kit/kubernetes-manifests.js';
 import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
+import { runPreStop } from '../kit/pre-stop.js';
 import { ExpertmeshProcess, stopAll } from '../kit/process.js';
 import { renderedPods, type RenderedPod } from '../kit/rendered-pods.js';
 import { tempDir } from '../kit/temp-dir.js';
 
 const SETTINGS =
-  'worker.pools[0].name=default,worker.pools[0].replicas=2,coordinator.servedModelName=demo,coordinator.kvCacheBytes=64MB';
+  'worker.pools[0].name=default,worker.pools[0].replicas=3,coordinator.servedModelName=demo,coordinator.kvCacheBytes=64MB';
 
 // What Kubernetes gives to a pod (volumes, names, ports of its own) is replaced by what this machine has; all else is as rendered.
 describeNats('the commands of the rendered chart', () => {
   afterAll(stopAll);
 
-  it('form a cluster that answers, and a worker that is stopped hands its experts over first', async () => {
+  it('form a cluster that answers, and workers that are stopped at once hand their experts over first', async () => {
     const storeDir = join(tempDir(), 'store');
     await packCheckpoint({ hfDir: join(REPOSITORY_DIR, 'models/qwen3-moe-demo'), storeDir, bits: 8, blockSize: 32 });
     const pods = renderedPods(await renderChart('--set', SETTINGS));
@@ -27,6 +27,7 @@ describeNats('the commands of the rendered chart', () => {
       'expertmesh-nats-0',
       'expertmesh-worker-default-0',
       'expertmesh-worker-default-1',
+      'expertmesh-worker-default-2',
     ]);
 
     const nats = await NatsServerProcess.start();
@@ -43,6 +44,8 @@ describeNats('the commands of the rendered chart', () => {
     };
     const workers = pods.filter(({ owner }) => owner === 'expertmesh-worker-default');
     const processes = workers.map((pod) => start(pod, ['--port', '0', '--control-port', '0']));
+    for (const [index, worker] of processes.entries())
+      expect(await isReady(workers[index], (await worker.listening('worker')).controlPort)).toBe(true);
     const coordinator = start(podOf(pods, 'coordinator'), ['--port', '0', '--grpc-port', '0']);
     const { httpPort, grpcPort } = await coordinator.listening('coordinator');
     const url = `http://127.0.0.1:${String(httpPort)}`;
@@ -50,23 +53,37 @@ describeNats('the commands of the rendered chart', () => {
     await coordinator.until(async () => (await fetch(readyUrl)).ok, 'is ready');
     expect(await answer(url)).toMatch(/132$/);
 
-    const leaving = workers[1];
-    const preStop = leaving?.container.lifecycle?.preStop.exec.command ?? [];
-    const command = preStop.map((part) =>
-      part.replace('expertmesh-coordinator-admin:9000', `127.0.0.1:${String(grpcPort)}`),
-    );
-    expect(await runWithCommandLine(command, leaving?.env ?? {})).toBe(0);
-    expect(await processes[1]?.stop('SIGTERM')).toBe(0);
+    const expertmesh = `exec "${process.execPath}" "${join(REPOSITORY_DIR, 'packages/cli/bin/expertmesh.js')}" "$@"`;
+    const leave = async (index: number): Promise<(number | null | undefined)[]> => {
+      const pod = podOf(pods, 'worker-default', index);
+      const overrides = { EXPERTMESH_COORDINATOR: `127.0.0.1:${String(grpcPort)}` };
+      return [await runPreStop(pod, { expertmesh }, overrides), await processes[index]?.stop('SIGTERM')];
+    };
+    expect(await Promise.all([leave(1), leave(2)])).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
     expect((await fetch(readyUrl)).ok).toBe(true);
     expect(await answer(url)).toMatch(/132$/);
     await nats.stop();
   }, 120_000);
 });
 
-function podOf(pods: readonly RenderedPod[], component: string): RenderedPod {
-  const pod = pods.find(({ owner }) => owner === `expertmesh-${component}`);
-  if (pod === undefined) throw new Error(`no pod of ${component}`);
+function podOf(pods: readonly RenderedPod[], component: string, index = 0): RenderedPod {
+  const pod = pods.find(({ name }) => name === `expertmesh-${component}-${String(index)}`);
+  if (pod === undefined) throw new Error(`no pod ${String(index)} of ${component}`);
   return pod;
+}
+
+/** What the readiness probe of a worker says. */
+async function isReady(pod: RenderedPod | undefined, controlPort: number): Promise<boolean> {
+  const client = new RpcClient(`127.0.0.1:${String(controlPort)}`, 'worker');
+  try {
+    const service = pod?.container.readinessProbe.grpc?.service ?? '';
+    return await checkHealth(client, service, { deadlineMs: 10_000, signal: new AbortController().signal });
+  } finally {
+    client.close();
+  }
 }
 
 async function answer(url: string): Promise<string> {
@@ -78,19 +95,4 @@ async function answer(url: string): Promise<string> {
     max_completion_tokens: 100,
   });
   return choices[0]?.message.content ?? '';
-}
-
-/** Runs a command in an environment where `expertmesh` is on the PATH, as in the image; returns its exit code. */
-async function runWithCommandLine(command: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
-  const binDir = tempDir();
-  const main = join(REPOSITORY_DIR, 'packages/cli/bin/expertmesh.js');
-  writeFileSync(join(binDir, 'expertmesh'), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`);
-  chmodSync(join(binDir, 'expertmesh'), 0o755);
-  const [file = '', ...args] = command;
-  const child = spawn(file, args, {
-    env: { ...process.env, ...env, PATH: `${binDir}:${process.env['PATH'] ?? ''}` },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const [code] = (await once(child, 'exit')) as [number];
-  return code;
 }

@@ -139,8 +139,9 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
     expect(actions.reverse()).toEqual([
       ['placement by balanced: rebalanced', 'done'],
       ['cordon worker w3', 'done'],
-      ['drain worker w1', 'done'],
+      ['drain worker w1', 'begun'],
       ['placement by balanced: worker w1 is drained', 'done'],
+      ['drain worker w1', 'done'],
       ['remove worker w1', 'done'],
       ['uncordon worker w3', 'done'],
       ['placement by balanced: rebalanced', 'done'],

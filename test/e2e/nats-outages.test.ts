@@ -90,8 +90,9 @@ describeNats('a cluster that loses nats-server, its store, and its leader under 
       await cluster.nats.stop();
       await pause(OUTAGE_MS);
       for (const coordinator of all()) {
-        expect(await coordinator.view()).toMatchObject({ controlPlane: 'away', placementVersion });
-        await expect(coordinator.call(adminService.cordonWorker, COMMAND)).rejects.toThrow();
+        expect(await coordinator.view()).toMatchObject({ controlPlane: 'away', placementVersion, leaderId: '' });
+        const refused = coordinator.call(adminService.cordonWorker, COMMAND);
+        await expect(refused).rejects.toThrow('the control plane is away: ask again when it is back');
       }
       await cluster.nats.restart();
       expect(await expectAgreement(all())).toMatchObject({ placementVersion });
@@ -131,7 +132,8 @@ describeNats('a cluster that loses nats-server, its store, and its leader under 
     const { epoch: oldEpoch } = await paused.view();
     await underLoad([next], async () => {
       const drained = next.change(adminService.drainWorker, COMMAND);
-      drained.catch(() => undefined);
+      // It was passed on to the leader that is paused below, which answers no more.
+      const ended = expect(drained).rejects.toThrow(/leads no longer: .*goes on under the next leader/);
       await eventually(async () => {
         expect((await inForceInNats()).inForce.change?.doneLayers.length).toBeGreaterThan(0);
       }, CONVERGES_WITHIN_MS);
@@ -140,6 +142,7 @@ describeNats('a cluster that loses nats-server, its store, and its leader under 
       await eventually(async () => {
         expect((await next.view()).leaderId).toBe(next.coordinatorId);
       }, NEXT_LEADS_WITHIN_MS);
+      await ended;
       await eventually(async () => {
         expect((await next.workerView('w3')).admission).toBe(WorkerAdmission.WORKER_ADMISSION_DRAINED);
         for (const worker of cluster.workers.values()) expect((await worker.stats()).epoch).toBeGreaterThan(oldEpoch);

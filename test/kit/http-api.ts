@@ -1,8 +1,9 @@
 import { type AdminApi } from '@expertmesh/coordinator/admin/admin-api';
 import { startHttpServer } from '@expertmesh/coordinator/api/http-server';
 import { loadServedModel } from '@expertmesh/coordinator/generation/served-model';
+import { coordinatorMetrics } from '@expertmesh/coordinator/metrics/coordinator-metrics';
 import { meteredEngine } from '@expertmesh/coordinator/metrics/metered-engine';
-import { ServiceMetrics } from '@expertmesh/coordinator/metrics/service-metrics';
+import { BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import OpenAI from 'openai';
 import { ScriptedEngine } from './scripted-engine.js';
@@ -13,7 +14,12 @@ export const EOS_TOKEN = '<|im_end|>';
 /** The HTTP API on a free port, with the demo model's text side and a scripted engine behind it. */
 export async function startScriptedApi({ port = 0, admin }: { port?: number; admin?: AdminApi } = {}) {
   const engine = new ScriptedEngine();
-  const metrics = new ServiceMetrics(() => engine.stats());
+  const metrics = coordinatorMetrics({
+    engineStats: () => engine.stats(),
+    dispatchStats: () => undefined,
+    monitor: { balance: () => BalanceView.create(), localTokens: new Map() },
+    numMoves: () => 5,
+  });
   const model = await loadServedModel(`models/${MODEL_ID}`, { id: MODEL_ID, engine: meteredEngine(engine, metrics) });
   const readiness = { ready: true, reason: 'canary went through every worker', details: {} };
   const server = await startHttpServer({

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { Changes, type AuditEntry } from '@expertmesh/coordinator/control/change/changes';
+import { Drains } from '@expertmesh/coordinator/control/change/drains';
 import { LeaderDuties } from '@expertmesh/coordinator/control/leader-duties';
 import { type Office } from '@expertmesh/coordinator/control/leadership';
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
@@ -33,7 +34,7 @@ export async function setUpLeader(
   const known = new KnownWorkers(clock);
   const waiting: string[] = [];
   const audits: AuditEntry[] = [];
-  const world = { holdsAll: (): boolean => true };
+  const world = { holdsAll: (): boolean => true, isSettled: true };
   const store = new PlacementStore({
     bucket: controlPlane.placement,
     storeId: 'store-1',
@@ -59,7 +60,8 @@ export async function setUpLeader(
     plan: ({ policy, cluster, loads, options }) =>
       Promise.resolve().then(() => planPlacement(policy, cluster, loads, { ...options, maxIterations: 500 })),
   });
-  const admission = new WorkerAdmission(store, { known, has: (workerId) => known.get(workerId) !== undefined });
+  const has = (workerId: string): boolean => known.get(workerId) !== undefined;
+  const admission = new WorkerAdmission(store, { known, has, isRegistered: has }, clock);
   const changes = new Changes({
     store,
     storeId: 'store-1',
@@ -79,16 +81,21 @@ export async function setUpLeader(
     clock,
     wallMs: () => 0,
   });
+  const onAudit = (entry: AuditEntry): void => void audits.push(entry);
+  const drains = new Drains({ admission, planner, changes, onAudit, clock });
   const duties = new LeaderDuties({
     store,
     known,
     admission,
     planner,
     changes,
+    drains,
+    isSettled: () => world.isSettled,
     model,
     first: { fixed, minWorkers, policy: 'contiguous', redundantExperts: 0, survive: 0 },
     repairAfterMs: REPAIR_AFTER_MS,
     onWaiting: (because) => waiting.push(because),
+    onAudit,
     logger,
     clock,
   });
@@ -124,7 +131,9 @@ export async function setUpLeader(
     known,
     store,
     admission,
+    planner,
     changes,
+    drains,
     duties,
     office,
     begin,
@@ -142,6 +151,6 @@ export async function setUpPlaced() {
   for (const workerId of ['a', 'b', 'c']) all.up(workerId);
   const office = all.begin(1);
   await all.pass(3_000);
-  expect(all.store.inForce).toEqual({ formatVersion: 1, epoch: 1, version: 1 });
+  expect(all.store.inForce).toMatchObject({ epoch: 1, version: 1 });
   return { ...all, begun: office };
 }

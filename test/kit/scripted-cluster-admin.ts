@@ -37,6 +37,8 @@ export class ScriptedClusterAdmin implements ClusterAdmin {
   stopAfterLayers: number | undefined;
   /** Why the next change is taken back. */
   failChange: string | undefined;
+  /** How a dry run of a rebalance ends. */
+  dryRunMessage = 'a dry run changes nothing';
   #finish: () => void = () => undefined;
 
   constructor(coordinatorId = 'c0') {
@@ -156,7 +158,7 @@ export class ScriptedClusterAdmin implements ClusterAdmin {
     this.#audit(actor, 'rebalance', '', '');
     if (dryRun) {
       yield this.#progress(State.STATE_PLANNED, plan.placement?.version ?? 0, 0, 'planned', plan);
-      yield this.#progress(State.STATE_NOT_NEEDED, plan.placement?.version ?? 0, 0, 'a dry run changes nothing');
+      yield this.#progress(State.STATE_NOT_NEEDED, plan.placement?.version ?? 0, 0, this.dryRunMessage);
     } else yield* this.#change(plan.placement?.version ?? 0, plan);
   }
 

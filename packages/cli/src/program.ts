@@ -1,5 +1,6 @@
 import { HELP_LAYOUT, HELP_OPTION } from '@expertmesh/shared/config/help-layout';
 import { Command } from 'commander';
+import { auditCommand } from './commands/audit.js';
 import { benchCommand } from './commands/bench.js';
 import { chatCommand } from './commands/chat.js';
 import { completionCommand } from './commands/completion.js';
@@ -35,6 +36,7 @@ export function program(version: string): Command {
     .addCommand(placementCommand())
     .addCommand(rebalanceCommand())
     .addCommand(expertsCommand())
+    .addCommand(auditCommand())
     .addCommand(rpcCommand());
   root.commandsGroup('Models:').addCommand(packCommand()).addCommand(synthCommand()).addCommand(simulateCommand());
   root.commandsGroup('Clients:').addCommand(chatCommand()).addCommand(benchCommand());
@@ -73,9 +75,10 @@ Start here:
 On several boxes:
   expertmesh pack Qwen3-30B-A3B store
       quantises a checkpoint once; copy the store to every box
-  expertmesh worker --store store
-      on every box that computes experts
-  expertmesh coordinator --store store --workers box-1,box-2
+  expertmesh worker --store store --nats-url nats://box-0:4222
+      on every box that computes experts; they find each other over NATS
+  expertmesh coordinator --store store --nats-url nats://box-0:4222
+      or without NATS: worker --store store, coordinator --workers box-1,box-2
 
   expertmesh top
       watches it; workers, placement and rebalance change it

@@ -13,14 +13,12 @@ import { inferenceService } from '@expertmesh/shared/rpc/services';
 import { AdminApi } from './admin/admin-api.js';
 import { bindAdminService } from './admin/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
-import { registerBalanceMetrics } from './balance/balance-metrics.js';
 import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
 import { maxTokensWithin } from './dense/kv-cache.js';
 import { loadServedModel } from './generation/served-model.js';
 import { inferenceHandlers } from './inference/inference-service.js';
-import { registerDispatchMetrics } from './metrics/dispatch-metrics.js';
+import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
-import { ServiceMetrics } from './metrics/service-metrics.js';
 import { Cluster } from './serving/cluster.js';
 import { ReadinessGate } from './serving/readiness-gate.js';
 
@@ -44,9 +42,12 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const cluster = await Cluster.open({ config, store, gate, logger, signal, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
-  const metrics = new ServiceMetrics(() => gate.stats());
-  registerBalanceMetrics(metrics.registry, cluster.monitor);
-  registerDispatchMetrics(metrics.registry, () => cluster.status().dispatch);
+  const metrics = coordinatorMetrics({
+    engineStats: () => gate.stats(),
+    dispatchStats: () => cluster.status().dispatch,
+    monitor: cluster.monitor,
+    numMoves: () => cluster.numMoves,
+  });
   const id = config.servedModelName ?? basename(store.dir);
   const model = await loadServedModel(store.dir, { id, engine: meteredEngine(gate, metrics) });
   const api = new AdminApi({

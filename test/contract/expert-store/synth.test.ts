@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadChatTemplate } from '@expertmesh/coordinator/text/chat-template';
@@ -74,11 +75,15 @@ describe('the dummy tokenizer', () => {
 
 it('the command writes the geometry that is asked for', async () => {
   const storeDir = join(tempDir(), 'store');
-  const command = ExpertmeshProcess.start(['synth', '--preset', 'demo', '--layers', '3', '--bits', '16', storeDir]);
+  const cacheDir = join(tempDir(), 'cache');
+  const argv = ['synth', '--preset', 'demo', '--layers', '3', '--bits', '16', storeDir];
+  const command = ExpertmeshProcess.start(argv, ['env', `EXPERTMESH_CACHE_DIR=${cacheDir}`]);
   expect(await command.exited()).toBe(0);
   expect(command.output).toMatch(/^Wrote .*store: .* MB in 389 blobs\.\n$/);
   const store = await openExpertStore(storeDir);
   expect([store.spec.numLayers, store.spec.numExperts, store.quantisation.bits]).toEqual([3, 128, 16]);
+  // The record of what needs no verification any more.
+  expect(readdirSync(cacheDir)).not.toEqual([]);
 });
 
 it.each([

@@ -47,6 +47,11 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* A number that values give as such: helm would write a large one as 8e+09. */}}
+{{- define "expertmesh.number" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ int64 . }}{{ end -}}
+{{- end -}}
+
 {{- define "expertmesh.storeMount" -}}
 - name: store
   mountPath: /store
@@ -69,6 +74,4 @@ capabilities:
     path: {{ required "store.hostPath or store.existingClaim is needed" .Values.store.hostPath }}
     type: Directory
   {{- end }}
-- name: cache
-  emptyDir: {}
 {{- end -}}

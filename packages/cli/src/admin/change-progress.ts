@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import { progressJson } from '@expertmesh/shared/admin/admin-json';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { ChangeProgress_State as State, type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 
@@ -13,6 +13,9 @@ export interface FollowOptions {
   /** Told the first message, which has the plan. */
   readonly onPlan?: (progress: ChangeProgress) => void;
 }
+
+/** How an answer breaks off while the change goes on; with any other error the coordinator has ended it. */
+const LEFT_TO_ITSELF: readonly ErrorCode[] = ['cancelled', 'unavailable', 'deadline_exceeded'];
 
 /**
  * Shows a change of placement until its end: as a bar with layers and bytes on a terminal, else a line whenever something new is told.
@@ -30,12 +33,13 @@ export async function followChange(
     for await (const progress of changes) {
       if (last === undefined) onPlan?.(progress);
       if (asJson) process.stdout.write(`${JSON.stringify(progressJson(progress))}\n`);
-      display?.update(progress);
+      // Of a change that is not needed there is nothing to see.
+      if (progress.state !== State.STATE_NOT_NEEDED) display?.update(progress);
       last = progress;
     }
   } catch (thrown) {
-    if (last === undefined || ExpertmeshError.from(thrown).code === 'invalid_argument') throw thrown;
     const { message, code } = ExpertmeshError.from(thrown);
+    if (last === undefined || !LEFT_TO_ITSELF.includes(code)) throw thrown;
     throw new ExpertmeshError(
       code === 'cancelled' ? 'failed_precondition' : code,
       `${message}; the change to placement ${String(last.toVersion)} goes on without us: "expertmesh top" shows it`,
@@ -96,6 +100,7 @@ class Bar {
     const done = bytesTotal > 0 ? bytesDone : layersDone;
     const payload = { state: progressJson(progress).state, figures: figures(progress), message: progress.message };
     if (!this.#isStarted) this.#bar.start(bytesTotal > 0 ? bytesTotal : layersTotal, done, payload);
+    else this.#bar.setTotal(bytesTotal > 0 ? bytesTotal : layersTotal);
     this.#isStarted = true;
     this.#bar.update(done, payload);
   }

@@ -25,23 +25,25 @@ const MAX_TOKENS = 2 ** 24;
 
 export const benchCommand = (): Command =>
   new Command('bench')
-    .description('put load on a running server and print throughput and latencies; Ctrl-C prints what there is')
-    .option('--url <url>', 'the server', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
-    .option('--model <id>', 'the model (default: the one that the server serves)')
+    .description('Put load on a running server and print throughput and latencies. Ctrl-C prints what there is.')
+    .option('--url <url>', 'The server.', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
+    .option('--model <id>', 'The model. (default: the one that the server serves)')
     .addOption(
-      checkedOption('--concurrency', 'requests at a time, one after another', concurrencies).default([1, 4, 16]),
+      checkedOption('--concurrency', 'Requests at a time; one load after the other.', concurrencies).default([
+        1, 4, 16,
+      ]),
     )
     .addOption(
       checkedOption(
         '--requests',
-        'requests per concurrency (default: four times the concurrency)',
+        'Requests of each load. (default: four times its concurrency)',
         integer('<n>', 1, MAX_REQUESTS),
       ),
     )
-    .addOption(checkedOption('--prompt-tokens', 'length of each prompt', integer('<n>', 1, MAX_TOKENS)).default(256))
-    .addOption(checkedOption('--output-tokens', 'length of each answer', integer('<n>', 1, MAX_TOKENS)).default(64))
-    .addOption(checkedOption('--seed', 'same seed, same requests', integer('<n>', 0, 2 ** 31)).default(0))
-    .option('--json', 'print JSON')
+    .addOption(checkedOption('--prompt-tokens', 'Length of each prompt.', integer('<n>', 1, MAX_TOKENS)).default(256))
+    .addOption(checkedOption('--output-tokens', 'Length of each answer.', integer('<n>', 1, MAX_TOKENS)).default(64))
+    .addOption(checkedOption('--seed', 'The same seed makes the same requests.', integer('<n>', 0, 2 ** 31)).default(0))
+    .option('--json', 'Print JSON.')
     .action(bench);
 
 const concurrencies: OptionValue<readonly number[]> = {

@@ -2,4 +2,7 @@ import { type Command } from 'commander';
 import { roleCommand } from './role-command.js';
 
 export const coordinatorCommand = (): Command =>
-  roleCommand('coordinator', 'Serve a model over HTTP, with its experts on workers at given addresses.');
+  roleCommand(
+    'coordinator',
+    'Serve a model over HTTP, with its experts on workers that meet it over NATS or that --workers names.',
+  );

@@ -1,7 +1,7 @@
 import { type Command } from 'commander';
 import { integer } from '@expertmesh/shared/config/option-value';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { ChangeProgress_State as State, type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { actor } from '../admin/actor.js';
 import { type AdminClient } from '../admin/admin-client.js';
@@ -59,14 +59,16 @@ What fails or is too slow is taken back. Ctrl-C leaves the change to go on.`,
       }),
     );
 
-/** Shows a plan, asks, and makes it so. */
+/** Shows a plan and what is to be said of it, asks, and makes it so. */
 export async function applyPlan(
   command: Command,
   client: AdminClient,
   plan: CompletePlan,
   flags: YesFlags & JsonFlags,
+  remark = '',
 ): Promise<void> {
   if (flags.json === undefined) printPlan(plan);
+  if (flags.json === undefined && remark !== '') process.stdout.write(`${remark}\n`);
   const question = `Apply this plan as placement ${String(plan.placement.version)}?`;
   if (!(await askFirst(command, flags, question, client.signal))) return;
   const changes = client.stream(adminService.applyPlacement, { plan, actor: actor() });
@@ -114,6 +116,10 @@ export const printPlan = (plan: CompletePlan): void => {
   process.stdout.write(`${planLines(plan, styleFor(process.stdout)).join('\n')}\n`);
 };
 
-export function printEnd({ toVersion }: ChangeProgress, { json }: JsonFlags): void {
-  if (json === undefined) process.stdout.write(`Placement ${String(toVersion)} is in force.\n`);
+/** @param end the last message of a change that was not taken back. */
+export function printEnd({ state, toVersion, message }: ChangeProgress, { json }: JsonFlags): void {
+  if (json) return;
+  const isNeeded = state !== State.STATE_NOT_NEEDED;
+  const text = isNeeded ? `Placement ${String(toVersion)} is in force.` : `Nothing was changed: ${message}`;
+  process.stdout.write(`${text}\n`);
 }

@@ -1,7 +1,7 @@
 import { type Command } from 'commander';
 import { progressJson } from '@expertmesh/shared/admin/admin-json';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { ChangeProgress_State as State, type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { type ChangeProgress } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { actor } from '../admin/actor.js';
 import { type AdminClient } from '../admin/admin-client.js';
@@ -16,11 +16,19 @@ type RebalanceFlags = PlanFlags & YesFlags & { readonly dryRun?: true; readonly 
 
 export const rebalanceCommand = (): Command =>
   addPlanFlags(
-    adminCommand('rebalance', 'Plan from the loads observed, show the plan, and apply it if it gains enough.'),
+    adminCommand('rebalance', 'Plan from the loads observed, show the plan and what it gains, and apply it.'),
   )
     .option('--dry-run', 'Show the plan and change nothing.')
     .addOption(yesFlag())
     .option('--json', 'Print progress as lines of JSON.')
+    .addHelpText(
+      'after',
+      `
+It asks, however small the gain is. With --yes nothing is moved for less than
+the coordinator's --rebalance-min-gain, unless --replicas, --survive or
+--workers wants the change anyway. Where there is nothing to change, the exit
+code is 0; it is 1 after a no, and for a change that was taken back.`,
+    )
     .action((flags: RebalanceFlags, command: Command) =>
       withCoordinator(command, (client) =>
         flags.yes && !flags.dryRun ? rebalanceAtOnce(client, flags) : rebalanceAsked(command, client, flags),
@@ -34,8 +42,7 @@ async function rebalanceAtOnce(client: AdminClient, flags: RebalanceFlags): Prom
       if (flags.json === undefined && plan?.placement !== undefined) printPlan(requirePlacement(plan));
     },
   });
-  if (end.state === State.STATE_NOT_NEEDED) printNotNeeded(end, flags);
-  else printEnd(end, flags);
+  printEnd(end, flags);
 }
 
 // What is applied is the plan that was shown, not another one made after the answer.
@@ -47,16 +54,16 @@ async function rebalanceAsked(command: Command, client: AdminClient, flags: Reba
   if (end === undefined) throw new ExpertmeshError('internal', 'the coordinator answered a rebalance with nothing');
   if (flags.dryRun && flags.json)
     for (const progress of told) process.stdout.write(`${JSON.stringify(progressJson(progress))}\n`);
-  else if (plan === undefined) printNotNeeded(end, flags);
+  else if (plan === undefined) printEnd(end, flags);
   else if (flags.dryRun) {
     printPlan(requirePlacement(plan));
-    printNotNeeded(end, flags);
-  } else await applyPlan(command, client, requirePlacement(plan), flags);
+    printEnd(end, flags);
+  } else {
+    const { placement, ...rest } = requirePlacement(plan);
+    const named = { ...rest, placement: { ...placement, reason: 'rebalanced' } };
+    await applyPlan(command, client, named, flags, end.message);
+  }
 }
 
 const rebalance = (client: AdminClient, flags: RebalanceFlags, dryRun: boolean): AsyncIterable<ChangeProgress> =>
   client.stream(adminService.rebalance, { plan: planRequestOf(flags), dryRun, actor: actor() }, planMs(flags));
-
-function printNotNeeded({ message }: ChangeProgress, { json }: RebalanceFlags): void {
-  if (json === undefined) process.stdout.write(`Nothing was changed: ${message}\n`);
-}

@@ -1,11 +1,13 @@
 import { Option, type Command } from 'commander';
 import { text as textOf } from 'node:stream/consumers';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ADMIN_OPTIONS } from '@expertmesh/shared/config/admin-options';
 import { decimal } from '@expertmesh/shared/config/option-value';
+import { readConfig } from '@expertmesh/shared/config/parse-config';
 import { EXIT_WRONG_USAGE } from '@expertmesh/shared/process/exit-code';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
-import { adminCommand, withCoordinator } from '../admin/admin-command.js';
+import { adminCommand, interruptible } from '../admin/admin-command.js';
 import { describeMethod, signatureOf, unknownFields } from '../rpc/describe-method.js';
 import { findMethod, METHODS, requestTypeOf, type CatalogueMethod } from '../rpc/method-catalogue.js';
 import { checkedOption } from './store-options.js';
@@ -26,9 +28,11 @@ export const rpcCommand = (): Command =>
     .addOption(new Option('--list', 'List all methods.').conflicts(['describe', 'data']))
     .addOption(new Option('--describe', 'Show the messages of the method.').conflicts('data'))
     .addOption(
-      checkedOption('--timeout', 'Seconds for the whole call.', decimal('<seconds>', 0.1, MAX_TIMEOUT_SECONDS)).default(
-        10,
-      ),
+      checkedOption(
+        '--timeout',
+        'Seconds that an answer, or each message of a stream, may take.',
+        decimal('<seconds>', 0.1, MAX_TIMEOUT_SECONDS),
+      ).default(10),
     )
     .addHelpText(
       'after',
@@ -58,7 +62,8 @@ export const rpcCommand = (): Command =>
           `${method.name} takes a stream of requests: only methods that take one request can be called`,
         );
       const request = await readRequest(flags.data, method);
-      return withCoordinator(command, ({ address, signal }) => call(address, method, request, flags, signal));
+      const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
+      await interruptible(({ signal }) => call(coordinator, method, request, flags, signal));
     });
 
 const print = (lines: readonly string[]): void => {
@@ -96,7 +101,7 @@ async function call(
   signal: AbortSignal,
 ): Promise<void> {
   const client = new RpcClient(address, address);
-  const options = { deadlineMs: 1000 * timeout, signal };
+  const options = { deadlineMs: 1000 * timeout, signal, isPerMessage: true };
   try {
     if (definition.responseStream) {
       const method = definition as unknown as ServerStreamMethod<object, object>;

@@ -1,6 +1,7 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { choice, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
-import { defaultCacheDir } from '@expertmesh/shared/config/verification-options';
+import { addOptions, readConfig } from '@expertmesh/shared/config/parse-config';
+import { VERIFICATION_OPTIONS } from '@expertmesh/shared/config/verification-options';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import {
   BLOCK_SIZES,
@@ -20,9 +21,12 @@ export interface StoreFlags {
   readonly force?: true;
 }
 
+/** Files that were just written are recorded as verified, so that the first start need not hash them. */
+const RECORD_OPTIONS = { cacheDir: VERIFICATION_OPTIONS.cacheDir } as const;
+
 /** @param bitsMeaning what --bits means for where the weights come from. */
 export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
-  command
+  addOptions(command, RECORD_OPTIONS)
     .addOption(checkedOption('--bits', bitsMeaning, choice(WEIGHT_BITS)).default(4))
     .addOption(
       checkedOption(
@@ -55,9 +59,11 @@ const parserOf =
  * way; a second one ends the process at once.
  */
 export async function runStoreCommand(
+  command: Command,
   label: string,
   write: (options: Pick<WriteOptions, 'onProgress' | 'signal' | 'cacheDir'>) => Promise<WrittenStore>,
 ): Promise<void> {
+  const { cacheDir } = readConfig(command, RECORD_OPTIONS, process.env);
   const interrupt = new AbortController();
   const onSignal = (): void => {
     interrupt.abort();
@@ -68,7 +74,7 @@ export async function runStoreCommand(
     const onProgress: WriteOptions['onProgress'] = (progress) => {
       bar.update(progress);
     };
-    const store = await write({ onProgress, signal: interrupt.signal, cacheDir: defaultCacheDir(process.env) });
+    const store = await write({ onProgress, signal: interrupt.signal, cacheDir });
     bar.stop();
     process.stdout.write(summary(store));
   } finally {

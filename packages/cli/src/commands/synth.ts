@@ -12,8 +12,8 @@ export function synthCommand(): Command {
     .argument('<store-dir>', 'Where the store is to be. Until it is complete it grows in <store-dir>.partial.')
     .addOption(checkedOption('--preset', 'The geometry. (required)', choice(SYNTH_PRESETS)).makeOptionMandatory())
     .addOption(checkedOption('--layers', "Number of layers. (default: the preset's)", integer('<n>', 1, MAX_LAYERS)))
-    .action((storeDir: string, { preset, layers, ...flags }: SynthFlags) =>
-      runStoreCommand('Writing', (options) =>
+    .action((storeDir: string, { preset, layers, ...flags }: SynthFlags, command: Command) =>
+      runStoreCommand(command, 'Writing', (options) =>
         synthStore({ preset, numLayers: layers, storeDir, ...flags, ...options }),
       ),
     );

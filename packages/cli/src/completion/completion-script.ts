@@ -46,20 +46,21 @@ ${nodes.map((node) => `    "${node.path.join(' ')}") commands="${words(node.comm
 complete -o filenames -F _${PROGRAM} ${PROGRAM}
 `;
 
+// No variable may be called `path` here: in zsh that one says where programs are.
 const zshScript = (nodes: readonly CompletionNode[]): string => `#compdef ${PROGRAM}
 _${PROGRAM}() {
-  local path="" word candidate
+  local typed="" word candidate
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    candidate="\${path:+$path }$word"
+    candidate="\${typed:+$typed }$word"
     case "$candidate" in
       ${nodes
         .filter(({ path }) => path.length > 0)
         .map(({ path }) => `"${path.join(' ')}"`)
-        .join('|')}) path="$candidate" ;;
+        .join('|')}) typed="$candidate" ;;
     esac
   done
   local -a commands flags
-  case "$path" in
+  case "$typed" in
 ${nodes.map((node) => `    "${node.path.join(' ')}") commands=(${zshWords(node.commands)}); flags=(${zshWords(node.flags)}) ;;`).join('\n')}
   esac
   if [[ "\${words[CURRENT]}" == -* ]]; then _describe flag flags

@@ -30,6 +30,13 @@ it('completes in bash', () => {
   expect(offers('workers', 'drain', 'w1', '--y')).toEqual(['--yes']);
 });
 
+it('leaves the variables alone by which zsh finds programs', () => {
+  const names = [...completionScript('zsh', nodes).matchAll(/\blocal (?:-a )?(.*)/g)].map(
+    ([, declared = '']) => declared,
+  );
+  expect(names.join(' ')).not.toMatch(/\b(path|fpath|cdpath|manpath)\b/);
+});
+
 it.each(['zsh', 'fish'] as const)('writes a line for every command in %s', (shell) => {
   const script = completionScript(shell, nodes);
   for (const { path } of nodes) expect(script).toContain(path.join(' '));

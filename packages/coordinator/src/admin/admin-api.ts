@@ -25,6 +25,7 @@ import { adminService } from '@expertmesh/shared/rpc/services';
 import { type LoadMonitor, type LoadWindow } from '../balance/load-monitor.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
 import { LeaderLink, PASSED_ON_HEADER } from './leader-link.js';
+import { LeaderWatch } from './leader-watch.js';
 import { OpenStreams } from './open-streams.js';
 import { repeatProgress } from './repeat-progress.js';
 
@@ -113,7 +114,7 @@ export class AdminApi {
   drain(command: WorkerCommand, caller: AdminCaller): AsyncIterable<ChangeProgress> {
     requireWorkerId(command);
     return this.#change(adminService.drainWorker, withActor(command, caller), caller, (named) =>
-      this.#admin.drain(named, caller.signal),
+      this.#admin.drain(named),
     );
   }
 
@@ -123,7 +124,13 @@ export class AdminApi {
 
   async plan(request: PlanRequest, caller: AdminCaller): Promise<PlacementPlan> {
     requireTimeBudget(request);
-    return this.#onLeader(adminService.planPlacement, request, caller, () => this.#admin.plan(request), request);
+    return this.#onLeader(
+      adminService.planPlacement,
+      request,
+      caller,
+      () => this.#admin.plan(request, caller.signal),
+      request,
+    );
   }
 
   apply(request: ApplyRequest, caller: AdminCaller): AsyncIterable<ChangeProgress> {
@@ -150,7 +157,7 @@ export class AdminApi {
       adminService.rebalance,
       withActor(request, caller),
       caller,
-      (named) => this.#admin.rebalance(named),
+      (named) => this.#admin.rebalance(named, caller.signal),
       request.plan,
     );
   }
@@ -200,11 +207,13 @@ export class AdminApi {
   ): Promise<Response> {
     const address = this.#leaderElsewhere(caller);
     if (address === undefined) return here();
+    const watch = this.#watchLeader(address, caller);
     try {
-      return await this.#leader.to(address).unary(method, request, this.#callOptions(caller, plan));
-    } catch (error) {
-      this.#leader.failed(error);
-      throw error;
+      return await this.#leader.to(address).unary(method, request, this.#callOptions(watch, plan));
+    } catch (thrown) {
+      throw this.#leader.failed(watch.translate(thrown));
+    } finally {
+      watch.close();
     }
   }
 
@@ -220,12 +229,14 @@ export class AdminApi {
       yield* repeatProgress(here(request), REPEAT_PROGRESS_MS, this.#clock);
       return;
     }
+    const watch = this.#watchLeader(address, caller);
     try {
-      const options = { ...this.#callOptions(caller, plan), isPerMessage: true };
+      const options = { ...this.#callOptions(watch, plan), isPerMessage: true };
       yield* this.#leader.to(address).serverStream(method, request, options);
-    } catch (error) {
-      this.#leader.failed(error);
-      throw error;
+    } catch (thrown) {
+      throw this.#leader.failed(watch.translate(thrown));
+    } finally {
+      watch.close();
     }
   }
 
@@ -239,7 +250,12 @@ export class AdminApi {
     return address;
   }
 
-  #callOptions({ signal }: AdminCaller, plan: PlanRequest | undefined) {
+  #watchLeader(address: string, { signal }: AdminCaller): LeaderWatch {
+    const leaderAddress = (): string | undefined => this.#admin.leaderAddress();
+    return new LeaderWatch({ address, leaderAddress, callerGone: signal, clock: this.#clock });
+  }
+
+  #callOptions({ signal }: LeaderWatch, plan: PlanRequest | undefined) {
     return {
       deadlineMs: LEADER_DEADLINE_MS + 1000 * (plan?.timeBudgetSeconds ?? 0),
       signal,

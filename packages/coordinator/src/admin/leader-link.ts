@@ -17,10 +17,15 @@ export class LeaderLink {
     return this.#client;
   }
 
-  /** After a failure the next call gets a new connection, as a channel can hang. Calls that run go on to their end. */
-  failed(error: unknown): void {
-    const { code } = ExpertmeshError.from(error);
-    if (code === 'unavailable' || code === 'deadline_exceeded') this.close();
+  /**
+   * After a failure the next call gets a new connection, as a channel can hang. Calls that run go on to their end.
+   *
+   * @returns the failure.
+   */
+  failed(thrown: unknown): ExpertmeshError {
+    const error = ExpertmeshError.from(thrown);
+    if (error.code === 'unavailable' || error.code === 'deadline_exceeded') this.close();
+    return error;
   }
 
   close(): void {

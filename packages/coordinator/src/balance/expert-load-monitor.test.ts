@@ -157,10 +157,10 @@ describe('ExpertLoadMonitor', () => {
 });
 
 describe('what machines read', () => {
-  it('has two balancedness figures and one counter a worker as metrics', async () => {
+  it('has few series as metrics: two balancedness figures, moves, and one counter a worker', async () => {
     const monitor = await open();
     const registry = new Registry();
-    registerBalanceMetrics(registry, monitor);
+    registerBalanceMetrics(registry, monitor, () => 3);
     monitor.add(report(75, [0, 1]));
     monitor.add(report(25, [2, 3]));
     for (let i = 0; i < 2; i++) {
@@ -168,6 +168,7 @@ describe('what machines read', () => {
       expect(text).toContain(`expertmesh:expert_balancedness{stat="mean"} ${String(100 / 150)}`);
       expect(text).toContain('expertmesh:worker_expert_tokens_total{worker="a"} 300');
       expect(text).toContain('expertmesh:worker_expert_tokens_total{worker="b"} 100');
+      expect(text).toContain('expertmesh:rebalance_moves_total 3\n');
     }
     await monitor.close();
   });

@@ -7,6 +7,7 @@ import { gainOf, rebalanceReason, type RebalancePolicy } from './decisions/auto-
 import { LEADER_ACTOR } from './leader-duties.js';
 import { type Office } from './leadership.js';
 import { type Planner } from './planning/planner.js';
+import { RetryBackoff } from './retry-backoff.js';
 
 export interface AutoRebalancerOptions {
   readonly policy: RebalancePolicy;
@@ -14,8 +15,8 @@ export interface AutoRebalancerOptions {
   readonly minTokens: number;
   readonly monitor: Pick<LoadMonitor, 'onWindow' | 'balance' | 'tokensInWindow'>;
   readonly office: () => Office | undefined;
-  readonly planner: Planner;
-  readonly changes: Changes;
+  readonly planner: Pick<Planner, 'make'>;
+  readonly changes: Pick<Changes, 'isFree' | 'lastEndedMs' | 'start'>;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Wall clock, for quiet hours. */
@@ -24,16 +25,23 @@ export interface AutoRebalancerOptions {
 
 /** A plan that was not worth it is made anew after this time: planning takes seconds of a core, and the load is another by then. */
 const PLAN_INTERVAL_MS = 10_000;
+/** Between changes that are taken back one after the other. */
+const LONGEST_RETRY_MS = 3_600_000;
+const SITUATION = 'the load is uneven';
 
 /** Moves experts by itself where the load has become uneven, after windows of the monitor, in office. */
 export class AutoRebalancer {
   readonly #options: AutoRebalancerOptions;
+  readonly #backoff: RetryBackoff;
   readonly #stopListening: () => void;
   #lastPlanMs = -Infinity;
   #isPlanning = false;
 
   constructor(options: AutoRebalancerOptions) {
     this.#options = options;
+    const { clock, policy } = options;
+    const firstMs = Math.max(2 * policy.cooldownMs, PLAN_INTERVAL_MS);
+    this.#backoff = new RetryBackoff({ clock, firstMs, longestMs: Math.max(firstMs, LONGEST_RETRY_MS) });
     this.#stopListening = options.monitor.onWindow(() => {
       void this.#look();
     });
@@ -62,7 +70,7 @@ export class AutoRebalancer {
 
   #reason(): string | undefined {
     const { policy, minTokens, monitor, changes, clock, now } = this.#options;
-    if (changes.running !== undefined) return undefined;
+    if (!changes.isFree() || !this.#backoff.isDue(SITUATION)) return undefined;
     if (clock.nowMs() - this.#lastPlanMs < PLAN_INTERVAL_MS) return undefined;
     const today = now();
     return rebalanceReason(policy, {
@@ -76,7 +84,7 @@ export class AutoRebalancer {
 
   async #rebalance(reason: string, office: Office): Promise<void> {
     const { planner, changes, policy, logger } = this.#options;
-    const made = await planner.make({ policy: 'balanced' });
+    const made = await planner.make({ policy: 'balanced' }, office.signal);
     const gain = gainOf(made.before, made.after);
     if (gain < policy.minGain) {
       logger.info({ reason, gain }, 'no plan is so much better that experts should move');
@@ -85,6 +93,6 @@ export class AutoRebalancer {
     const { plan, baseVersion, redundantExperts, survive } = made;
     const { placement } = plan;
     const order = { actor: LEADER_ACTOR, policy: 'balanced', reason, redundantExperts, survive, placement } as const;
-    await changes.start({ ...order, expectedVersion: baseVersion }, office);
+    this.#backoff.follow(await changes.start({ ...order, expectedVersion: baseVersion }, office), SITUATION);
   }
 }

@@ -26,14 +26,17 @@ export interface ClusterAdmin {
   view(): ClusterView;
   cordon(command: WorkerCommand): Promise<CommandOutcome>;
   uncordon(command: WorkerCommand): Promise<CommandOutcome>;
-  drain(command: WorkerCommand, signal: AbortSignal): AsyncIterable<ChangeProgress>;
+  /** Waits for the change under way. Leaving the iteration early does not stop the drain. */
+  drain(command: WorkerCommand): AsyncIterable<ChangeProgress>;
   remove(command: WorkerCommand): Promise<CommandOutcome>;
   placement(request: GetPlacementRequest): Promise<PlacementView>;
-  plan(request: PlanRequest): Promise<PlacementPlan>;
+  /** @param signal of whom the plan is for: planning ends with it */
+  plan(request: PlanRequest, signal: AbortSignal): Promise<PlacementPlan>;
   /** Leaving the iteration early does not stop the change. */
   apply(request: ApplyRequest): AsyncIterable<ChangeProgress>;
   history(limit: number): Promise<PlacementHistory>;
   rollback(request: RollbackRequest): AsyncIterable<ChangeProgress>;
-  rebalance(request: RebalanceRequest): AsyncIterable<ChangeProgress>;
+  /** @param signal ends planning, and not the change */
+  rebalance(request: RebalanceRequest, signal: AbortSignal): AsyncIterable<ChangeProgress>;
   audit(limit: number): Promise<AuditLog>;
 }

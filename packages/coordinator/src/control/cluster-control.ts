@@ -19,10 +19,11 @@ import {
 import { type LoadMonitor } from '../balance/load-monitor.js';
 import { type ChangeOrder } from './change/change-order.js';
 import { type AuditEntry, type Changes } from './change/changes.js';
+import { type Drains } from './change/drains.js';
 import { type ClusterAdmin } from './cluster-admin.js';
 import { type ClusterCore } from './cluster-core.js';
 import { clusterView } from './cluster-view.js';
-import { gainOf } from './decisions/auto-rebalance.js';
+import { gainOf, isWorthMoving } from './decisions/auto-rebalance.js';
 import { requireOffice, type Office } from './leadership.js';
 import { documentView, placementFromView, placementLayers } from './planning/plan-message.js';
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
@@ -37,6 +38,7 @@ export interface ClusterControlOptions {
   readonly monitor: LoadMonitor;
   readonly planner: Planner;
   readonly changes: Changes;
+  readonly drains: Drains;
   readonly admission: WorkerAdmission;
   readonly layerIndices: readonly number[];
   readonly expertMemoryBytes: number;
@@ -104,24 +106,11 @@ export class ClusterControl implements ClusterAdmin {
     return { message: `worker ${workerId} is forgotten${moved}` };
   }
 
-  async *drain({ workerId, actor, untilRestart }: WorkerCommand): AsyncGenerator<ChangeProgress, void, undefined> {
+  async *drain(command: WorkerCommand): AsyncGenerator<ChangeProgress, void, undefined> {
     const office = this.#office();
-    const { admission, planner } = this.#options;
-    admission.requireKnown(workerId);
-    const before = admission.of(workerId);
-    if (admission.numReplicas(workerId) === 0) {
-      await this.#admit(workerId, actor, 'drained', 'drain', untilRestart);
-      yield ended(ChangeProgress_State.STATE_NOT_NEEDED, `worker ${workerId} holds no experts`);
-      return;
-    }
-    const made = await planner.make({ policy: 'balanced', leaving: new Set([workerId]) });
-    await this.#admit(workerId, actor, 'draining', 'drain', untilRestart);
-    let last: ChangeProgress | undefined;
-    for await (last of this.#move(made, 'balanced', actor, `worker ${workerId} is drained`, office)) yield last;
-    const isDone = last?.state !== ChangeProgress_State.STATE_ROLLED_BACK;
-    if (office.signal.aborted) return;
-    if (isDone) await admission.set(workerId, 'drained', untilRestart);
-    else await admission.set(workerId, before === 'draining' ? 'accepting' : before);
+    const { admission, drains } = this.#options;
+    admission.requireKnown(command.workerId);
+    yield* drains.begin(command, office).follow();
   }
 
   async placement({ version }: GetPlacementRequest): Promise<PlacementView> {
@@ -141,10 +130,10 @@ export class ClusterControl implements ClusterAdmin {
     return Promise.resolve({ ...documentView(document), layers, ...balance });
   }
 
-  async plan(request: PlanRequest): Promise<PlacementPlan> {
+  async plan(request: PlanRequest, signal: AbortSignal): Promise<PlacementPlan> {
     const wish = toWish(request);
-    const { layerIndices, monitor } = this.#options;
-    return toPlanMessage(await this.#options.planner.make(wish), wish.policy, layerIndices, monitor.loads('recent'));
+    const { planner, layerIndices, monitor } = this.#options;
+    return toPlanMessage(await planner.make(wish, signal), wish.policy, layerIndices, monitor.loads('recent'));
   }
 
   async *apply({ plan, actor }: ApplyRequest): AsyncGenerator<ChangeProgress, void, undefined> {
@@ -177,17 +166,19 @@ export class ClusterControl implements ClusterAdmin {
     yield* this.#start({ ...document, actor, reason: `back to version ${String(toVersion)}`, expectedVersion }, office);
   }
 
-  async *rebalance({ plan, dryRun, actor }: RebalanceRequest): AsyncGenerator<ChangeProgress, void, undefined> {
+  async *rebalance(
+    { plan, dryRun, actor }: RebalanceRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangeProgress, void, undefined> {
     const office = this.#office();
     const wish = plan === undefined ? BALANCED : toWish(plan);
     const { planner, layerIndices, monitor, minGain } = this.#options;
-    const made = await planner.make(wish);
+    const made = await planner.make(wish, signal);
     const message = toPlanMessage(made, wish.policy, layerIndices, monitor.loads('recent'));
     const gain = gainOf(made.before, made.after);
-    const gains = `the plan gains ${(gain * 100).toFixed(1)} %`;
-    if (dryRun || gain < minGain) {
-      const why = dryRun ? 'nothing was changed' : `less than ${String(minGain * 100)} %: nothing was changed`;
-      yield { ...ended(ChangeProgress_State.STATE_NOT_NEEDED, `${gains}, ${why}`), plan: message };
+    if (dryRun || !isWorthMoving(wish, gain, minGain)) {
+      const why = `the plan gains ${percent(gain)}; --rebalance-min-gain of the coordinator is ${percent(minGain)}`;
+      yield ChangeProgress.create({ state: ChangeProgress_State.STATE_NOT_NEEDED, message: why, plan: message });
       return;
     }
     let isFirst = true;
@@ -202,7 +193,7 @@ export class ClusterControl implements ClusterAdmin {
   }
 
   #office(): Office {
-    return requireOffice(this.#options.core.office);
+    return requireOffice(this.#options.core.office, this.#options.controlPlane.state);
   }
 
   async #admit(
@@ -210,11 +201,10 @@ export class ClusterControl implements ClusterAdmin {
     actor: string,
     admission: Parameters<WorkerAdmission['set']>[1],
     action: string,
-    isUntilRestart?: boolean,
   ): Promise<void> {
     this.#options.admission.requireKnown(workerId);
     const before = this.#options.admission.of(workerId);
-    await this.#options.admission.set(workerId, admission, isUntilRestart);
+    await this.#options.admission.set(workerId, admission);
     this.#options.onAudit({ actor, action: `${action} worker ${workerId}`, before, after: admission, outcome: 'done' });
   }
 
@@ -238,5 +228,4 @@ export class ClusterControl implements ClusterAdmin {
 
 const BALANCED: PlanWish = { policy: 'balanced' };
 
-const ended = (state: ChangeProgress_State, message: string): ChangeProgress =>
-  ChangeProgress.create({ state, message });
+const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;

@@ -6,14 +6,17 @@ import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/place
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type WorkerEvent } from '../membership/worker-event.js';
+import { type ProbeReplica } from './change/replica-canary.js';
 import { Coordinators, type CoordinatorIdentity } from './coordinators.js';
 import { EngineRouting } from './engine-routing.js';
 import { Leadership, type Office } from './leadership.js';
+import { type PlacementStep } from './placement/routing.js';
 import { PlacementStore } from './placement/placement-store.js';
 import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
 import { type ServingEvents } from './serving-events.js';
+import { hasSettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
 import { WorkerCommander } from './workers/worker-commander.js';
@@ -91,6 +94,7 @@ export class ClusterCore {
       identity,
       applied: () => this.routing.applied,
       load: () => this.routing.load(),
+      isLeading: () => this.office !== undefined,
       logger,
       clock,
     });
@@ -136,6 +140,24 @@ export class ClusterCore {
   /** Why a worker has last refused what it is to hold, since that was said. */
   refusal(workerId: string): ExpertmeshError | undefined {
     return this.#commander.refusal(workerId);
+  }
+
+  /** Whether all coordinators that live have applied the step. */
+  isApplied(step: PlacementStep): boolean {
+    return this.#coordinators?.isApplied(step) ?? true;
+  }
+
+  readonly probe: ProbeReplica = (workerId, layerIndex, expertId) => this.routing.probe(workerId, layerIndex, expertId);
+
+  /** Whether the engine has loaded, and workers hold what calls are routed to them for where they can. */
+  get isSettled(): boolean {
+    const facts = {
+      workers: this.membership.known.list(),
+      wanted: (workerId: string) => this.wanted(workerId) ?? [],
+      hasRefused: (workerId: string) => this.refusal(workerId) !== undefined,
+      nowMs: this.#options.clock.nowMs(),
+    };
+    return this.routing.engine !== undefined && hasSettled(facts);
   }
 
   async close(): Promise<void> {
@@ -192,6 +214,7 @@ export class ClusterCore {
         return;
       case 'forgotten':
         this.rates.forget(workerId);
+        this.#commander.forget(workerId);
     }
   }
 

@@ -53,10 +53,10 @@ export function clusterView(sources: ClusterViewSources): ClusterView {
     epoch,
     controlPlane,
     placementVersion: store.inForce?.version ?? 0,
-    workers: membership.known
-      .list()
-      .filter(({ workerId }) => sources.admission.of(workerId) !== 'removed')
-      .map((worker) => workerView(worker, sources, shares)),
+    workers: membership.known.list().flatMap((worker) => {
+      const admission = sources.admission.of(worker.workerId);
+      return admission === 'removed' ? [] : [workerView(worker, ADMISSION_CODES[admission], sources, shares)];
+    }),
     coordinators: coordinatorViews(sources),
     ...(store.inForce?.change && { change: running?.latest ?? progressFrom(store, store.inForce.change) }),
     balance: monitor.balance('window'),
@@ -85,7 +85,8 @@ function progressFrom(
 
 function workerView(
   worker: KnownWorker,
-  { membership, admission, store, rates, dispatch, expertMemoryBytes }: ClusterViewSources,
+  admission: AdmissionCode,
+  { membership, store, rates, dispatch, expertMemoryBytes }: ClusterViewSources,
   shares: ReadonlyMap<string, number>,
 ): WorkerView {
   const { workerId, stats, reason, dataAddress = '' } = worker;
@@ -99,7 +100,7 @@ function workerView(
     dataAddress,
     bootId: stats?.bootId ?? '',
     availability: availabilityOf(worker, store),
-    admission: ADMISSION_CODES[admission.of(workerId)],
+    admission,
     reason: reason,
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
@@ -112,7 +113,7 @@ function workerView(
     provider: capacity?.provider ?? '',
     tokenShare: shares.get(workerId) ?? 0,
     utilisation: rates.utilisation(workerId),
-    meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numCalls - sent.numFailedCalls),
+    meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numAnswers),
     numFailedCalls: stats?.numFailedCalls ?? 0,
   });
 }
@@ -123,12 +124,11 @@ function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: Pl
   return isComplete ? WorkerAvailability.WORKER_AVAILABILITY_UP : WorkerAvailability.WORKER_AVAILABILITY_JOINING;
 }
 
-const ADMISSION_CODES: Readonly<Record<Admission, AdmissionCode>> = {
+const ADMISSION_CODES: Readonly<Record<Exclude<Admission, 'removed'>, AdmissionCode>> = {
   accepting: AdmissionCode.WORKER_ADMISSION_ACCEPTING,
   cordoned: AdmissionCode.WORKER_ADMISSION_CORDONED,
   draining: AdmissionCode.WORKER_ADMISSION_DRAINING,
   drained: AdmissionCode.WORKER_ADMISSION_DRAINED,
-  removed: AdmissionCode.WORKER_ADMISSION_DRAINED,
 };
 
 const coordinatorViews = ({ coordinators, leader }: ClusterViewSources): CoordinatorView[] =>

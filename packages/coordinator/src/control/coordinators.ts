@@ -25,15 +25,21 @@ export interface CoordinatorsOptions {
   /** What all calls of this coordinator follow by now. */
   readonly applied: () => PlacementStep;
   readonly load: () => CoordinatorLoad;
+  readonly isLeading: () => boolean;
   readonly logger: Logger;
   readonly clock: Clock;
 }
+
+/** The leader takes records out that nobody has renewed for so long: those of coordinators that died and do not come back under their name. */
+const FORGET_AFTER_MS = 600_000;
+const FORGET_INTERVAL_MS = 30_000;
 
 /** The coordinators of the cluster: this one says what it has applied, and hears it of the others. */
 export class Coordinators {
   readonly #options: CoordinatorsOptions;
   readonly #heartbeat: Heartbeat;
   readonly #directory: MemberDirectory<CoordinatorRecord>;
+  #cancelTimer: () => void = () => undefined;
 
   constructor(options: CoordinatorsOptions) {
     const { controlPlane, identity, logger, clock } = options;
@@ -55,6 +61,7 @@ export class Coordinators {
       logger,
       clock,
     });
+    this.#forgetDeadLater();
   }
 
   get ownId(): string {
@@ -66,11 +73,11 @@ export class Coordinators {
     this.#heartbeat.beat();
   }
 
-  /** Whether every coordinator that lives has all its calls follow the step. */
+  /** Whether every coordinator that lives has all its calls follow the step. One that is still loading has none, and begins with the newest. */
   isApplied({ version, numLayers }: PlacementStep): boolean {
-    return this.list().every(
-      ({ isAlive, record }) => !isAlive || (record.appliedVersion === version && record.appliedLayers === numLayers),
-    );
+    const hasApplied = ({ appliedVersion, appliedLayers }: CoordinatorRecord): boolean =>
+      appliedVersion === 0 || (appliedVersion === version && appliedLayers === numLayers);
+    return this.list().every(({ isAlive, record }) => !isAlive || hasApplied(record));
   }
 
   /** This one included, with what it knows of itself. */
@@ -89,8 +96,26 @@ export class Coordinators {
   }
 
   async close(): Promise<void> {
+    this.#cancelTimer();
     this.#directory.close();
     await this.#heartbeat.close();
+  }
+
+  #forgetDeadLater(): void {
+    this.#cancelTimer = this.#options.clock.after(FORGET_INTERVAL_MS, () => {
+      this.#forgetDeadLater();
+      if (this.#options.isLeading()) this.#forgetDead();
+    });
+  }
+
+  // One that was only paused writes its record again with its next heartbeat.
+  #forgetDead(): void {
+    const { controlPlane, logger } = this.#options;
+    if (controlPlane.state === 'away') return;
+    for (const coordinatorId of this.#directory.silentFor(FORGET_AFTER_MS))
+      controlPlane.workers.delete(coordinatorKey(coordinatorId)).catch((error: unknown) => {
+        logger.warn({ err: error, coordinatorId }, 'could not take the record of a dead coordinator out');
+      });
   }
 
   #own(): Omit<CoordinatorRecord, 'heartbeat'> {

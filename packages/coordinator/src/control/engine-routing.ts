@@ -26,6 +26,9 @@ export interface EngineRoutingOptions {
   readonly clock: Clock;
 }
 
+/** Costs change slowly, and finding out whether they have looks at all workers. */
+const COSTS_INTERVAL_MS = 5_000;
+
 /** Tells the engine, from when it has loaded, which workers there are, what they cost, and where the experts are. */
 export class EngineRouting {
   readonly #options: EngineRoutingOptions;
@@ -33,6 +36,7 @@ export class EngineRouting {
   readonly #closing = new AbortController();
   #engine: EngineSide | undefined;
   #toldCosts: WorkerCosts = new Map();
+  #lookedAtCostsMs = -Infinity;
 
   constructor(options: EngineRoutingOptions) {
     const { store, logger, onApplied } = options;
@@ -56,10 +60,8 @@ export class EngineRouting {
     this.#engine = engine;
     for (const { workerId, state, dataAddress } of known.list())
       if (state === 'up' && dataAddress !== undefined) engine.setWorkerUp(workerId, dataAddress);
-    this.#follower.attach((placement) => {
-      this.#toldCosts = measuredCosts(known.list());
-      return engine.setPlacement(placement, this.#toldCosts);
-    });
+    this.#tellCosts(engine);
+    this.#follower.attach((placement) => engine.setPlacement(placement));
   }
 
   /** undefined until it has loaded. */
@@ -88,14 +90,13 @@ export class EngineRouting {
         this.#engine?.setWorkerUp(workerId, event.dataAddress);
         return;
       case 'stats':
-        if (differNotably(this.#toldCosts, measuredCosts(this.#options.membership.known.list())))
-          this.#follower.applyAgain();
+        if (this.#engine !== undefined) this.#tellCosts(this.#engine);
         return;
       case 'down':
         this.#engine?.setWorkerDown(workerId, event.reason);
         return;
       case 'forgotten':
-        this.#engine?.setWorkerDown(workerId, 'it is no member of the cluster any more');
+        this.#engine?.forgetWorker(workerId);
     }
   }
 
@@ -106,6 +107,16 @@ export class EngineRouting {
 
   close(): void {
     this.#closing.abort();
+  }
+
+  #tellCosts(engine: EngineSide): void {
+    const { clock, membership } = this.#options;
+    if (clock.nowMs() - this.#lookedAtCostsMs < COSTS_INTERVAL_MS) return;
+    this.#lookedAtCostsMs = clock.nowMs();
+    const costs = measuredCosts(membership.known.list());
+    if (!differNotably(this.#toldCosts, costs)) return;
+    this.#toldCosts = costs;
+    engine.setWorkerCosts(costs);
   }
 
   /** Asks workers that lack experts by the last that was heard of them. */

@@ -6,14 +6,14 @@ import { type ProbeReplica } from './change/replica-canary.js';
 
 /** The engine as the cluster sees it. */
 export interface EngineSide {
-  /**
-   * Resolves when all layers that were dispatched by the placement before have ended.
-   *
-   * @param costs by which replicas are chosen
-   */
-  setPlacement(placement: Placement, costs: WorkerCosts): Promise<void>;
+  /** Resolves when all layers that were dispatched by the placement before have ended. */
+  setPlacement(placement: Placement): Promise<void>;
+  /** By which replicas are chosen from now on. */
+  setWorkerCosts(costs: WorkerCosts): void;
   setWorkerUp(workerId: string, dataAddress: string): void;
   setWorkerDown(workerId: string, reason: string): void;
+  /** It is no member any more. */
+  forgetWorker(workerId: string): void;
   readonly probeReplica: ProbeReplica;
   dispatchStats(): DispatchStats;
   load(): CoordinatorLoad;

@@ -1,3 +1,4 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
 import { REPAIR_AFTER_MS, setUpLeader, setUpPlaced } from '../../../../test/kit/leading-cluster.js';
@@ -8,7 +9,7 @@ describe('LeaderDuties', () => {
     const { store, begin, pass, audits } = await setUpLeader({ fixed: contiguousPlacement(1, [0, 1], 8, ['a', 'b']) });
     begin(1);
     await pass(1);
-    expect(store.inForce).toEqual({ formatVersion: 1, epoch: 1, version: 1 });
+    expect(store.inForce).toMatchObject({ epoch: 1, version: 1 });
     expect(store.document(1)).toMatchObject({
       actor: 'expertmesh',
       policy: 'contiguous',
@@ -71,12 +72,60 @@ describe('LeaderDuties', () => {
   });
 
   it('ends a drain that another leader had begun, and marks the worker as drained', async () => {
-    const { store, admission, pass, held } = await setUpPlaced();
+    const { store, admission, pass, held, audits } = await setUpPlaced();
     await admission.set('a', 'draining');
     await pass(3_000);
     expect(held('a')).toBe(0);
     expect(admission.of('a')).toBe('drained');
     expect(store.document(2)?.reason).toBe('worker a is drained');
+    expect(audits.at(-1)).toEqual({
+      actor: 'expertmesh',
+      action: 'drain worker a',
+      before: 'draining',
+      after: 'drained',
+      outcome: 'done',
+    });
+  });
+
+  it('repairs again only after a growing time when the repair was taken back', async () => {
+    const { known, pass, world, audits, held } = await setUpPlaced();
+    world.holdsAll = () => {
+      throw new ExpertmeshError('data_loss', 'worker a: a blob is corrupt');
+    };
+    known.apply({ type: 'down', workerId: 'c', reason: 'no answer' });
+    const numRepairs = () => audits.filter(({ outcome }) => outcome.startsWith('rolled back')).length;
+    await pass(REPAIR_AFTER_MS + 2_000);
+    expect(numRepairs()).toBe(1);
+    await pass(5_000);
+    expect(numRepairs()).toBe(2);
+    await pass(7_000);
+    expect(numRepairs()).toBe(2);
+    await pass(4_000);
+    expect(numRepairs()).toBe(3);
+    await pass(600_000);
+    expect(numRepairs()).toBeLessThan(10);
+    world.holdsAll = () => true;
+    await pass(301_000);
+    expect(held('a') + held('b')).toBe(16);
+  });
+
+  it('gives experts again to a worker that was started again after a drain, as often as it takes', async () => {
+    const { admission, pass, held, up, world, audits } = await setUpPlaced();
+    await admission.set('a', 'draining', true);
+    await pass(3_000);
+    expect([held('a'), admission.of('a')]).toEqual([0, 'drained']);
+    world.holdsAll = () => {
+      throw new ExpertmeshError('data_loss', 'worker a: a blob is corrupt');
+    };
+    up('a', 12, [], 'boot-2');
+    await pass(3_000);
+    expect(audits.at(-1)?.outcome).toMatch(/^rolled back/);
+    expect([held('a'), admission.of('a')]).toEqual([0, 'drained']);
+    world.holdsAll = () => true;
+    await pass(6_000);
+    expect(held('a')).toBeGreaterThan(0);
+    expect(admission.of('a')).toBe('accepting');
+    expect(audits.at(-1)).toMatchObject({ actor: 'expertmesh', before: 'drained', after: 'accepting' });
   });
 
   it('goes on with a change that another leader had begun', async () => {
@@ -101,9 +150,13 @@ describe('LeaderDuties', () => {
 
     const next = await setUpLeader({ controlPlane });
     for (const workerId of ['a', 'b', 'c']) next.up(workerId);
+    next.world.isSettled = false;
     next.begin(2);
     await next.pass(3_000);
-    expect(next.store.inForce).toEqual({ formatVersion: 1, epoch: 2, version: 2 });
+    expect(next.store.inForce).toMatchObject({ version: 1, change: { toVersion: 2 } });
+    next.world.isSettled = true;
+    await next.pass(3_000);
+    expect(next.store.inForce).toMatchObject({ epoch: 2, version: 2 });
     expect(next.audits.at(-1)).toMatchObject({ actor: 'me', outcome: 'done' });
   });
 

@@ -1,6 +1,6 @@
 import { LeaderElection } from '@expertmesh/shared/cluster/leader-election';
 import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
-import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
+import { type ControlPlane, type ControlPlaneState } from '@expertmesh/shared/control-plane/control-plane';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
@@ -11,9 +11,11 @@ export interface Office {
   readonly signal: AbortSignal;
 }
 
-/** @throws ExpertmeshError `failed_precondition` for what only a leader may do. */
-export function requireOffice(office: Office | undefined): Office {
+/** @throws ExpertmeshError for what only a leader may do: `unavailable` while nobody can lead, else `failed_precondition`. */
+export function requireOffice(office: Office | undefined, state: ControlPlaneState): Office {
   if (office !== undefined) return office;
+  if (state === 'away')
+    throw new ExpertmeshError('unavailable', 'the control plane is away: ask again when it is back');
   throw new ExpertmeshError(
     'failed_precondition',
     'this coordinator does not lead: ask the one that does, or try again',

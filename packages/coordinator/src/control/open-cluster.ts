@@ -12,6 +12,7 @@ import { type LoadMonitor } from '../balance/load-monitor.js';
 import { AutoRebalancer } from './auto-rebalancer.js';
 import { auditor } from './auditor.js';
 import { Changes } from './change/changes.js';
+import { Drains } from './change/drains.js';
 import { type ClusterAdmin } from './cluster-admin.js';
 import { ClusterControl } from './cluster-control.js';
 import { ClusterCore } from './cluster-core.js';
@@ -47,6 +48,8 @@ export interface OpenedCluster {
   readonly loadedPlacement: () => Placement | undefined;
   /** The workers with their speeds, for predictions. */
   readonly planCluster: () => PlanCluster;
+  /** Replicas that this coordinator, leading, has had moved. */
+  readonly numMoves: () => number;
   close(): Promise<void>;
 }
 
@@ -89,12 +92,12 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     moveBytesPerSecond: config.moveBytesPerSecond,
     plan: planInThread,
   });
-  const admission = new WorkerAdmission(placements, membership);
+  const admission = new WorkerAdmission(placements, membership, clock);
   const onAudit = auditor(placements, logger);
   const changes = new Changes({
     store: placements,
     storeId: store.storeId,
-    world: moverWorld(core),
+    world: moverWorld(core, clock),
     cannotTake: (workerId) => admission.cannotTake(workerId),
     expertBytes: expertSize.packedBytes,
     moveBytesPerSecond: config.moveBytesPerSecond,
@@ -103,12 +106,15 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     clock,
     wallMs: Date.now,
   });
+  const drains = new Drains({ admission, planner, changes, onAudit, clock });
   const duties = new LeaderDuties({
     store: placements,
     known: membership.known,
     admission,
     planner,
     changes,
+    drains,
+    isSettled: () => core.isSettled,
     model,
     first: {
       ...first,
@@ -120,6 +126,7 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     onWaiting: (because) => {
       options.serving.noPlacement(because);
     },
+    onAudit,
     logger,
     clock,
   });
@@ -147,6 +154,7 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     monitor,
     planner,
     changes,
+    drains,
     admission,
     layerIndices,
     expertMemoryBytes: expertSize.memoryBytes,
@@ -162,9 +170,11 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     loadedPlacement: () =>
       placements.routing && withoutIdle(placements.routing, (workerId) => admission.of(workerId) === 'accepting'),
     planCluster: () => planCluster({ ...facts(), withRoomToMove: false }),
+    numMoves: () => changes.numMoves,
     close: async () => {
       rebalancer.close();
       duties.end();
+      planner.close();
       await core.close();
     },
   };

@@ -51,4 +51,28 @@ describe('WorkerAdmission', () => {
     const version = store.inForce?.version ?? 0;
     expect(store.document(version)?.reason).toBe('a: started again after a drain');
   });
+
+  it('keeps all that is said of workers at the same time', async () => {
+    const { admission } = await setUpPlaced();
+    await Promise.all([admission.set('a', 'cordoned'), admission.set('b', 'draining'), admission.set('c', 'cordoned')]);
+    expect(['a', 'b', 'c'].map((workerId) => admission.of(workerId))).toEqual(['cordoned', 'draining', 'cordoned']);
+    await Promise.all([admission.set('a', 'accepting'), admission.set('c', 'accepting')]);
+    expect(['a', 'b', 'c'].map((workerId) => admission.of(workerId))).toEqual(['accepting', 'draining', 'accepting']);
+  });
+
+  it('forgets removed workers that have been gone for ten minutes on end', async () => {
+    const { known, store, admission, up, pass } = await setUpPlaced();
+    up('d');
+    await admission.set('d', 'removed');
+    await pass(600_000);
+    known.apply({ type: 'forgotten', workerId: 'd' });
+    await pass(300_000);
+    up('d');
+    await pass(1_000);
+    known.apply({ type: 'forgotten', workerId: 'd' });
+    await pass(599_000);
+    expect(store.admissions.workers).toEqual({ d: 'removed' });
+    await pass(2_000);
+    expect(store.admissions).toMatchObject({ workers: {}, untilRestart: {} });
+  });
 });

@@ -1,19 +1,27 @@
 import { type WorkerAdmissions } from '@expertmesh/shared/cluster/placement-document';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { numReplicasIn, shardsOf } from './placement/shards.js';
 import { type PlacementStore } from './placement/placement-store.js';
 import { type Membership } from './workers/membership.js';
 
 export type Admission = 'accepting' | WorkerAdmissions['workers'][string];
 
+/** A worker that runs all the same, and cannot reach the control plane, is back by then. */
+const FORGET_AFTER_MS = 600_000;
+
 /** What operators say of workers. All that change something act in office, and throw as PlacementStore for writes. */
 export class WorkerAdmission {
   readonly #store: PlacementStore;
-  readonly #membership: Pick<Membership, 'known' | 'has'>;
+  readonly #membership: Pick<Membership, 'known' | 'has' | 'isRegistered'>;
+  readonly #clock: Clock;
+  /** Removed workers of which nothing is there any more, since when. */
+  readonly #goneSinceMs = new Map<string, number>();
 
-  constructor(store: PlacementStore, membership: Pick<Membership, 'known' | 'has'>) {
+  constructor(store: PlacementStore, membership: Pick<Membership, 'known' | 'has' | 'isRegistered'>, clock: Clock) {
     this.#store = store;
     this.#membership = membership;
+    this.#clock = clock;
   }
 
   of(workerId: string): Admission {
@@ -61,14 +69,14 @@ export class WorkerAdmission {
 
   /** @param isUntilRestart whether it is said of the worker's process that runs now alone, and not of the next one. */
   async set(workerId: string, admission: Admission, isUntilRestart = admission === 'removed'): Promise<void> {
-    const { workers, untilRestart } = this.#store.admissions;
     const bootId = this.#bootId(workerId) ?? '';
-    // A drain is of the process that ran when it began; a removal is of the one that runs now.
-    const bootIds = { [workerId]: bootId, ...untilRestart, ...(admission === 'removed' && { [workerId]: bootId }) };
-    await this.#store.writeAdmissions({
-      formatVersion: 1,
-      workers: admission === 'accepting' ? without(workers, workerId) : { ...workers, [workerId]: admission },
-      untilRestart: isUntilRestart ? bootIds : without(untilRestart, workerId),
+    await this.#store.changeAdmissions(({ workers, untilRestart }) => {
+      // A drain is of the process that ran when it began; a removal is of the one that runs now.
+      const bootIds = { [workerId]: bootId, ...untilRestart, ...(admission === 'removed' && { [workerId]: bootId }) };
+      return {
+        workers: admission === 'accepting' ? without(workers, workerId) : { ...workers, [workerId]: admission },
+        untilRestart: isUntilRestart ? bootIds : without(untilRestart, workerId),
+      };
     });
   }
 
@@ -90,6 +98,23 @@ export class WorkerAdmission {
     return Object.entries(untilRestart)
       .filter(([workerId, bootId]) => workers[workerId] === 'removed' && this.#isUpAsAnother(workerId, bootId))
       .map(([workerId]) => workerId);
+  }
+
+  /**
+   * Forgets removed workers that have been gone for long: whoever comes under their name is a new worker. To be called again and again; what this
+   * coordinator has seen counts.
+   */
+  async forgetGone(): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    const isGone = (workerId: string): boolean =>
+      this.of(workerId) === 'removed' && !this.#membership.isRegistered(workerId) && this.numReplicas(workerId) === 0;
+    const gone = Object.keys(this.#store.admissions.workers).filter(isGone);
+    for (const workerId of this.#goneSinceMs.keys()) if (!gone.includes(workerId)) this.#goneSinceMs.delete(workerId);
+    for (const workerId of gone) {
+      const sinceMs = this.#goneSinceMs.get(workerId) ?? nowMs;
+      this.#goneSinceMs.set(workerId, sinceMs);
+      if (nowMs - sinceMs >= FORGET_AFTER_MS) await this.set(workerId, 'accepting');
+    }
   }
 
   #isUpAsAnother(workerId: string, bootId: string): boolean {

@@ -15,7 +15,8 @@ export interface WorkerDispatchStats {
   /** Bytes of the tensors, without the messages' numbers and gRPC's framing. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** Over answered calls: the sum gives the mean. */
+  /** Answers in time, errors too; the sum over them gives the mean. */
+  readonly numAnswers: number;
   readonly sumRoundTripMs: number;
   readonly maxRoundTripMs: number;
 }

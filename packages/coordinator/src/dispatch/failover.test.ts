@@ -12,7 +12,7 @@ import {
 import { simpleLayerCall, simpleSum } from '../../../../test/kit/simple-layer-call.js';
 import { until } from '../../../../test/kit/until.js';
 import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
-import { NEWER_PLACEMENT_WAIT_MS } from './failover.js';
+import { FailoverCounts, NEWER_PLACEMENT_WAIT_MS } from './failover.js';
 import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
 
 const HIDDEN_SIZE = 6;
@@ -251,5 +251,15 @@ describe('probe', () => {
     expect(servers.map(({ calls }) => calls.length)).toEqual([1, 0, 1]);
     await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
     await expect(dispatcher.probe(5)).rejects.toThrow('it missed its heartbeats');
+  });
+});
+
+describe('FailoverCounts', () => {
+  it('counts by worker and reason, and forgets a worker', () => {
+    const counts = new FailoverCounts();
+    for (const workerId of ['w0', 'w0', 'w1']) counts.add(workerId, 'unavailable');
+    expect(counts.read()[0]).toEqual({ workerId: 'w0', reason: 'unavailable', numFailovers: 2 });
+    counts.forget('w0');
+    expect(counts.read().map(({ workerId }) => workerId)).toEqual(['w1']);
   });
 });

@@ -53,6 +53,10 @@ export class FailoverCounts {
     this.#counts.set(workerId, ofWorker);
   }
 
+  forget(workerId: string): void {
+    this.#counts.delete(workerId);
+  }
+
   read(): WorkerFailovers[] {
     return [...this.#counts].flatMap(([workerId, ofWorker]) =>
       [...ofWorker].map(([reason, numFailovers]) => ({ workerId, reason, numFailovers })),

@@ -225,4 +225,11 @@ describe('GrpcExpertDispatcher', () => {
     const dispatcher = new GrpcExpertDispatcher({ hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 });
     await expect(dispatcher.dispatch(call)).rejects.toMatchObject({ code: 'failed_precondition' });
   });
+
+  it('keeps nothing of a worker that is no member any more', async () => {
+    const { dispatcher } = await startCluster();
+    dispatcher.forgetWorker('w1');
+    expect(dispatcher.stats().workers.map(({ workerId }) => workerId)).toEqual(['w0', 'w2']);
+    expectOnlyRowsOfW1Failed(await dispatcher.dispatch(call), 'unavailable', 'worker w1 has not joined yet');
+  });
 });

@@ -46,6 +46,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   /** Called when there is a newer placement, or will be none any more. */
   readonly #placementListeners = new Set<() => void>();
   #router: ReplicaRouter | undefined;
+  #costs: WorkerCosts = new Map();
 
   constructor(options: GrpcExpertDispatcherOptions) {
     this.#options = options;
@@ -57,11 +58,17 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
    *
    * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement lacks.
    */
-  async setPlacement(placement: Placement, costs?: WorkerCosts): Promise<void> {
+  async setPlacement(placement: Placement): Promise<void> {
     const before = [...this.#underWay];
-    this.#router = new ReplicaRouter(placement, costs);
+    this.#router = new ReplicaRouter(placement, this.#costs);
     this.#tellPlacementListeners();
     await Promise.allSettled(before);
+  }
+
+  /** By which replicas are chosen from now on; what workers have had to do lately counts as before. */
+  setWorkerCosts(costs: WorkerCosts): void {
+    this.#costs = costs;
+    this.#router?.setCosts(costs);
   }
 
   /** As WorkerLinks. */
@@ -72,6 +79,12 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   /** As WorkerLinks. */
   setWorkerDown(workerId: string, reason: string): void {
     this.#links.setWorkerDown(workerId, reason);
+  }
+
+  /** As WorkerLinks; its counts are dropped, too. */
+  forgetWorker(workerId: string): void {
+    this.#links.forgetWorker(workerId);
+    this.#failovers.forget(workerId);
   }
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */

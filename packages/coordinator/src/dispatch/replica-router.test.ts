@@ -45,6 +45,17 @@ describe('ReplicaRouter', () => {
     expect(rowsByWorker(new ReplicaRouter(replicated).plan(callOf(oneExpert(4)), NO_SPLIT))).toEqual([[0, 0, 1, 2, 3]]);
   });
 
+  it('takes other costs without forgetting what workers have had lately', () => {
+    const equal = new Map(['a', 'b', 'c'].map((workerId) => [workerId, cost(10e-6, 1e-6)]));
+    const router = new ReplicaRouter(replicated, equal);
+    const holderOf = () => router.plan(callOf(oneExpert(1)), NO_SPLIT)[0]?.workerIndex;
+    expect(holderOf()).toBe(0);
+    router.setCosts(new Map([...equal, ['unknown', cost(1, 1)]]));
+    expect(holderOf()).toBe(1);
+    router.setCosts(new Map([...equal, ['a', cost(1e-6, 1e-7)]]));
+    expect(holderOf()).toBe(0);
+  });
+
   it('spreads many tokens of an expert by the speed of the workers that hold it', () => {
     const costs = new Map([
       ['a', cost(10e-6, 1e-6)],

@@ -22,12 +22,17 @@ const KEPT_PER_CALL = 0.99;
 /** Decides by one placement who computes what. */
 export class ReplicaRouter {
   readonly placement: Placement;
-  readonly #costs: readonly WorkerCost[];
+  #costs: readonly WorkerCost[];
   readonly #layers = new Map<number, RoutedLayer>();
 
   constructor(placement: Placement, costs: WorkerCosts = new Map()) {
     this.placement = placement;
     this.#costs = costsOf(placement.workerIds, costs);
+  }
+
+  /** Replicas are chosen by these from now on. */
+  setCosts(costs: WorkerCosts): void {
+    this.#costs = costsOf(this.placement.workerIds, costs);
   }
 
   /**

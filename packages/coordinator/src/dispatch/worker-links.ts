@@ -36,6 +36,12 @@ export class WorkerLinks {
     this.#streams.get(workerId)?.close(reason);
   }
 
+  /** It is no member any more: nothing of it is kept. */
+  forgetWorker(workerId: string): void {
+    this.#streams.get(workerId)?.close('it is no member of the cluster any more');
+    this.#streams.delete(workerId);
+  }
+
   /** Whether a call would reach it now. */
   isConnected(workerId: string): boolean {
     if (workerId === LOCAL_MEMBER) return this.#options.local !== undefined;

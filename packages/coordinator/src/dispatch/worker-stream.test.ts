@@ -74,6 +74,7 @@ describe('WorkerStream', () => {
       numConnectionsLost: 0,
       sentBytes: 20,
       receivedBytes: 4,
+      numAnswers: 1,
       sumRoundTripMs: 30,
       maxRoundTripMs: 30,
     });

@@ -39,6 +39,7 @@ export class WorkerStream implements ExpertLink {
     numConnectionsLost: 0,
     sentBytes: 0,
     receivedBytes: 0,
+    numAnswers: 0,
     sumRoundTripMs: 0,
     maxRoundTripMs: 0,
   };
@@ -149,6 +150,7 @@ export class WorkerStream implements ExpertLink {
     this.#inFlight.delete(answer.callId);
     call.answered();
     const roundTripMs = this.#options.clock.nowMs() - call.startMs;
+    this.#counts.numAnswers++;
     this.#counts.sumRoundTripMs += roundTripMs;
     this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
     this.#counts.receivedBytes += rowBytes(answer);

@@ -115,13 +115,19 @@ async function main(port: MessagePort, options: EngineThreadOptions): Promise<vo
         engine.cancel(command.id);
         return;
       case 'placement':
-        await answer(command.id, dispatcher.setPlacement(command.placement, command.costs));
+        await answer(command.id, dispatcher.setPlacement(command.placement));
+        return;
+      case 'worker-costs':
+        dispatcher.setWorkerCosts(command.costs);
         return;
       case 'worker-up':
         dispatcher.setWorkerUp(command.workerId, command.dataAddress);
         return;
       case 'worker-down':
         dispatcher.setWorkerDown(command.workerId, command.reason);
+        return;
+      case 'worker-forgotten':
+        dispatcher.forgetWorker(command.workerId);
         return;
       case 'canary':
         await answer(command.id, engine.betweenSteps(canary));

@@ -37,9 +37,11 @@ export type EngineCommand =
   | { readonly type: 'submit'; readonly id: number; readonly request: SequenceRequest }
   | { readonly type: 'cancel'; readonly id: number }
   /** Answered when the dispatches that began before have ended. */
-  | { readonly type: 'placement'; readonly id: number; readonly placement: Placement; readonly costs?: WorkerCosts }
+  | { readonly type: 'placement'; readonly id: number; readonly placement: Placement }
+  | { readonly type: 'worker-costs'; readonly costs: WorkerCosts }
   | { readonly type: 'worker-up'; readonly workerId: string; readonly dataAddress: string }
   | { readonly type: 'worker-down'; readonly workerId: string; readonly reason: string }
+  | { readonly type: 'worker-forgotten'; readonly workerId: string }
   /** Answered when the canary token has come through. */
   | { readonly type: 'canary'; readonly id: number }
   /** Answered with the worker's row, fp32 [hidden]. */

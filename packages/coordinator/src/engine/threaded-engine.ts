@@ -108,11 +108,15 @@ export class ThreadedEngine implements EngineClient {
   /**
    * Routes by this placement from now on.
    *
-   * @param costs what workers are known to cost, by which replicas are chosen.
    * @returns when no dispatch that began by an earlier one is under way any more.
    */
-  async setPlacement(placement: Placement, costs?: WorkerCosts): Promise<void> {
-    await this.#ask((id) => ({ type: 'placement', id, placement, ...(costs && { costs }) }));
+  async setPlacement(placement: Placement): Promise<void> {
+    await this.#ask((id) => ({ type: 'placement', id, placement }));
+  }
+
+  /** What workers are known to cost, by which replicas are chosen. */
+  setWorkerCosts(costs: WorkerCosts): void {
+    this.#send({ type: 'worker-costs', costs });
   }
 
   setWorkerUp(workerId: string, dataAddress: string): void {
@@ -121,6 +125,10 @@ export class ThreadedEngine implements EngineClient {
 
   setWorkerDown(workerId: string, reason: string): void {
     this.#send({ type: 'worker-down', workerId, reason });
+  }
+
+  forgetWorker(workerId: string): void {
+    this.#send({ type: 'worker-forgotten', workerId });
   }
 
   /** Sends a canary token through every layer and worker; see canary.ts. */

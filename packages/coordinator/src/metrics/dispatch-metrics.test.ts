@@ -14,20 +14,26 @@ const worker: WorkerDispatchStats = {
   numConnectionsLost: 0,
   sentBytes: 300,
   receivedBytes: 200,
-  sumRoundTripMs: 1,
-  maxRoundTripMs: 1,
+  numAnswers: 2,
+  sumRoundTripMs: 1500,
+  maxRoundTripMs: 1000,
 };
 
 it('shows what the dispatcher has counted by the time that it is asked', async () => {
   const registry = new Registry();
   const reported: DispatchStats[] = [];
   registerDispatchMetrics(registry, () => reported.at(-1));
-  expect(await registry.metrics()).not.toContain('worker=');
+  const before = await registry.metrics();
+  expect(before).not.toContain('worker=');
+  expect(before).toContain('expertmesh:placement_version 0');
   const failovers = [{ workerId: 'b', reason: 'not_held', numFailovers: 2 }] as const;
-  reported.push({ placementVersion: 1, workers: [worker], failovers });
+  reported.push({ placementVersion: 7, workers: [worker], failovers });
   await registry.metrics();
   const text = await registry.metrics();
   expect(text).toContain('expertmesh:dispatch_bytes_total{worker="a",direction="sent"} 300');
   expect(text).toContain('expertmesh:dispatch_bytes_total{worker="a",direction="received"} 200');
+  expect(text).toContain('expertmesh:dispatch_seconds_sum{worker="a"} 1.5');
+  expect(text).toContain('expertmesh:dispatch_seconds_count{worker="a"} 2');
+  expect(text).toContain('expertmesh:placement_version 7');
   expect(text).toContain('expertmesh:dispatch_failovers_total{worker="b",reason="not_held"} 2');
 });

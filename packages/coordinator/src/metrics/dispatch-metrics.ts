@@ -1,8 +1,17 @@
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, Summary, type Registry } from 'prom-client';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 
 /** @param stats undefined until the engine has reported. */
 export function registerDispatchMetrics(registry: Registry, stats: () => DispatchStats | undefined): void {
+  registry.registerMetric(new RoundTrips(stats));
+  new Gauge({
+    name: 'expertmesh:placement_version',
+    help: 'Version of the placement that this coordinator follows; 0 while there is none.',
+    registers: [registry],
+    collect() {
+      this.set(stats()?.placementVersion ?? 0);
+    },
+  });
   new Counter({
     name: 'expertmesh:dispatch_bytes_total',
     help: 'Bytes of tensors sent to a worker and received from it, since its connection was opened.',
@@ -27,4 +36,27 @@ export function registerDispatchMetrics(registry: Registry, stats: () => Dispatc
         this.inc({ worker, reason }, numFailovers);
     },
   });
+}
+
+/** A summary of what the dispatcher has summed up already, instead of one that observes each call. */
+class RoundTrips extends Summary<'worker'> {
+  readonly #stats: () => DispatchStats | undefined;
+
+  constructor(stats: () => DispatchStats | undefined) {
+    super({
+      name: 'expertmesh:dispatch_seconds',
+      help: 'From sending a call to a worker to its answer, since its connection was opened.',
+      labelNames: ['worker'],
+      registers: [],
+    });
+    this.#stats = stats;
+  }
+
+  override async get(): ReturnType<Summary<'worker'>['get']> {
+    const values = (this.#stats()?.workers ?? []).flatMap(({ workerId: worker, sumRoundTripMs, numAnswers }) => [
+      { metricName: 'expertmesh:dispatch_seconds_sum', labels: { worker }, value: sumRoundTripMs / 1000 },
+      { metricName: 'expertmesh:dispatch_seconds_count', labels: { worker }, value: numAnswers },
+    ]);
+    return { ...(await super.get()), values };
+  }
 }

@@ -18,6 +18,7 @@ import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { ThreadedEngine } from '../engine/threaded-engine.js';
 import { type WorkerStatus } from '../membership/worker-event.js';
 import { chooseCompute } from './choose-compute.js';
+import { defaultStateDir } from './default-state-dir.js';
 import { engineSide } from './engine-side.js';
 import { type ReadinessGate } from './readiness-gate.js';
 import { ServingMonitor } from './serving-monitor.js';
@@ -94,6 +95,10 @@ export class Cluster {
 
   get monitor(): ExpertLoadMonitor {
     return this.#parts.monitor;
+  }
+
+  get numMoves(): number {
+    return this.#parts.control.numMoves();
   }
 
   /** undefined until it has loaded. */
@@ -173,6 +178,3 @@ export class Cluster {
 }
 
 const BYTES_PER_VALUE = { fp32: 4, fp16: 2, int8: 1 } as const;
-
-const defaultStateDir = ({ cacheDir, cluster }: CoordinatorConfig, { storeId }: ExpertStore): string =>
-  join(cacheDir, 'state', `${cluster}-${storeId.slice(0, 16)}`);

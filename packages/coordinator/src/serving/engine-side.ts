@@ -9,12 +9,18 @@ export function engineSide(engine: ThreadedEngine, rowBytes: number): EngineSide
   const load = new EngineLoad(systemClock);
   const rowCost = new RowCost(rowBytes);
   return {
-    setPlacement: (placement, costs) => engine.setPlacement(placement, costs),
+    setPlacement: (placement) => engine.setPlacement(placement),
+    setWorkerCosts: (costs) => {
+      engine.setWorkerCosts(costs);
+    },
     setWorkerUp: (workerId, dataAddress) => {
       engine.setWorkerUp(workerId, dataAddress);
     },
     setWorkerDown: (workerId, reason) => {
       engine.setWorkerDown(workerId, reason);
+    },
+    forgetWorker: (workerId) => {
+      engine.forgetWorker(workerId);
     },
     probeReplica: (workerId, layerIndex, expertId) => engine.probeReplica(workerId, layerIndex, expertId),
     dispatchStats: () => engine.dispatchStats(),

@@ -138,6 +138,16 @@ describe('ServingMonitor', () => {
     expect(gate.notReadyBecause).toBeUndefined();
   });
 
+  it('knows of no lost connection of a worker that was forgotten, whichever it hears of first', async () => {
+    const { gate, monitor, canaries, pass } = await setUpReady();
+    monitor.connectionEvent('b', 'connection reset');
+    monitor.workerForgotten('b');
+    monitor.connectionEvent('b', 'closed');
+    monitor.workerChanged(up('b'));
+    while (canaries.length > 0) await pass();
+    expect(gate.notReadyBecause).toBeUndefined();
+  });
+
   it('tries again after a canary that failed', async () => {
     const { gate, monitor, settle, pass, clock } = setUp();
     monitor.engineLoaded();

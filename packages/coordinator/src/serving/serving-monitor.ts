@@ -77,7 +77,9 @@ export class ServingMonitor {
     this.#known.delete(workerId);
     const workers = new Map(this.#state.workers);
     workers.delete(workerId);
-    this.#change({ workers });
+    const lostConnections = new Map(this.#state.lostConnections);
+    lostConnections.delete(workerId);
+    this.#change({ workers, lostConnections });
   }
 
   /** @param note why a worker that is up lacks experts; completes "worker X ...". */
@@ -89,6 +91,8 @@ export class ServingMonitor {
 
   /** @param lostBecause undefined when the data-plane connection to the worker is there. */
   connectionEvent(workerId: string, lostBecause: string | undefined): void {
+    // The engine tells it from another thread, and the worker may have been forgotten meanwhile.
+    if (!this.#known.has(workerId)) return;
     const lostConnections = new Map(this.#state.lostConnections);
     lostConnections.delete(workerId);
     if (lostBecause !== undefined) lostConnections.set(workerId, lostBecause);

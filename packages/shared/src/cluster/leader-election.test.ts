@@ -124,8 +124,11 @@ describe('LeaderElection', () => {
     const second = enter('b');
     await pass(1_000);
     for (const { controlPlane } of candidates) controlPlane.cut();
-    await pass(60_000);
+    await pass(2_000);
+    expect(second.election.leader?.coordinatorId).toBe('a');
+    await pass(58_000);
     expect(leaders()).toEqual([]);
+    for (const { election } of candidates) expect(election.leader).toBeUndefined();
     for (const { controlPlane } of candidates.toReversed()) await controlPlane.mend();
     await pass(1_000);
     expect(first.heard.at(-1)).toBe('elected 2');

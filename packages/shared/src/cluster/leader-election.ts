@@ -4,6 +4,7 @@ import { systemClock, type Clock } from '../rpc/clock.js';
 import { LEADER_KEY } from './cluster-keys.js';
 import {
   initialLeaderState,
+  LEASE_MS,
   nextDueMs,
   TENURE_MS,
   transition,
@@ -73,9 +74,11 @@ export class LeaderElection {
     return office !== undefined && this.#clock.nowMs() - office.renewedMs < TENURE_MS ? office.epoch : undefined;
   }
 
-  /** Who leads by all that this process knows, itself included; undefined while nobody does. */
+  /** Who leads by all that this process knows, itself included; undefined while nobody does, or has been heard to for the whole lease. */
   get leader(): LeaderRecord | undefined {
-    const record = this.#state.seen?.entry?.record;
+    const { seen } = this.#state;
+    if (seen === undefined || this.#clock.nowMs() - seen.sinceMs >= LEASE_MS) return undefined;
+    const record = seen.entry?.record;
     if (record === undefined || record.hasResigned) return undefined;
     return record.bootId === this.#options.bootId && this.epoch === undefined ? undefined : record;
   }

@@ -95,6 +95,13 @@ export class MemberDirectory<R extends MemberRecord> {
     return this.#known.get(memberId)?.member;
   }
 
+  /** Members whose heartbeat has not changed for so long by this process's own clock. */
+  silentFor(ms: number): string[] {
+    const nowMs = this.#clock.nowMs();
+    const silent = [...this.#known.values()].filter(({ member, heardMs }) => member.isSilent && nowMs - heardMs >= ms);
+    return silent.map(({ member }) => member.memberId);
+  }
+
   close(): void {
     this.#cancelTimer();
     for (const stop of this.#stopListening) stop();

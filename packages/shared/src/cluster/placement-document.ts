@@ -30,9 +30,18 @@ export interface PlacementInForce {
   readonly epoch: number;
   readonly version: number;
   readonly change?: { readonly toVersion: number; readonly doneLayers: readonly number[] };
+  /** Absent in what earlier releases wrote. */
+  readonly history?: PlacementVersions;
 }
 
-/** What operators have said of a worker; kept until it is removed. */
+export interface PlacementVersions {
+  /** Those that have been in force and can be gone back to, in that order; the last one is in force. */
+  readonly inForce: readonly number[];
+  /** The highest that was ever given to a placement, also to one that was taken back: none is given twice. */
+  readonly last: number;
+}
+
+/** What operators have said of workers; of a removed one until it has been gone for some time. */
 export interface WorkerAdmissions {
   readonly formatVersion: 1;
   readonly epoch: number;
@@ -88,6 +97,7 @@ const IN_FORCE: DocumentKind<PlacementInForce> = {
     epoch: count,
     version,
     change: z.object({ toVersion: version, doneLayers: z.array(count) }).exactOptional(),
+    history: z.object({ inForce: z.array(version), last: version }).exactOptional(),
   }),
 };
 

@@ -37,12 +37,12 @@ export const COORDINATOR_OPTIONS = {
     default: constant('127.0.0.1'),
   }),
   port: option({
-    description: 'HTTP port (OpenAI API, health); 0 takes a free one.',
+    description: 'HTTP port (OpenAI API, health, metrics); 0 takes a free one.',
     value: port(),
     default: constant(DEFAULT_PORTS.http),
   }),
   grpcPort: option({
-    description: 'gRPC port (InferenceService); 0 takes a free one.',
+    description: 'gRPC port (InferenceService, and AdminService for what operators do); 0 takes a free one.',
     value: port(),
     default: constant(DEFAULT_PORTS.grpc),
   }),
@@ -113,7 +113,8 @@ export const COORDINATOR_OPTIONS = {
     default: constant(1),
   }),
   dispatchTimeoutMs: option({
-    description: 'How long a worker may take for one call, in milliseconds, before the requests in it fail.',
+    description:
+      'How long a worker may take for one call, in milliseconds. Then other replicas of its experts are asked; where there is none, the requests in the call fail.',
     value: durationMs(10, 600_000),
     default: constant(30_000),
   }),

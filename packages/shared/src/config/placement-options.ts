@@ -8,7 +8,7 @@ export const PLACEMENT_OPTIONS = {
     description:
       'Where the last placement, its history, the audit and the observed loads are kept, so that a restart goes on with them. A directory of its own for each coordinator of a machine.',
     value: path('<dir>'),
-    default: absent('below --cache-dir, by cluster and store'),
+    default: absent('below --cache-dir, by store and, with --nats-url, cluster'),
   }),
   minWorkers: option({
     description: 'With --nats-url: how many workers the first placement waits for.',

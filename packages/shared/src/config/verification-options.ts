@@ -4,7 +4,7 @@ import { VERIFY_MODES } from '../expert-store/verification/verify-mode.js';
 import { computed, constant, option, type Environment } from './option.js';
 import { choice, path } from './option-value.js';
 
-export const defaultCacheDir = (env: Environment): string =>
+const defaultCacheDir = (env: Environment): string =>
   join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'expertmesh');
 
 /** How whoever loads weights checks that they are what was packed. */

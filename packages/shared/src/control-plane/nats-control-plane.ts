@@ -97,7 +97,7 @@ export class NatsControlPlane implements ControlPlane {
       if (this.#isClosing()) return;
       numFailures = performance.now() - startMs > SETTLED_MS ? 1 : numFailures + 1;
       if (numFailures === 1)
-        logger.warn({ servers, reason }, 'the control plane is away: serving goes on, changes wait');
+        logger.warn({ servers, reason }, 'the control plane is away: serving goes on, changes are refused');
       await sleep(reconnectDelayMs(numFailures, Math.random), undefined, { signal }).catch(() => undefined);
     }
   }

@@ -20,7 +20,7 @@ export const drainSchema = z.strictObject({ actor, untilRestart: z.boolean().def
 
 export const placementQuery: z.ZodType<GetPlacementRequest> = z.strictObject({ version: version.default(0) });
 
-export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(0) });
+export const limitQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(0) });
 
 export const statsQuery: z.ZodType<GetExpertStatsRequest> = z.strictObject({
   window: z.string().default(''),

@@ -10,7 +10,7 @@ import {
   drainSchema,
   workerCommandSchema,
   applySchema,
-  historyQuery,
+  limitQuery,
   placementQuery,
   planSchema,
   rebalanceSchema,
@@ -54,7 +54,7 @@ function readingRoutes(app: FastifyInstance, api: AdminApi): void {
     return workerJson(worker);
   });
   app.get('/placement', (request) => api.placement(parseRequest(placementQuery, request.query)));
-  app.get('/placement/history', (request) => api.history(parseRequest(historyQuery, request.query).limit));
+  app.get('/placement/history', (request) => api.history(parseRequest(limitQuery, request.query).limit));
   app.get('/experts/stats', (request) => api.expertStats(parseRequest(statsQuery, request.query)));
   // The whole matrix, for a heat map.
   app.get('/experts/load', (request) => {
@@ -62,7 +62,7 @@ function readingRoutes(app: FastifyInstance, api: AdminApi): void {
     const rows = layers.map(({ layerIndex, tokens }) => ({ layerIndex, tokens }));
     return { window, numTokens, numExperts, layers: rows };
   });
-  app.get('/audit', (request) => api.audit(parseRequest(historyQuery, request.query).limit));
+  app.get('/audit', (request) => api.audit(parseRequest(limitQuery, request.query).limit));
 }
 
 function workerRoutes(app: FastifyInstance, api: AdminApi): void {

@@ -12,6 +12,8 @@ export interface ChangeOrder extends Pick<
 > {
   /** The placement in force that it was made from; refused when that is another one by now. */
   readonly expectedVersion: number;
+  /** Workers that are given experts although they are not accepting: they will be once they have them. */
+  readonly returning?: ReadonlySet<string>;
 }
 
 /** @throws ExpertmeshError `failed_precondition` for an order of another placement than the one in force, or during another change. */

@@ -45,7 +45,9 @@ describe('Changes', () => {
     };
     await changes.start({ ...order, placement: swapped, expectedVersion: 1 }, begun);
     await pass(1_000);
-    expect(store.inForce).toEqual({ formatVersion: 1, epoch: 1, version: 1 });
+    expect(store.inForce).toMatchObject({ epoch: 1, version: 1 });
+    expect(store.history(10).map(({ placement }) => placement.version)).toEqual([1]);
+    expect(store.nextVersion).toBe(3);
     expect(audits.at(-1)?.outcome).toBe('rolled back: worker a: full');
     expect(changes.running).toBeUndefined();
   });

@@ -39,6 +39,7 @@ export class Changes {
   readonly #options: ChangesOptions;
   #running: ChangeFeed | undefined;
   #lastEndedMs = -Infinity;
+  #numMoves = 0;
 
   constructor(options: ChangesOptions) {
     this.#options = options;
@@ -49,9 +50,26 @@ export class Changes {
     return this.#running;
   }
 
+  /** Of the change under way, also when nobody goes on with it yet. */
+  get toVersion(): number | undefined {
+    return this.#running?.latest.toVersion ?? this.#options.store.inForce?.change?.toVersion;
+  }
+
+  /** Whether a change could start now: from this version, where one is named. */
+  isFree(fromVersion?: number): boolean {
+    const { inForce } = this.#options.store;
+    if (this.#running !== undefined || inForce?.change !== undefined) return false;
+    return fromVersion === undefined || fromVersion === inForce?.version;
+  }
+
   /** On the clock; -Infinity before the first. */
   get lastEndedMs(): number {
     return this.#lastEndedMs;
+  }
+
+  /** Replicas that were loaded and taken into use since the start of the process. */
+  get numMoves(): number {
+    return this.#numMoves;
   }
 
   /** Puts a placement in force where there is none: there is nothing to move. */
@@ -72,7 +90,9 @@ export class Changes {
     const { cannotTake, expertBytes } = this.#options;
     const { inForce, from } = this.#requireInForce();
     requireUnchanged(inForce, this.#running !== undefined, order);
-    requireTakers(from, order.placement, cannotTake);
+    requireTakers(from, order.placement, (workerId) =>
+      order.returning?.has(workerId) === true ? undefined : cannotTake(workerId),
+    );
     const feed = new ChangeFeed(plannedProgress(from, order.placement, [], expertBytes));
     this.#running = feed;
     try {
@@ -126,6 +146,9 @@ export class Changes {
       },
       expertBytes,
       bytesPerSecond: moveBytesPerSecond,
+      onMoved: (numReplicas) => {
+        this.#numMoves += numReplicas;
+      },
       clock,
       logger,
     });
@@ -141,10 +164,9 @@ export class Changes {
     } catch (thrown) {
       world.setExtra(new Map());
       const { message } = ExpertmeshError.from(thrown);
-      feed.fail(
-        new ExpertmeshError('unavailable', `this coordinator leads no longer (${message}): the next leader goes on`),
-      );
-      logger.warn({ reason: message }, 'the change of placement is left to the next leader');
+      const because = office.signal.aborted ? 'this coordinator leads no longer' : 'the change was interrupted';
+      feed.fail(new ExpertmeshError('unavailable', `${because} (${message}): the leader goes on with it`));
+      logger.warn({ reason: message }, 'the change of placement is left to whoever leads');
     } finally {
       this.#lastEndedMs = clock.nowMs();
       this.#running = undefined;

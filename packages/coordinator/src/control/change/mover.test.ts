@@ -99,7 +99,9 @@ function setUp(changed: Partial<{ bytesPerSecond: number; change: PlacementChang
   const feed = new ChangeFeed(ChangeProgress.create({ layersTotal: 2, fromVersion: 1, toVersion: 2 }));
   const logger = createLogger({ name: 'test', level: 'silent' });
   const { bytesPerSecond, change = { from, to, doneLayers: [] } } = changed;
-  const mover = new Mover({ world: fleet, expertBytes: 100, bytesPerSecond, clock, logger });
+  const moved: number[] = [];
+  const onMoved = (numReplicas: number): void => void moved.push(numReplicas);
+  const mover = new Mover({ world: fleet, expertBytes: 100, bytesPerSecond, onMoved, clock, logger });
   const state = { isOver: false };
   const run = async (): Promise<void> => {
     await mover.run(change, feed, office.signal).finally(() => (state.isOver = true));
@@ -114,15 +116,16 @@ function setUp(changed: Partial<{ bytesPerSecond: number; change: PlacementChang
       if (!isOver() && clock.nextInMs < Infinity) clock.advance(clock.nextInMs);
     }
   };
-  return { clock, fleet, office, feed, run, drive };
+  return { clock, fleet, office, feed, moved, run, drive };
 }
 
 describe('Mover', () => {
   it('loads, verifies, switches and then drops, layer by layer, and leaves layers alone that stay', async () => {
-    const { fleet, feed, run, drive } = setUp();
+    const { fleet, feed, moved, run, drive } = setUp();
     const running = run();
     await drive(running);
     await running;
+    expect(moved).toEqual([2, 1]);
     expect(fleet.log).toEqual([
       'a 0:01 1:0 2:0',
       'b 0:01 1:1 2:1',
@@ -229,6 +232,22 @@ describe('Mover', () => {
     office.abort();
     await expect(running).rejects.toMatchObject({ code: 'cancelled' });
     expect(fleet.log).toEqual([]);
+  });
+
+  it('switches nothing when this coordinator was deposed while new replicas were compared', async () => {
+    const { fleet, office, run, drive } = setUp();
+    const { probe } = fleet;
+    Object.assign(fleet, {
+      probe: (workerId: string, layerIndex: number, expertId: number) => {
+        office.abort();
+        return probe(workerId, layerIndex, expertId);
+      },
+    });
+    const running = run();
+    await drive(running);
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    expect(fleet.inForce).toEqual({ formatVersion: 1, version: 1 });
+    expect(fleet.extra.get('a')).toEqual([{ layerIndex: 0, expertIds: [1] }]);
   });
 
   it('does not take back what another leader may have gone on with', async () => {

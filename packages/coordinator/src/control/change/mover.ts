@@ -8,7 +8,7 @@ import { mergePlacements, stepOf, type PlacementStep } from '../placement/routin
 import { type Shards } from '../placement/shards.js';
 import { type ChangeFeed } from './change-feed.js';
 import { layerSwitches, numLoadsOf, replicasOf, reversed, type LayerSwitch } from './layer-switch.js';
-import { pause, pollUntil } from './poll-until.js';
+import { pause, pollUntil, requireOngoing } from './poll-until.js';
 import { checkNewReplicas, type ProbeReplica } from './replica-canary.js';
 
 /** What a mover needs of the cluster. */
@@ -34,6 +34,8 @@ export interface MoverOptions {
   readonly expertBytes: number;
   /** --move-bytes-per-second */
   readonly bytesPerSecond: number | undefined;
+  /** Told of each layer that was switched, forward or back. */
+  readonly onMoved: (numReplicas: number) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -101,6 +103,7 @@ export class Mover {
     const expected = `layer ${String(layer.layerIndex)} was not loaded`;
     await pollUntil(() => [...layer.gains.keys()].every(world.holdsAll), { clock, timeoutMs, signal, expected });
     await checkNewReplicas(layer, mergePlacements(from, to, [...done]), world.isUp, world.probe);
+    requireOngoing(signal);
     await this.#throttle(startMs, bytes, signal);
 
     // The old ones serve on until nobody calls them any more.
@@ -114,6 +117,7 @@ export class Mover {
     if (!done.delete(layer.layerIndex)) done.add(layer.layerIndex);
     await this.#untilApplied(stepOf({ ...inForce, epoch: 0 }), signal);
     world.setExtra(new Map());
+    this.#options.onMoved(numLoadsOf(layer));
     await this.#untilDropped(layer, signal);
   }
 
@@ -164,6 +168,7 @@ export class Mover {
   async #write(inForce: Omit<PlacementInForce, 'epoch'>, signal: AbortSignal): Promise<void> {
     for (;;)
       try {
+        requireOngoing(signal);
         await this.#options.world.writeInForce(inForce);
         return;
       } catch (thrown) {

@@ -30,8 +30,7 @@ export async function pollUntil(
 
 /** @throws ExpertmeshError `cancelled` when the signal aborts. */
 export async function pause(delayMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  const cancelled = (): ExpertmeshError => new ExpertmeshError('cancelled', 'it was interrupted');
-  if (signal.aborted) throw cancelled();
+  requireOngoing(signal);
   await new Promise<void>((resolve, reject) => {
     const onAbort = (): void => {
       cancelTimer();
@@ -44,3 +43,10 @@ export async function pause(delayMs: number, clock: Clock, signal: AbortSignal):
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** @throws ExpertmeshError `cancelled` when the signal has aborted. */
+export function requireOngoing(signal: AbortSignal): void {
+  if (signal.aborted) throw cancelled();
+}
+
+const cancelled = (): ExpertmeshError => new ExpertmeshError('cancelled', 'it was interrupted');

@@ -13,7 +13,7 @@ const TOLERANCE = 0.05;
  * other: calls of requests wait behind them.
  *
  * @param isUp whether a worker can be asked
- * @throws ExpertmeshError `data_loss` for an answer that is not finite or another; what the probe throws.
+ * @throws ExpertmeshError `data_loss` for an answer that is not finite or another; what the probe of a new replica throws.
  */
 export async function checkNewReplicas(
   { layerIndex, gains }: LayerSwitch,
@@ -21,15 +21,12 @@ export async function checkNewReplicas(
   isUp: (workerId: string) => boolean,
   probe: ProbeReplica,
 ): Promise<void> {
-  const known = new Map<number, Float32Array>();
+  const known = new Map<number, Float32Array | undefined>();
   const askOld = async (expertId: number): Promise<Float32Array | undefined> => {
-    const holder = (old.replicas.get(layerIndex)?.[expertId] ?? [])
-      .map((index) => old.workerIds[index] ?? '')
-      .find((workerId) => isUp(workerId));
-    if (holder === undefined || known.has(expertId)) return known.get(expertId);
-    const answer = await probe(holder, layerIndex, expertId);
-    known.set(expertId, answer);
-    return answer;
+    const holders = (old.replicas.get(layerIndex)?.[expertId] ?? []).map((index) => old.workerIds[index] ?? '');
+    if (!known.has(expertId))
+      known.set(expertId, await firstAnswer(holders.filter(isUp), (workerId) => probe(workerId, layerIndex, expertId)));
+    return known.get(expertId);
   };
   for (const [workerId, expertIds] of gains)
     for (const expertId of expertIds) {
@@ -40,6 +37,18 @@ export async function checkNewReplicas(
           `worker ${workerId} computes expert ${String(expertId)} of layer ${String(layerIndex)} wrongly: ${wrong}`,
         );
     }
+}
+
+// An old holder that fails has troubles of its own: that the new ones are right is all the more welcome.
+async function firstAnswer(
+  holders: readonly string[],
+  ask: (workerId: string) => Promise<Float32Array>,
+): Promise<Float32Array | undefined> {
+  for (const holder of holders) {
+    const answer = await ask(holder).catch(() => undefined);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
 }
 
 function differenceOf(answer: Float32Array, expected: Float32Array | undefined): string | undefined {

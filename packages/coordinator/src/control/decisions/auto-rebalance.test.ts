@@ -2,7 +2,7 @@ import { BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { parseQuietHours } from '@expertmesh/shared/config/quiet-hours';
 import { type PlacementPrediction } from '@expertmesh/shared/placement/predict-placement';
 import { describe, expect, it } from 'vitest';
-import { gainOf, rebalanceReason, type BalanceFacts, type RebalancePolicy } from './auto-rebalance.js';
+import { gainOf, isWorthMoving, rebalanceReason, type BalanceFacts, type RebalancePolicy } from './auto-rebalance.js';
 
 const policy: RebalancePolicy = {
   mode: 'auto',
@@ -63,5 +63,18 @@ describe('gainOf', () => {
 
   it('is everything where the placement in force cannot serve', () => {
     expect(gainOf(undefined, prediction(1, 1))).toBe(Infinity);
+  });
+});
+
+describe('isWorthMoving', () => {
+  it.each([
+    [{}, 0.049, false],
+    [{}, 0.05, true],
+    [{ workerIds: [] }, 0, false],
+    [{ redundantExperts: 0 }, -0.1, true],
+    [{ survive: 1 }, -0.1, true],
+    [{ workerIds: ['a'] }, 0, true],
+  ])('of a wish %j that gains %d is %s', (wish, gain, isWorthIt) => {
+    expect(isWorthMoving({ policy: 'balanced', ...wish }, gain, 0.05)).toBe(isWorthIt);
   });
 });

@@ -1,6 +1,7 @@
 import { isQuiet, type QuietHours } from '@expertmesh/shared/config/quiet-hours';
 import { type BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type PlacementPrediction } from '@expertmesh/shared/placement/predict-placement';
+import { type PlanWish } from '../planning/planner.js';
 
 export interface RebalancePolicy {
   readonly mode: 'off' | 'auto';
@@ -42,3 +43,10 @@ export function gainOf(before: PlacementPrediction | undefined, after: Placement
   const ofBalance = after.balancedness.mean / before.balancedness.mean - 1;
   return Math.max(ofStep, ofBalance);
 }
+
+/** Whether to move experts by an operator's plan: one who names replicas, failure domains or workers wants these, whatever they gain. */
+export const isWorthMoving = (
+  { redundantExperts, survive, workerIds = [] }: PlanWish,
+  gain: number,
+  minGain: number,
+): boolean => gain >= minGain || redundantExperts !== undefined || survive !== undefined || workerIds.length > 0;

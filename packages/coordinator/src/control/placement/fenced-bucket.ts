@@ -4,19 +4,29 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 /** A write that found something else than it expected is tried again with what is there, so often. */
 const MAX_ATTEMPTS = 4;
 
+/** How to change what a key has. */
+export interface KeyChange {
+  /** Takes in what is there. */
+  readonly learn: (found: Uint8Array) => Promise<void>;
+  /** What is to be there instead, by what was learnt; undefined to leave it. */
+  readonly next: () => Uint8Array | undefined;
+}
+
 /**
- * Writes of one leader to a bucket. Each write names the revision that it replaces, so that what another leader has written in between
- * is found: one of a higher epoch ends this leader's office, anything else (a write of its own whose answer was lost, what a former leader
- * left) is replaced.
+ * Writes of one leader to a bucket, one at a time. Each write names the revision that it replaces, so that what another leader has written
+ * in between is found: one of a higher epoch ends this leader's office.
  */
 export class FencedBucket {
   readonly #bucket: KeyValue;
+  readonly #epochOf: (key: string, value: Uint8Array) => number;
   readonly #revisions = new Map<string, number>();
   #epoch: number | undefined;
   #highestEpoch = 0;
 
-  constructor(bucket: KeyValue) {
+  /** @param epochOf of the leader that wrote a value; 0 for a broken one */
+  constructor(bucket: KeyValue, epochOf: (key: string, value: Uint8Array) => number) {
     this.#bucket = bucket;
+    this.#epochOf = epochOf;
   }
 
   /** Notes the epoch of something that was written: nothing is written under a lower one from now on. */
@@ -32,8 +42,9 @@ export class FencedBucket {
     this.#epoch = epoch;
   }
 
-  leave(): void {
-    this.#epoch = undefined;
+  /** @param epoch of the office to leave, when it may be another one by now */
+  leave(epoch = this.#epoch): void {
+    if (this.#epoch === epoch) this.#epoch = undefined;
   }
 
   /** @throws ExpertmeshError `failed_precondition` out of office, and when another leader was heard of. */
@@ -48,7 +59,11 @@ export class FencedBucket {
     return this.#epoch;
   }
 
-  /** Whether the key was there when it was last heard of. */
+  /** The keys that were there when they were last heard of. */
+  get keys(): string[] {
+    return [...this.#revisions.keys()];
+  }
+
   has(key: string): boolean {
     return this.#revisions.has(key);
   }
@@ -69,30 +84,72 @@ export class FencedBucket {
     this.#revisions.delete(key);
   }
 
-  /** @throws ExpertmeshError `failed_precondition` out of office and when another leads; what the control plane throws while it is away. */
-  async write(key: string, value: Uint8Array, epochOf: (value: Uint8Array) => number): Promise<void> {
+  /**
+   * Replaces whatever is there: a write of its own whose answer was lost, or what a former leader left.
+   *
+   * @param epoch the office in which this was decided
+   * @throws ExpertmeshError `failed_precondition` out of that office and when another leads; what the control plane throws while it is away.
+   */
+  async write(key: string, value: Uint8Array, epoch: number): Promise<void> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      this.requireEpoch();
-      const revision = this.#revisions.get(key);
-      const written = await (revision === undefined
-        ? this.#bucket.create(key, value)
-        : this.#bucket.update(key, value, revision));
-      if (written !== undefined) {
-        this.#revisions.set(key, written);
-        return;
-      }
-      await this.#lookAgain(key, epochOf);
+      if (await this.#tryWrite(key, value, this.#revisions.get(key), epoch)) return;
+      await this.#look(key);
     }
-    throw new ExpertmeshError('unavailable', `somebody else keeps writing ${key} of the control plane: try again`);
+    throw keepsWriting(key);
   }
 
-  async #lookAgain(key: string, epochOf: (value: Uint8Array) => number): Promise<void> {
+  /**
+   * Changes what is there now, which may be more than the watch has told. Errors as write.
+   *
+   * @returns what was written.
+   */
+  async change(key: string, { learn, next }: KeyChange, epoch: number): Promise<Uint8Array | undefined> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const found = await this.#look(key);
+      if (found !== undefined) await learn(found.value);
+      const value = next();
+      if (value === undefined || (await this.#tryWrite(key, value, found?.revision, epoch))) return value;
+    }
+    throw keepsWriting(key);
+  }
+
+  /** Errors as write. */
+  async delete(key: string, epoch: number): Promise<void> {
+    this.#requireOffice(epoch);
+    await this.#bucket.delete(key);
+    this.forget(key);
+  }
+
+  async #tryWrite(key: string, value: Uint8Array, revision: number | undefined, epoch: number): Promise<boolean> {
+    this.#requireOffice(epoch);
+    const written = await (revision === undefined
+      ? this.#bucket.create(key, value)
+      : this.#bucket.update(key, value, revision));
+    if (written !== undefined) this.#revisions.set(key, written);
+    return written !== undefined;
+  }
+
+  #requireOffice(epoch: number): void {
+    const current = this.requireEpoch();
+    if (current === epoch) return;
+    throw new ExpertmeshError(
+      'failed_precondition',
+      `this was decided under epoch ${String(epoch)}, and this coordinator leads under epoch ${String(current)} by now: try again`,
+    );
+  }
+
+  async #look(key: string): Promise<{ readonly value: Uint8Array; readonly revision: number } | undefined> {
     const found = await this.#bucket.get(key);
     if (found === undefined) {
       this.#revisions.delete(key);
-      return;
+      return undefined;
     }
-    this.heardEpoch(epochOf(found.value));
-    this.#revisions.set(key, found.revision);
+    this.heardEpoch(this.#epochOf(key, found.value));
+    // What deposes this leader is no write of its own: it is news when the watch tells of it.
+    if (this.#highestEpoch <= (this.#epoch ?? 0)) this.#revisions.set(key, found.revision);
+    return found;
   }
 }
+
+const keepsWriting = (key: string): ExpertmeshError =>
+  new ExpertmeshError('unavailable', `somebody else keeps writing ${key} of the control plane: try again`);

@@ -57,8 +57,23 @@ describe('PlacementFollower', () => {
     await settle();
     expect(follower.applied).toEqual({ version: 2, numLayers: 0 });
     expect(told).toHaveLength(2);
-    follower.applyAgain();
+  });
+
+  it('has the engine take a placement that it has failed to take, when there is news', async () => {
+    const placement = contiguousPlacement(1, [0], 4, ['a', 'b']);
+    const failures: string[] = [];
+    const follower = new PlacementFollower({
+      current: () => ({ inForce: inForce(1), routing: placement }),
+      confirm: () => Promise.resolve(),
+      onApplied: () => undefined,
+      onFailure: ({ message }) => failures.push(message),
+    });
+    let numTold = 0;
+    follower.attach(() => (++numTold === 1 ? Promise.reject(new Error('no memory')) : Promise.resolve()));
     await settle();
-    expect(told).toHaveLength(3);
+    expect([failures, follower.applied.version]).toEqual([['no memory'], 0]);
+    follower.follow();
+    await settle();
+    expect([numTold, follower.applied.version]).toEqual([2, 1]);
   });
 });

@@ -45,24 +45,17 @@ export class PlacementFollower {
     if (!this.#isApplying) void this.#apply();
   }
 
-  /** Has the engine take the same placement again: what it knows of the workers has changed. */
-  applyAgain(): void {
-    this.#appliedRouting = undefined;
-    this.follow();
-  }
-
   // Never rejects. Steps that come meanwhile are applied together.
   async #apply(): Promise<void> {
     this.#isApplying = true;
     try {
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         const { setPlacement, routing, step } = next;
-        const isOther = routing !== this.#appliedRouting;
-        this.#appliedRouting = routing;
-        if (isOther) {
+        if (routing !== this.#appliedRouting) {
           await this.#options.confirm(routing);
           await setPlacement(routing);
         }
+        this.#appliedRouting = routing;
         this.#applied = step;
         this.#options.onApplied(routing);
       }

@@ -1,10 +1,4 @@
-import {
-  ADMISSIONS_KEY,
-  AUDIT_KEY_PREFIX,
-  DOCUMENT_KEY_PREFIX,
-  documentKey,
-  IN_FORCE_KEY,
-} from '@expertmesh/shared/cluster/cluster-keys';
+import { ADMISSIONS_KEY, AUDIT_KEY_PREFIX, documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import {
   encodePlacementDocument,
   encodePlacementInForce,
@@ -22,7 +16,8 @@ import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { AuditTrail } from './audit-trail.js';
 import { FencedBucket } from './fenced-bucket.js';
-import { routingPlacement } from './routing.js';
+import { withHistory } from './placement-history.js';
+import { PlacementMemory } from './placement-memory.js';
 import { type StateDirectory } from './state-directory.js';
 
 export interface PlacementStoreOptions {
@@ -37,38 +32,41 @@ export interface PlacementStoreOptions {
   readonly onChange: () => void;
 }
 
-/** Documents that are kept; older ones are forgotten, on disk too. */
-const MAX_DOCUMENTS = 50;
-const NO_ADMISSIONS: WorkerAdmissions = { formatVersion: 1, epoch: 0, workers: {}, untilRestart: {} };
-
 /**
- * What this coordinator knows of placements, whether the control plane is there or not. Whoever leads writes; the control plane tells all
- * others. What vanishes from the control plane is not forgotten here: the leader puts it back.
+ * What this coordinator knows of placements, whether the control plane is there or not. Whoever leads writes, one write after the other;
+ * the control plane tells all others. What vanishes from the control plane is not forgotten here: the leader puts it back.
  */
 export class PlacementStore {
   readonly #options: PlacementStoreOptions;
   readonly #bucket: FencedBucket;
-  readonly #documents = new Map<number, PlacementDocument>();
+  readonly #memory: PlacementMemory;
   readonly #audit: AuditTrail;
   readonly #stopWatching: () => void;
-  #inForce: PlacementInForce | undefined;
-  #routing: Placement | undefined;
-  #admissions = NO_ADMISSIONS;
   #isCurrent = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: PlacementStoreOptions) {
     const { bucket, stateDirectory } = options;
     this.#options = options;
-    this.#bucket = new FencedBucket(bucket);
+    this.#bucket = new FencedBucket(bucket, epochOf);
+    this.#memory = new PlacementMemory({
+      ...options,
+      heardEpoch: (epoch) => {
+        this.#bucket.heardEpoch(epoch);
+      },
+    });
     this.#audit = new AuditTrail(bucket, stateDirectory);
-    for (const [key, value] of stateDirectory.read()) this.#take(key, value);
-    if (this.#routing !== undefined && !options.isUsable(this.#routing)) this.#inForce = this.#routing = undefined;
+    for (const [key, value] of stateDirectory.read())
+      if (key.startsWith(AUDIT_KEY_PREFIX)) this.#audit.restore(key, value);
+      else this.#memory.take(key, value);
+    if (this.routing !== undefined && !options.isUsable(this.routing)) this.#memory.clearInForce();
     this.#stopWatching = bucket.watch({
       onEntry: ({ key, value, revision }) => {
         if (this.#bucket.hear(key, revision) && this.#take(key, value)) options.onChange();
       },
       onDelete: (key) => {
         this.#bucket.forget(key);
+        if (key.startsWith(AUDIT_KEY_PREFIX)) this.#audit.forget(key);
         options.onChange();
       },
       onCurrent: () => {
@@ -85,31 +83,30 @@ export class PlacementStore {
 
   /** undefined before the first placement for this store of experts. */
   get inForce(): PlacementInForce | undefined {
-    return this.#inForce !== undefined && this.placement(this.#inForce.version) !== undefined
-      ? this.#inForce
-      : undefined;
+    const { inForce } = this.#memory;
+    return inForce !== undefined && this.placement(inForce.version) !== undefined ? inForce : undefined;
   }
 
   get admissions(): WorkerAdmissions {
-    return this.#admissions;
+    return this.#memory.admissions;
   }
 
   /** What calls are routed by; the same value until that changes. */
   get routing(): Placement | undefined {
-    return this.#routing;
+    return this.#memory.routing;
   }
 
   document(version: number): PlacementDocument | undefined {
-    return this.#documents.get(version);
+    return this.#memory.document(version);
   }
 
   placement(version: number): Placement | undefined {
-    return this.#documents.get(version)?.placement;
+    return this.document(version)?.placement;
   }
 
-  /** Newest first. */
+  /** Newest first: what is in force, what was, and what a change under way leads to. */
   history(limit: number): PlacementDocument[] {
-    return [...this.#documents.values()].sort(byVersion).slice(0, limit);
+    return this.#memory.documents().slice(0, limit);
   }
 
   audit(limit: number): AuditRecord[] {
@@ -118,8 +115,7 @@ export class PlacementStore {
 
   /** Greater than that of every placement that was ever heard of. */
   get nextVersion(): number {
-    const { version = 0, change } = this.#inForce ?? {};
-    return 1 + Math.max(version, change?.toVersion ?? 0, ...this.#documents.keys());
+    return 1 + this.#memory.lastVersion;
   }
 
   /** Of all that was ever heard of. */
@@ -128,107 +124,146 @@ export class PlacementStore {
   }
 
   /**
-   * The first thing that a new leader does: from then on every write of the one before fails. Errors as for writes.
+   * The first thing that a new leader does: it takes in the last that the one before has written, and from then on every write of that one
+   * fails. Errors as for writes.
    */
   async takeOffice(epoch: number): Promise<void> {
     this.#bucket.enter(epoch);
-    if (this.#inForce !== undefined) await this.writeInForce({ ...this.#inForce, epoch });
-    if (this.#admissions !== NO_ADMISSIONS) await this.writeAdmissions(this.#admissions);
+    try {
+      await this.#inTurn(async () => {
+        await this.#change(IN_FORCE_KEY, () => this.#encodedInForce(epoch), epoch);
+        await this.#change(ADMISSIONS_KEY, () => this.#encodedAdmissions(epoch), epoch);
+      });
+    } catch (error) {
+      // Nobody may write by what this coordinator happens to know.
+      this.#bucket.leave(epoch);
+      throw error;
+    }
   }
 
   leaveOffice(): void {
     this.#bucket.leave();
   }
 
-  /** Writes what the control plane has lost, in office. Errors as for writes. */
-  async putBack(): Promise<void> {
-    const isMissing = (key: string): boolean => !this.#bucket.has(key);
-    for (const document of this.history(MAX_DOCUMENTS))
-      if (isMissing(documentKey(document.placement.version)))
-        await this.#write(documentKey(document.placement.version), encodePlacementDocument(document));
-    if (this.#inForce !== undefined && isMissing(IN_FORCE_KEY)) await this.writeInForce(this.#inForce);
-    if (this.#admissions !== NO_ADMISSIONS && isMissing(ADMISSIONS_KEY)) await this.writeAdmissions(this.#admissions);
+  /** Writes what the control plane has lost, and takes out what is kept no longer, in office. Errors as for writes. */
+  async reconcile(): Promise<void> {
+    await this.#inTurn(async () => {
+      const epoch = this.#bucket.requireEpoch();
+      for (const document of this.#memory.documents())
+        await this.#putBack(documentKey(document.placement.version), () => encodePlacementDocument(document), epoch);
+      await this.#putBack(IN_FORCE_KEY, () => this.#encodedInForce(epoch), epoch);
+      await this.#putBack(ADMISSIONS_KEY, () => this.#encodedAdmissions(epoch), epoch);
+      for (const key of this.#bucket.keys) if (this.#memory.isOutdated(key)) await this.#bucket.delete(key, epoch);
+      await this.#audit.publish();
+      await this.#audit.prune();
+    });
   }
 
   /**
-   * Writes in office, and else throws `failed_precondition`: also when another leader has written since, which means that this one was
-   * deposed. `unavailable` or `deadline_exceeded` while the control plane is away.
+   * Writes in the office whose epoch it has, and else throws `failed_precondition`: also when another leader has written since, which
+   * means that this one was deposed. `unavailable` or `deadline_exceeded` while the control plane is away.
    */
   async writeDocument(document: PlacementDocument): Promise<void> {
-    await this.#write(documentKey(document.placement.version), encodePlacementDocument(document));
-    const [oldest] = this.history(MAX_DOCUMENTS + 1).slice(MAX_DOCUMENTS);
-    if (oldest !== undefined) await this.#forgetDocument(oldest.placement.version);
+    const key = documentKey(document.placement.version);
+    await this.#inTurn(() => this.#write(key, encodePlacementDocument(document), document.epoch));
   }
 
-  /** Errors as writeDocument. */
-  async writeInForce(inForce: PlacementInForce): Promise<void> {
-    await this.#write(IN_FORCE_KEY, encodePlacementInForce({ ...inForce, epoch: this.#bucket.requireEpoch() }));
+  /** The history is written with it. Errors as writeDocument. */
+  async writeInForce(next: Omit<PlacementInForce, 'history'>): Promise<void> {
+    await this.#inTurn(async () => {
+      const { versionsInForce, lastVersion } = this.#memory;
+      const inForce = withHistory(next, versionsInForce, lastVersion);
+      await this.#write(IN_FORCE_KEY, encodePlacementInForce(inForce), next.epoch);
+    });
   }
 
-  /** Errors as writeDocument. */
-  async writeAdmissions(admissions: Omit<WorkerAdmissions, 'epoch'>): Promise<void> {
-    await this.#write(ADMISSIONS_KEY, encodeWorkerAdmissions({ ...admissions, epoch: this.#bucket.requireEpoch() }));
+  /**
+   * Errors as writeDocument.
+   *
+   * @param change is given the admissions as they are when its turn has come
+   */
+  async changeAdmissions(
+    change: (now: WorkerAdmissions) => Pick<WorkerAdmissions, 'workers' | 'untilRestart'>,
+  ): Promise<void> {
+    await this.#inTurn(async () => {
+      const epoch = this.#bucket.requireEpoch();
+      const next = () => encodeWorkerAdmissions({ formatVersion: 1, ...change(this.admissions), epoch });
+      await this.#change(ADMISSIONS_KEY, next, epoch);
+    });
   }
 
-  /** Errors of the control plane. */
+  /** Errors of the control plane; the record is kept here and on disk all the same. */
   async addAudit(record: AuditRecord): Promise<void> {
-    await this.#audit.add(record);
+    this.#audit.add(record);
+    await this.#inTurn(() => this.#audit.publish());
   }
 
   close(): void {
     this.#stopWatching();
   }
 
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(task);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
   // What was written is known here at once; others, and this one, hear of it later.
-  async #write(key: string, value: Uint8Array): Promise<void> {
-    await this.#bucket.write(key, value, (other) => this.#epochOf(key, other));
+  async #write(key: string, value: Uint8Array, epoch: number): Promise<void> {
+    await this.#bucket.write(key, value, epoch);
     if (this.#take(key, value)) this.#options.onChange();
   }
 
-  async #forgetDocument(version: number): Promise<void> {
-    this.#documents.delete(version);
-    this.#options.stateDirectory.delete(documentKey(version));
-    await this.#options.bucket.delete(documentKey(version));
+  async #putBack(key: string, encode: () => Uint8Array | undefined, epoch: number): Promise<void> {
+    const value = this.#bucket.has(key) ? undefined : encode();
+    if (value !== undefined) await this.#write(key, value, epoch);
   }
 
-  /** @returns whether it is news. Broken documents are no news, and neither is what a leader of before has written. */
-  #take(key: string, value: Uint8Array): boolean {
-    try {
-      return this.#read(key, value);
-    } catch (error) {
-      this.#options.logger.warn({ err: error, key }, 'a document of the control plane was ignored');
-      return false;
+  #encodedInForce(epoch: number): Uint8Array | undefined {
+    const { inForce } = this.#memory;
+    return inForce && encodePlacementInForce({ ...inForce, epoch });
+  }
+
+  #encodedAdmissions(epoch: number): Uint8Array {
+    return encodeWorkerAdmissions({ ...this.admissions, epoch });
+  }
+
+  async #change(key: string, next: () => Uint8Array | undefined, epoch: number): Promise<void> {
+    const learn = async (found: Uint8Array): Promise<void> => {
+      if (key === IN_FORCE_KEY) await this.#learnDocumentsOf(found);
+      this.#take(key, found);
+    };
+    const written = await this.#bucket.change(key, { learn, next }, epoch);
+    if (written !== undefined && this.#take(key, written)) this.#options.onChange();
+  }
+
+  // The watch may not have told of them yet.
+  async #learnDocumentsOf(found: Uint8Array): Promise<void> {
+    const inForce = orUndefined(() => parsePlacementInForce(found));
+    for (const version of [inForce?.version, inForce?.change?.toVersion]) {
+      if (version === undefined || this.document(version) !== undefined) continue;
+      const document = await this.#options.bucket.get(documentKey(version));
+      if (document !== undefined) this.#take(document.key, document.value);
     }
   }
 
-  #read(key: string, value: Uint8Array): boolean {
-    const { stateDirectory, storeId } = this.#options;
-    if (key.startsWith(AUDIT_KEY_PREFIX)) return this.#audit.take(key, value);
-    if (key.startsWith(DOCUMENT_KEY_PREFIX)) {
-      const document = parsePlacementDocument(value);
-      this.#bucket.heardEpoch(document.epoch);
-      if (document.storeId !== storeId) return false;
-      this.#documents.set(document.placement.version, document);
-    } else if (key === IN_FORCE_KEY) {
-      const inForce = parsePlacementInForce(value);
-      this.#bucket.heardEpoch(inForce.epoch);
-      if (inForce.epoch < (this.#inForce?.epoch ?? 0)) return false;
-      this.#inForce = inForce;
-    } else if (key === ADMISSIONS_KEY) {
-      const admissions = parseWorkerAdmissions(value);
-      this.#bucket.heardEpoch(admissions.epoch);
-      if (admissions.epoch < this.#admissions.epoch) return false;
-      this.#admissions = admissions;
-    } else return false;
-    this.#routing = this.#inForce && routingPlacement(this.#inForce, (version) => this.placement(version));
-    stateDirectory.write(key, value);
-    return true;
-  }
-
-  #epochOf(key: string, value: Uint8Array): number {
-    if (key === IN_FORCE_KEY) return parsePlacementInForce(value).epoch;
-    return key === ADMISSIONS_KEY ? parseWorkerAdmissions(value).epoch : parsePlacementDocument(value).epoch;
+  #take(key: string, value: Uint8Array): boolean {
+    if (!key.startsWith(AUDIT_KEY_PREFIX)) return this.#memory.take(key, value);
+    this.#audit.hear(key, value);
+    return false;
   }
 }
 
-const byVersion = (a: PlacementDocument, b: PlacementDocument): number => b.placement.version - a.placement.version;
+function epochOf(key: string, value: Uint8Array): number {
+  const parse = { [IN_FORCE_KEY]: parsePlacementInForce, [ADMISSIONS_KEY]: parseWorkerAdmissions }[key];
+  return orUndefined(() => (parse ?? parsePlacementDocument)(value))?.epoch ?? 0;
+}
+
+/** For what may be broken. */
+function orUndefined<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@expertmesh/shared/process/logger';
@@ -33,6 +33,19 @@ describe('StateDirectory', () => {
       ]),
     );
     expect(readdirSync(join(dir, 'placement')).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  it('never has the newest of one key before what was written ahead of it', async () => {
+    const state = new StateDirectory(join(dir, 'placement'), logger);
+    state.write('audit/1', bytes('first'));
+    state.write('inForce', bytes('old'));
+    // So large that the time of writing it can be told from that of others.
+    state.write('document/2', new Uint8Array(16_000_000));
+    state.write('inForce', bytes('new'));
+    await state.flush();
+    const writtenNs = (key: string): bigint =>
+      statSync(join(dir, 'placement', `${encodeURIComponent(key)}.json`), { bigint: true }).mtimeNs;
+    expect(writtenNs('inForce')).toBeGreaterThanOrEqual(writtenNs('document/2'));
   });
 
   it('refuses a place where no directory can be, and names it', () => {

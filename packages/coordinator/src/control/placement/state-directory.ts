@@ -52,6 +52,8 @@ export class StateDirectory {
   }
 
   #later(key: string, value: Uint8Array | undefined): void {
+    // It takes its place at the end: what is in force is never on disk before the documents that it names.
+    this.#unwritten.delete(key);
     this.#unwritten.set(key, value);
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { fromErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, fromErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertLoads } from '@expertmesh/shared/placement/expert-loads';
 import { type PlanCluster } from '@expertmesh/shared/placement/plan-cluster';
 import {
@@ -21,13 +21,16 @@ export interface PlanTask {
 export type PlanAnswer =
   { readonly kind: 'planned'; readonly plan: PlacementPlan } | { readonly kind: 'failed'; readonly error: ErrorData };
 
-/** planPlacement in a thread of its own. Errors as planPlacement. */
-export async function planInThread(task: PlanTask): Promise<PlacementPlan> {
+/** planPlacement in a thread of its own, which ends with the signal. Errors as planPlacement, and `cancelled` then. */
+export async function planInThread(task: PlanTask, signal: AbortSignal): Promise<PlacementPlan> {
   const thread = new Worker(new URL('./plan-thread.js', import.meta.url), { workerData: task });
   try {
-    const [answer] = (await once(thread, 'message')) as [PlanAnswer];
+    const [answer] = (await once(thread, 'message', { signal })) as [PlanAnswer];
     if (answer.kind === 'failed') throw fromErrorData(answer.error);
     return answer.plan;
+  } catch (thrown) {
+    if (signal.aborted) throw new ExpertmeshError('cancelled', 'planning was interrupted', { cause: thrown });
+    throw thrown;
   } finally {
     await thread.terminate();
   }

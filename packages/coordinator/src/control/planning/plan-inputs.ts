@@ -3,7 +3,7 @@ import { type Placement, LOCAL_MEMBER } from '@expertmesh/shared/placement/place
 import { type PlanCluster, type PlanWorker } from '@expertmesh/shared/placement/plan-cluster';
 import { numReplicasIn, shardsOf } from '../placement/shards.js';
 import { failureDomainOf, type KnownWorker } from '../workers/known-workers.js';
-import { measuredCost } from '../workers/measured-costs.js';
+import { measuredCosts } from '../workers/measured-costs.js';
 
 /** What a model's experts weigh. */
 export interface ExpertSize {
@@ -42,13 +42,20 @@ const LAYERS_OF_ROOM = 2;
 export function planCluster(facts: ClusterFacts): PlanCluster {
   const { workers, previous, expertSize, secondsPerRow } = facts;
   const correction = measuredOverEstimated(workers, expertSize);
-  const planned = workers.flatMap((worker) => planWorker(worker, facts, correction) ?? []);
+  const measured = measuredCosts(workers);
+  const speedOf = (worker: KnownWorker): Speed =>
+    measured.get(worker.workerId) ?? speedByMemory(worker, expertSize, correction);
+  const planned = workers.flatMap((worker) => planWorker(worker, facts, speedOf) ?? []);
   const local = previous?.workerIds.includes(LOCAL_MEMBER) === true ? [localWorker(previous, facts, correction)] : [];
   return { workers: [...local, ...planned], expertSizeBytes: expertSize.packedBytes, secondsPerRow };
 }
 
 // A worker that was never up has said nothing to plan with.
-function planWorker(worker: KnownWorker, facts: ClusterFacts, correction: number): PlanWorker | undefined {
+function planWorker(
+  worker: KnownWorker,
+  facts: ClusterFacts,
+  speedOf: (worker: KnownWorker) => Speed,
+): PlanWorker | undefined {
   const { stats, workerId } = worker;
   const { previous, expertSize, admissions, dead } = facts;
   const numHeld = previous === undefined ? 0 : numReplicasIn(shardsOf(previous, workerId));
@@ -60,7 +67,7 @@ function planWorker(worker: KnownWorker, facts: ClusterFacts, correction: number
   return {
     workerId,
     memoryBudgetBytes: (state === 'cordoned' ? Math.max(numHeld, numReplicas) : numReplicas) * expertSize.packedBytes,
-    ...speedOf(worker, facts, correction),
+    ...speedOf(worker),
     failureDomain: failureDomainOf(worker),
     state,
   };
@@ -93,10 +100,8 @@ function localWorker(previous: Placement, { expertSize }: ClusterFacts, correcti
 
 type Speed = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPerToken'>;
 
-function speedOf(worker: KnownWorker, { workers, expertSize }: ClusterFacts, correction: number): Speed {
-  const measured = measuredCost(worker, workers);
-  if (measured !== undefined) return measured;
-  const rate = positive(worker.stats?.capacity?.memoryBytesPerSecond) ?? DEFAULT_MEMORY_BYTES_PER_SECOND;
+function speedByMemory({ stats }: KnownWorker, expertSize: ExpertSize, correction: number): Speed {
+  const rate = positive(stats?.capacity?.memoryBytesPerSecond) ?? DEFAULT_MEMORY_BYTES_PER_SECOND;
   return estimatedSpeed(expertSize.packedBytes / rate, correction);
 }
 

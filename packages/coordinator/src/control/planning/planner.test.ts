@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type KnownWorker } from '../workers/known-workers.js';
 import { placementFromView } from './plan-message.js';
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './plan-request.js';
-import { Planner } from './planner.js';
+import { Planner, type PlanWish } from './planner.js';
 
 const NUM_EXPERTS = 16;
 const layerIndices = [0, 2];
@@ -45,23 +45,28 @@ const document: PlacementDocument = {
   placement: contiguousPlacement(4, layerIndices, NUM_EXPERTS, ['a', 'b', 'c', 'd']),
 };
 
-const planner = (workers: KnownWorker[], current: PlacementDocument | null = document): Planner =>
-  new Planner({
-    facts: () => ({
-      workers,
-      admissions: {},
-      previous: current?.placement,
-      expertSize: { packedBytes: 1_000, memoryBytes: 1_000 },
-      secondsPerRow: 1e-9,
-      numLayers: layerIndices.length,
+const planner = (workers: KnownWorker[], current: PlacementDocument | null = document) =>
+  waitingFor(
+    new Planner({
+      facts: () => ({
+        workers,
+        admissions: {},
+        previous: current?.placement,
+        expertSize: { packedBytes: 1_000, memoryBytes: 1_000 },
+        secondsPerRow: 1e-9,
+        numLayers: layerIndices.length,
+      }),
+      loads: () => loads,
+      current: () => current ?? undefined,
+      nextVersion: () => 7,
+      moveBytesPerSecond: undefined,
+      plan: ({ policy, cluster, loads: counted, options }) =>
+        Promise.resolve(planPlacement(policy, cluster, counted, { ...options, maxIterations: 5_000 })),
     }),
-    loads: () => loads,
-    current: () => current ?? undefined,
-    nextVersion: () => 7,
-    moveBytesPerSecond: undefined,
-    plan: ({ policy, cluster, loads: counted, options }) =>
-      Promise.resolve(planPlacement(policy, cluster, counted, { ...options, maxIterations: 5_000 })),
-  });
+  );
+const waitingFor = (planner: Planner) => ({
+  make: (wish: PlanWish) => planner.make(wish, new AbortController().signal),
+});
 const four = ['a', 'b', 'c', 'd'].map((workerId) => worker(workerId, 30));
 
 describe('Planner', () => {
@@ -135,7 +140,9 @@ describe('Planner', () => {
       plan: ({ policy, cluster, loads: counted, options }) =>
         Promise.resolve(planPlacement(policy, cluster, counted, { ...options, maxIterations: 100 })),
     });
-    expect((await expensive.make({ policy: 'contiguous' })).remarks.join()).toContain('one box would be faster: big');
+    expect((await waitingFor(expensive).make({ policy: 'contiguous' })).remarks.join()).toContain(
+      'one box would be faster: big',
+    );
     expect(await remarkOf([worker('a', 20), worker('b', 20)])).not.toContain('one box');
   });
 });

@@ -11,6 +11,7 @@ import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/place
 import { predictPlacement, type PlacementPrediction } from '@expertmesh/shared/placement/predict-placement';
 import { planCluster, type ClusterFacts } from './plan-inputs.js';
 import { type PlanTask } from './plan-in-thread.js';
+import { PlanQueue } from './plan-queue.js';
 import { oneBoxRemark } from './one-box.js';
 
 export interface PlannerOptions {
@@ -21,7 +22,7 @@ export interface PlannerOptions {
   readonly nextVersion: () => number;
   /** --move-bytes-per-second */
   readonly moveBytesPerSecond: number | undefined;
-  readonly plan: (task: PlanTask) => Promise<PlacementPlan>;
+  readonly plan: (task: PlanTask, signal: AbortSignal) => Promise<PlacementPlan>;
 }
 
 export interface PlanWish {
@@ -33,6 +34,8 @@ export interface PlanWish {
   readonly workerIds?: readonly string[];
   /** These lose what they hold. */
   readonly leaving?: ReadonlySet<string>;
+  /** These get experts as if they were accepting. */
+  readonly returning?: ReadonlySet<string>;
   readonly timeBudgetMs?: number;
   /** Experts are to be back soon: nothing else should move meanwhile. */
   readonly isUrgent?: boolean;
@@ -60,13 +63,23 @@ const URGENT_MOVE_FACTOR = 1e6;
 /** Plans placements for the cluster as it is and the loads as they were observed. */
 export class Planner {
   readonly #options: PlannerOptions;
+  readonly #queue = new PlanQueue();
 
   constructor(options: PlannerOptions) {
     this.#options = options;
   }
 
-  /** @throws ExpertmeshError as planPlacement, and `not_found` for a worker that nobody knows. */
-  async make(wish: PlanWish): Promise<MadePlan> {
+  /** @throws ExpertmeshError as planPlacement and PlanQueue.run, and `not_found` for a worker that nobody knows. */
+  make(wish: PlanWish, signal: AbortSignal): Promise<MadePlan> {
+    return this.#queue.run((planning) => this.#make(wish, planning), signal, wish.isUrgent === true);
+  }
+
+  /** Ends the plan under way; no other is made. */
+  close(): void {
+    this.#queue.close();
+  }
+
+  async #make(wish: PlanWish, signal: AbortSignal): Promise<MadePlan> {
     const current = this.#options.current();
     const loads = this.#options.loads();
     const { previous } = this.#options.facts();
@@ -79,7 +92,7 @@ export class Planner {
       moveSecondsPerByte: this.#moveSecondsPerByte() * (wish.isUrgent === true ? URGENT_MOVE_FACTOR : 1),
       timeBudgetMs: wish.timeBudgetMs ?? DEFAULT_TIME_BUDGET_MS,
     };
-    const { plan, cluster, remarks } = await this.#planWithRoom(wish, loads, options);
+    const { plan, cluster, remarks } = await this.#planWithRoom(wish, loads, options, signal);
     const after = predict(plan.placement, cluster, loads);
     const oneBox = oneBoxRemark(cluster, this.#options.facts(), loads, after.stepSeconds);
     return {
@@ -94,10 +107,11 @@ export class Planner {
     };
   }
 
-  async #planWithRoom(wish: PlanWish, loads: ExpertLoads, options: PlanOptions) {
+  async #planWithRoom(wish: PlanWish, loads: ExpertLoads, options: PlanOptions, signal: AbortSignal) {
     const attempt = async (withRoomToMove: boolean) => {
       const cluster = this.#cluster(wish, withRoomToMove);
-      return { cluster, plan: await this.#options.plan({ policy: wish.policy, cluster, loads, options }) };
+      const { policy } = wish;
+      return { cluster, plan: await this.#options.plan({ policy, cluster, loads, options }, signal) };
     };
     try {
       return { ...(await attempt(true)), remarks: [] };
@@ -107,9 +121,12 @@ export class Planner {
     }
   }
 
-  #cluster({ workerIds = [], leaving }: PlanWish, withRoomToMove: boolean): PlanCluster {
-    const facts = { ...this.#options.facts(), withRoomToMove, ...(leaving && { dead: leaving }) };
-    const cluster = planCluster(facts);
+  #cluster({ workerIds = [], leaving, returning }: PlanWish, withRoomToMove: boolean): PlanCluster {
+    const facts = this.#options.facts();
+    const admissions = Object.fromEntries(
+      Object.entries(facts.admissions).filter(([workerId]) => returning?.has(workerId) !== true),
+    );
+    const cluster = planCluster({ ...facts, admissions, withRoomToMove, ...(leaving && { dead: leaving }) });
     const unknown = workerIds.find((wished) => !cluster.workers.some(({ workerId }) => workerId === wished));
     if (unknown !== undefined)
       throw new ExpertmeshError(

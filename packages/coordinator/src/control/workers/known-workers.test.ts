@@ -62,7 +62,9 @@ describe('measured costs', () => {
     stateSinceMs: 0,
     reason: '',
     holds: [],
-    stats: WorkerStats.fromPartial({ capacity: { secondsPerActiveExpert, secondsPerToken: 1e-6 } }),
+    stats: WorkerStats.fromPartial({
+      capacity: { secondsPerActiveExpert, secondsPerToken: secondsPerActiveExpert / 4 },
+    }),
   });
 
   it('are equal for workers of a kind whose figures are near each other, so that dispatch gives them equal shares', () => {
@@ -76,10 +78,11 @@ describe('measured costs', () => {
 
   it('are told anew when they have changed by much', () => {
     const told = measuredCosts([worker(10e-6)]);
-    expect(told.get('a')).toEqual({ secondsPerActiveExpert: 10e-6, secondsPerToken: 1e-6 });
+    expect(told.get('a')).toEqual({ secondsPerActiveExpert: 10e-6, secondsPerToken: 2.5e-6 });
     expect(differNotably(told, measuredCosts([worker(12e-6)]))).toBe(false);
     expect(differNotably(told, measuredCosts([worker(14e-6)]))).toBe(true);
     expect(differNotably(new Map(), told)).toBe(true);
-    expect(differNotably(told, measuredCosts([]))).toBe(false);
+    // A process that was started again has measured nothing yet.
+    expect(differNotably(told, measuredCosts([worker(0)]))).toBe(true);
   });
 });

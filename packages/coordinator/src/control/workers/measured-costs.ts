@@ -7,31 +7,35 @@ const NOTABLE_CHANGE = 0.25;
 /** Boxes of the same kind whose figures differ by less are equal, and only measured at different moments. */
 const EQUAL_WITHIN = 1.5;
 
-/** What each worker takes, as measuredCost has it; those that have not computed enough yet are left out. */
-export const measuredCosts = (workers: readonly KnownWorker[]): WorkerCosts =>
-  new Map(
-    workers.flatMap((worker) => {
-      const cost = measuredCost(worker, workers);
-      return cost === undefined ? [] : [[worker.workerId, cost] as const];
+/**
+ * What each worker has measured of itself, or the median of its kind (provider and cores) where that is near: else chance would make workers uneven
+ * that are alike, in plans and at dispatch. Those that have not computed enough yet are left out.
+ */
+export function measuredCosts(workers: readonly KnownWorker[]): WorkerCosts {
+  const byKind = new Map<string, Map<string, WorkerCost>>();
+  for (const worker of workers) {
+    const cost = ownCost(worker);
+    if (cost === undefined) continue;
+    const ofKind = byKind.get(kindOf(worker)) ?? new Map<string, WorkerCost>();
+    byKind.set(kindOf(worker), ofKind.set(worker.workerId, cost));
+  }
+  return new Map(
+    [...byKind.values()].flatMap((ofKind) => {
+      const typical = medianCost([...ofKind.values()]);
+      return [...ofKind].map(([workerId, own]) => [workerId, isNear(own, typical) ? typical : own] as const);
     }),
   );
+}
 
-/**
- * What a worker has measured of itself, or the median of its kind (provider and cores) where that is near: else chance would make workers uneven that
- * are alike, in plans and at dispatch. Undefined before it has computed enough.
- */
-export function measuredCost(worker: KnownWorker, workers: readonly KnownWorker[]): WorkerCost | undefined {
-  const own = ownCost(worker);
-  if (own === undefined) return undefined;
-  const ofKind = workers.filter((other) => kindOf(other) === kindOf(worker)).flatMap((other) => ownCost(other) ?? []);
+function medianCost(costs: readonly WorkerCost[]): WorkerCost {
   const median = (field: keyof WorkerCost): number =>
-    ofKind.map((cost) => cost[field]).sort((a, b) => a - b)[Math.floor(ofKind.length / 2)] ?? own[field];
-  const typical = {
-    secondsPerActiveExpert: median('secondsPerActiveExpert'),
-    secondsPerToken: median('secondsPerToken'),
-  };
+    costs.map((cost) => cost[field]).sort((a, b) => a - b)[Math.floor(costs.length / 2)] ?? 0;
+  return { secondsPerActiveExpert: median('secondsPerActiveExpert'), secondsPerToken: median('secondsPerToken') };
+}
+
+function isNear(own: WorkerCost, typical: WorkerCost): boolean {
   const ratio = pairSeconds(own) / pairSeconds(typical);
-  return ratio < EQUAL_WITHIN && ratio > 1 / EQUAL_WITHIN ? typical : own;
+  return ratio < EQUAL_WITHIN && ratio > 1 / EQUAL_WITHIN;
 }
 
 function ownCost({ stats }: KnownWorker): WorkerCost | undefined {
@@ -46,8 +50,9 @@ const kindOf = ({ stats }: KnownWorker): string =>
 const pairSeconds = ({ secondsPerActiveExpert, secondsPerToken }: WorkerCost): number =>
   secondsPerActiveExpert + secondsPerToken;
 
-/** Whether replicas would be chosen by rather different figures. */
+/** Whether replicas would be chosen by rather different figures, or by those of a process that has been started again since. */
 export const differNotably = (told: WorkerCosts, now: WorkerCosts): boolean =>
+  [...told.keys()].some((workerId) => !now.has(workerId)) ||
   [...now].some(([workerId, cost]) => {
     const before = told.get(workerId);
     return (

@@ -80,10 +80,11 @@ describe('Membership', () => {
     await settle();
     expect(watched()).toEqual(['w1']);
     expect(membership.has('w2')).toBe(false);
+    expect(membership.controlAddress('w2')).toBeUndefined();
   });
 
   it('keeps those that the placement names, whether or not they have a record', async () => {
-    const { membership, workers, register, watched } = setUp('nats');
+    const { membership, workers, register, watched, events } = setUp('nats');
     await register('w1');
     await settle();
     membership.setPlaced(['w1', 'w9', 'local']);
@@ -93,6 +94,12 @@ describe('Membership', () => {
     expect(membership.known.list().map(({ workerId, state }) => `${workerId} ${state}`)).toEqual([
       'w1 away',
       'w9 away',
+    ]);
+    membership.setPlaced([]);
+    expect(membership.known.list()).toEqual([]);
+    expect(events.slice(-2).map(({ type, workerId }) => `${workerId} ${type}`)).toEqual([
+      'w1 forgotten',
+      'w9 forgotten',
     ]);
   });
 

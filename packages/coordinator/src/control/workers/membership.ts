@@ -45,8 +45,7 @@ export class Membership {
     this.#pool = new WorkerPool({
       ...options,
       onEvent: (event) => {
-        this.known.apply(event);
-        options.onEvent(event);
+        this.#tell(event);
       },
     });
     if (controlPlane.kind === 'nats')
@@ -93,6 +92,11 @@ export class Membership {
     return this.known.get(workerId) !== undefined;
   }
 
+  /** Whether it keeps a record in the control plane, or is one of --workers. */
+  isRegistered(workerId: string): boolean {
+    return this.#registered().some((member) => member.workerId === workerId);
+  }
+
   close(): void {
     this.#directory?.close();
     this.#pool.close();
@@ -101,14 +105,27 @@ export class Membership {
   #update(): void {
     const registered = this.#registered();
     for (const { workerId, controlAddress } of registered) this.#addresses.set(workerId, controlAddress);
+    // Of members that are gone for good nobody keeps anything.
+    for (const workerId of this.#addresses.keys())
+      if (!this.#placed.includes(workerId) && !registered.some((member) => member.workerId === workerId))
+        this.#addresses.delete(workerId);
     const members = new Map(registered.map((member) => [member.workerId, member]));
     for (const workerId of this.#placed) {
       const controlAddress = this.#addresses.get(workerId);
       if (controlAddress !== undefined) members.set(workerId, { workerId, controlAddress });
     }
     const isRemoved = (workerId: string): boolean => this.#isRemoved(workerId);
-    this.known.expect([...members.keys(), ...this.#placed].filter((workerId) => !isRemoved(workerId)));
+    const expected = [...members.keys(), ...this.#placed].filter((workerId) => !isRemoved(workerId));
+    this.known.expect(expected);
     this.#pool.setMembers([...members.values()].filter(({ workerId }) => !isRemoved(workerId)));
+    // Those that nobody knew how to reach have no session that could tell.
+    for (const { workerId } of this.known.list())
+      if (!expected.includes(workerId)) this.#tell({ type: 'forgotten', workerId });
+  }
+
+  #tell(event: WorkerEvent): void {
+    this.known.apply(event);
+    this.#options.onEvent(event);
   }
 
   #registered(): Member[] {

@@ -165,6 +165,24 @@ describe('WorkerCommander', () => {
     expect(state.heldEpoch).toBe(2);
   });
 
+  it('does not try again, and keeps nothing, of a worker that is no member any more', async () => {
+    const { clock, known, commander, state, requests, refusals } = setUp();
+    state.error = new ExpertmeshError('data_loss', 'a blob is corrupt');
+    commander.reconcile('a');
+    await settle();
+    expect(commander.refusal('a')?.message).toBe('a blob is corrupt');
+    let end = (): void => undefined;
+    state.mayEnd = new Promise((resolve) => (end = resolve));
+    clock.advance(60_000);
+    known.apply({ type: 'forgotten', workerId: 'a' });
+    commander.forget('a');
+    end();
+    await settle();
+    clock.advance(60_000);
+    expect([requests.length, refusals.length, clock.numTimers]).toEqual([2, 1, 0]);
+    expect(commander.refusal('a')).toBeUndefined();
+  });
+
   it('is silent after close', async () => {
     const { clock, commander, state, requests } = setUp();
     state.error = new ExpertmeshError('unavailable', 'gone');

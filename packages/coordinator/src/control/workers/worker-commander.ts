@@ -77,6 +77,12 @@ export class WorkerCommander {
     this.#refusals.clear();
   }
 
+  /** The worker is no member any more. */
+  forget(workerId: string): void {
+    this.#failures.get(workerId)?.cancelRetry();
+    for (const ofWorkers of [this.#failures, this.#refusals, this.#outdatedStats]) ofWorkers.delete(workerId);
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const { cancelRetry } of this.#failures.values()) cancelRetry();
@@ -115,7 +121,7 @@ export class WorkerCommander {
       this.#refusals.delete(workerId);
       this.#outdatedStats.set(workerId, this.#options.known.get(workerId)?.stats);
     } catch (thrown) {
-      if (this.#isClosed) return;
+      if (this.#isClosed || this.#options.known.get(workerId) === undefined) return;
       const error = ExpertmeshError.from(thrown);
       this.#refusals.set(workerId, error);
       onRefusal(workerId, error);

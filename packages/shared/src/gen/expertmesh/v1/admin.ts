@@ -3723,7 +3723,10 @@ export const AdminServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Moves every expert of the worker to others while it goes on serving; it then holds none and gets none until it is uncordoned. */
+    /**
+     * Moves every expert of the worker to others while it goes on serving; it then holds none and gets none until it is uncordoned.
+     * Waits for the change under way. What fails or is taken back leaves the worker admitted as before.
+     */
     drainWorker: {
       name: "DrainWorker",
       requestType: WorkerCommand as typeof WorkerCommand,
@@ -3750,7 +3753,7 @@ export const AdminServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Computes a placement and what it promises. Nothing is changed. */
+    /** Computes a placement and what it promises. Nothing is changed. RESOURCE_EXHAUSTED when too many plans wait. */
     planPlacement: {
       name: "PlanPlacement",
       requestType: PlanRequest as typeof PlanRequest,

@@ -1,0 +1,21 @@
+import { type BalanceSource, registerBalanceMetrics } from '../balance/balance-metrics.js';
+import { type DispatchStats } from '../dispatch/dispatch-stats.js';
+import { type EngineStats } from '../engine/engine-client.js';
+import { registerDispatchMetrics } from './dispatch-metrics.js';
+import { ServiceMetrics } from './service-metrics.js';
+
+export interface MetricSources {
+  readonly engineStats: () => EngineStats;
+  /** undefined until the engine has reported. */
+  readonly dispatchStats: () => DispatchStats | undefined;
+  readonly monitor: BalanceSource;
+  readonly numMoves: () => number;
+}
+
+/** All that GET /metrics shows; docs/api.md lists it. */
+export function coordinatorMetrics({ engineStats, dispatchStats, monitor, numMoves }: MetricSources): ServiceMetrics {
+  const metrics = new ServiceMetrics(engineStats);
+  registerDispatchMetrics(metrics.registry, dispatchStats);
+  registerBalanceMetrics(metrics.registry, monitor, numMoves);
+  return metrics;
+}
