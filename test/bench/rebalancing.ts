@@ -24,7 +24,7 @@ const WINDOW_ROWS = 1_000;
 const THRESHOLD = 0.9;
 const COOLDOWN_MS = 30_000;
 /** Rows of a domain before the change that counts, so that it was planned from this domain. */
-const MIN_FIT_ROWS = 6_000;
+const MIN_FIT_ROWS = 12_000;
 /** A domain that leaves the workers even so long needs no change. */
 const NUM_EVEN_WINDOWS = 8;
 const MAX_FIT_MS = 90_000;

@@ -64,6 +64,24 @@ describe('AdminService', () => {
     ]);
   });
 
+  it('keeps no long text for ever: the actor and the reason have a length', async () => {
+    const [actor, reason] = ['x'.repeat(201), 'x'.repeat(1001)];
+    const cordon = leader.client.unary(adminService.cordonWorker, { workerId: 'w1', actor }, within());
+    await expect(cordon).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(cordon).rejects.toThrow('actor has 201 characters: it must have at most 200');
+    const drain = leader.client.serverStream(adminService.drainWorker, { workerId: 'w1', actor }, within());
+    await expect(drain.next()).rejects.toThrow('actor has 201 characters');
+    const plan = await planOf(leader);
+    const placement = plan.placement && { ...plan.placement, reason };
+    const apply = leader.client.serverStream(
+      adminService.applyPlacement,
+      { plan: { ...plan, placement }, actor: '' },
+      within(),
+    );
+    await expect(apply.next()).rejects.toThrow('reason has 1001 characters: it must have at most 1000');
+    expect(leader.admin.auditRecords).toEqual([]);
+  });
+
   it('applies a plan once: the second time its base is no longer in force', async () => {
     const plan = await planOf(leader);
     const apply = () => leader.client.serverStream(adminService.applyPlacement, { plan, actor: 'ada' }, within());

@@ -34,6 +34,7 @@ export async function setUpLeader(
   const known = new KnownWorkers(clock);
   const waiting: string[] = [];
   const audits: AuditEntry[] = [];
+  const complaints: string[] = [];
   const world = { holdsAll: (): boolean => true, isSettled: true };
   const store = new PlacementStore({
     bucket: controlPlane.placement,
@@ -90,13 +91,17 @@ export async function setUpLeader(
     planner,
     changes,
     drains,
-    isSettled: () => world.isSettled,
+    whyUnsettled: () => (world.isSettled ? undefined : 'worker a has not loaded'),
     model,
     first: { fixed, minWorkers, policy: 'contiguous', redundantExperts: 0, survive: 0 },
     repairAfterMs: REPAIR_AFTER_MS,
     onWaiting: (because) => waiting.push(because),
     onAudit,
-    logger,
+    logger: createLogger({
+      name: 'test',
+      level: 'warn',
+      destination: { write: (line) => complaints.push((JSON.parse(line) as { reason: string }).reason) },
+    }),
     clock,
   });
   const office = new AbortController();
@@ -141,6 +146,7 @@ export async function setUpLeader(
     pass,
     held,
     waiting,
+    complaints,
     audits,
     world,
   };

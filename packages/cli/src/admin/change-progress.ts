@@ -40,10 +40,12 @@ export async function followChange(
   } catch (thrown) {
     const { message, code } = ExpertmeshError.from(thrown);
     if (last === undefined || !LEFT_TO_ITSELF.includes(code)) throw thrown;
-    throw new ExpertmeshError(
-      code === 'cancelled' ? 'failed_precondition' : code,
-      `${message}; the change to placement ${String(last.toVersion)} goes on without us: "expertmesh top" shows it`,
-    );
+    // A drain that waits for its turn has no change yet.
+    const goesOn =
+      last.toVersion === 0
+        ? 'it goes on without us: "expertmesh workers list" shows it'
+        : `the change to placement ${String(last.toVersion)} goes on without us: "expertmesh top" shows it`;
+    throw new ExpertmeshError(code === 'cancelled' ? 'failed_precondition' : code, `${message}; ${goesOn}`);
   } finally {
     display?.stop();
   }

@@ -10,7 +10,8 @@ interface AuditFlags {
   readonly json?: true;
 }
 
-const MAX_LISTED = 1000;
+/** As many as a cluster keeps. */
+const MAX_LISTED = 200;
 
 export const auditCommand = (): Command =>
   adminCommand('audit', 'List who changed what, newest first: operators, and the cluster itself.')

@@ -19,7 +19,7 @@ export const workersCommand = (): Command =>
     .addCommand(describeCommand())
     .addCommand(admissionCommand('cordon', 'Give a worker no new experts; it keeps those that it has.'))
     .addCommand(drainCommand())
-    .addCommand(admissionCommand('uncordon', 'Let a cordoned or drained worker have new experts again.'))
+    .addCommand(admissionCommand('uncordon', 'Let a cordoned, drained or removed worker have new experts again.'))
     .addCommand(removeCommand())
     .addHelpText(
       'after',

@@ -1,4 +1,3 @@
-import { MAX_PLAN_SECONDS } from '@expertmesh/shared/admin/plan-json';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import {
   type ApplyRequest,
@@ -24,6 +23,7 @@ import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rp
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { type LoadMonitor, type LoadWindow } from '../balance/load-monitor.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
+import { invalid, requireShortReason, requireTimeBudget, requireWorkerId, withActor } from './admin-request.js';
 import { LeaderLink, PASSED_ON_HEADER } from './leader-link.js';
 import { LeaderWatch } from './leader-watch.js';
 import { OpenStreams } from './open-streams.js';
@@ -136,6 +136,7 @@ export class AdminApi {
   apply(request: ApplyRequest, caller: AdminCaller): AsyncIterable<ChangeProgress> {
     if (request.plan?.placement === undefined)
       throw invalid('the request has no plan: send what PlanPlacement answered, as it is');
+    requireShortReason(request.plan.placement);
     return this.#change(adminService.applyPlacement, withActor(request, caller), caller, (named) =>
       this.#admin.apply(named),
     );
@@ -275,19 +276,3 @@ export class AdminApi {
     });
   }
 }
-
-const withActor = <Request extends { readonly actor: string }>(request: Request, caller: AdminCaller): Request =>
-  request.actor === '' ? { ...request, actor: caller.actor } : request;
-
-function requireWorkerId({ workerId }: WorkerCommand): void {
-  if (workerId === '') throw invalid('worker_id is empty: name a worker as "expertmesh workers list" does');
-}
-
-function requireTimeBudget({ timeBudgetSeconds }: PlanRequest): void {
-  if (!(timeBudgetSeconds >= 0 && timeBudgetSeconds <= MAX_PLAN_SECONDS))
-    throw invalid(
-      `time_budget_seconds is ${String(timeBudgetSeconds)}: it must be 0 to ${String(MAX_PLAN_SECONDS)}, where 0 means 2`,
-    );
-}
-
-const invalid = (message: string): ExpertmeshError => new ExpertmeshError('invalid_argument', message);

@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { BalanceView, WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const COOLDOWN_MS = 60_000;
 /** The load is always uneven, and a window ends every second. */
 async function setUp() {
   const all = await setUpPlaced();
-  const { planner, changes, clock, begun, audits, pass } = all;
+  const { planner, changes, duties, clock, begun, audits, pass } = all;
   let endWindow = (): void => undefined;
   const swapped = contiguousPlacement(0, [0, 1], 8, ['b', 'a', 'c']);
   const rebalancer = new AutoRebalancer({
@@ -33,6 +33,7 @@ async function setUp() {
       },
     },
     changes,
+    mayChange: () => duties.mayChange,
     logger: createLogger({ name: 'test', level: 'silent' }),
     clock,
     now: () => new Date(0),
@@ -64,6 +65,20 @@ describe('AutoRebalancer', () => {
     world.holdsAll = () => true;
     await passWindows(2 * COOLDOWN_MS);
     expect(outcomes().at(-1)).toBe('done');
+    rebalancer.close();
+  });
+
+  it('lets a drain go first that waits for its turn', async () => {
+    const { rebalancer, passWindows, outcomes, drains, begun, planner } = await setUp();
+    const make = planner.make.bind(planner);
+    let numPlans = 0;
+    planner.make = (wish, signal) => {
+      numPlans++;
+      return wish.leaving === undefined ? make(wish, signal) : new Promise(() => undefined);
+    };
+    await drains.begin(WorkerCommand.create({ workerId: 'a', actor: 'ada' }), begun);
+    await passWindows(60_000);
+    expect([numPlans, outcomes()]).toEqual([1, ['begun']]);
     rebalancer.close();
   });
 });

@@ -2,9 +2,10 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type LoadMonitor } from '../balance/load-monitor.js';
+import { type ChangeFeed } from './change/change-feed.js';
+import { LEADER_ACTOR, orderOf } from './change/change-order.js';
 import { type Changes } from './change/changes.js';
 import { gainOf, rebalanceReason, type RebalancePolicy } from './decisions/auto-rebalance.js';
-import { LEADER_ACTOR } from './leader-duties.js';
 import { type Office } from './leadership.js';
 import { type Planner } from './planning/planner.js';
 import { RetryBackoff } from './retry-backoff.js';
@@ -16,7 +17,9 @@ export interface AutoRebalancerOptions {
   readonly monitor: Pick<LoadMonitor, 'onWindow' | 'balance' | 'tokensInWindow'>;
   readonly office: () => Office | undefined;
   readonly planner: Pick<Planner, 'make'>;
-  readonly changes: Pick<Changes, 'isFree' | 'lastEndedMs' | 'start'>;
+  readonly changes: Pick<Changes, 'lastEndedMs' | 'start'>;
+  /** Whether nothing is under way, or waits, that comes first. */
+  readonly mayChange: () => boolean;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Wall clock, for quiet hours. */
@@ -35,7 +38,6 @@ export class AutoRebalancer {
   readonly #backoff: RetryBackoff;
   readonly #stopListening: () => void;
   #lastPlanMs = -Infinity;
-  #isPlanning = false;
 
   constructor(options: AutoRebalancerOptions) {
     this.#options = options;
@@ -56,21 +58,19 @@ export class AutoRebalancer {
     const { office, logger } = this.#options;
     const current = office();
     const reason = this.#reason();
-    if (current === undefined || reason === undefined || this.#isPlanning) return;
-    this.#isPlanning = true;
+    if (current === undefined || reason === undefined) return;
     try {
-      await this.#rebalance(reason, current);
+      await this.#backoff.attempt(SITUATION, () => this.#rebalance(reason, current));
     } catch (thrown) {
       logger.warn({ reason: ExpertmeshError.from(thrown).message }, 'the experts could not be rebalanced');
     } finally {
-      this.#isPlanning = false;
       this.#lastPlanMs = this.#options.clock.nowMs();
     }
   }
 
   #reason(): string | undefined {
-    const { policy, minTokens, monitor, changes, clock, now } = this.#options;
-    if (!changes.isFree() || !this.#backoff.isDue(SITUATION)) return undefined;
+    const { policy, minTokens, monitor, changes, mayChange, clock, now } = this.#options;
+    if (!mayChange() || !this.#backoff.isDue(SITUATION)) return undefined;
     if (clock.nowMs() - this.#lastPlanMs < PLAN_INTERVAL_MS) return undefined;
     const today = now();
     return rebalanceReason(policy, {
@@ -82,17 +82,17 @@ export class AutoRebalancer {
     });
   }
 
-  async #rebalance(reason: string, office: Office): Promise<void> {
-    const { planner, changes, policy, logger } = this.#options;
+  /** @returns undefined where nothing is to be moved. */
+  async #rebalance(reason: string, office: Office): Promise<ChangeFeed | undefined> {
+    const { planner, changes, mayChange, policy, logger } = this.#options;
     const made = await planner.make({ policy: 'balanced' }, office.signal);
     const gain = gainOf(made.before, made.after);
     if (gain < policy.minGain) {
       logger.info({ reason, gain }, 'no plan is so much better that experts should move');
-      return;
+      return undefined;
     }
-    const { plan, baseVersion, redundantExperts, survive } = made;
-    const { placement } = plan;
-    const order = { actor: LEADER_ACTOR, policy: 'balanced', reason, redundantExperts, survive, placement } as const;
-    this.#backoff.follow(await changes.start({ ...order, expectedVersion: baseVersion }, office), SITUATION);
+    // A drain that was asked for meanwhile needs another plan.
+    if (!mayChange()) return undefined;
+    return changes.start(orderOf(made, { actor: LEADER_ACTOR, policy: 'balanced', reason }), office);
   }
 }

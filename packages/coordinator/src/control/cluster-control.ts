@@ -17,7 +17,7 @@ import {
   type WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { type ChangeOrder } from './change/change-order.js';
+import { orderOf, type ChangeOrder } from './change/change-order.js';
 import { type AuditEntry, type Changes } from './change/changes.js';
 import { type Drains } from './change/drains.js';
 import { type ClusterAdmin } from './cluster-admin.js';
@@ -27,7 +27,7 @@ import { gainOf, isWorthMoving } from './decisions/auto-rebalance.js';
 import { requireOffice, type Office } from './leadership.js';
 import { documentView, placementFromView, placementLayers } from './planning/plan-message.js';
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
-import { type MadePlan, type Planner, type PlanWish } from './planning/planner.js';
+import { type Planner, type PlanWish } from './planning/planner.js';
 import { type WorkerAdmission } from './worker-admission.js';
 import { failureDomainOf } from './workers/known-workers.js';
 
@@ -110,7 +110,8 @@ export class ClusterControl implements ClusterAdmin {
     const office = this.#office();
     const { admission, drains } = this.#options;
     admission.requireKnown(command.workerId);
-    yield* drains.begin(command, office).follow();
+    const feed = await drains.begin(command, office);
+    yield* feed.follow();
   }
 
   async placement({ version }: GetPlacementRequest): Promise<PlacementView> {
@@ -182,7 +183,8 @@ export class ClusterControl implements ClusterAdmin {
       return;
     }
     let isFirst = true;
-    for await (const progress of this.#move(made, wish.policy, actor, 'rebalanced', office)) {
+    const order = orderOf(made, { policy: wish.policy, actor, reason: 'rebalanced' });
+    for await (const progress of this.#start(order, office)) {
       yield isFirst ? { ...progress, plan: message } : progress;
       isFirst = false;
     }
@@ -206,13 +208,6 @@ export class ClusterControl implements ClusterAdmin {
     const before = this.#options.admission.of(workerId);
     await this.#options.admission.set(workerId, admission);
     this.#options.onAudit({ actor, action: `${action} worker ${workerId}`, before, after: admission, outcome: 'done' });
-  }
-
-  #move(made: MadePlan, policy: PlanWish['policy'], actor: string, reason: string, office: Office) {
-    const { baseVersion, redundantExperts, survive, plan } = made;
-    const { placement } = plan;
-    const order = { policy, actor, reason, redundantExperts, survive, placement, expectedVersion: baseVersion };
-    return this.#start(order, office);
   }
 
   async *#start(order: ChangeOrder, office: Office): AsyncGenerator<ChangeProgress, void, undefined> {

@@ -16,7 +16,7 @@ import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
 import { type ServingEvents } from './serving-events.js';
-import { hasSettled } from './decisions/settled.js';
+import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
 import { WorkerCommander } from './workers/worker-commander.js';
@@ -149,24 +149,24 @@ export class ClusterCore {
 
   readonly probe: ProbeReplica = (workerId, layerIndex, expertId) => this.routing.probe(workerId, layerIndex, expertId);
 
-  /** Whether the engine has loaded, and workers hold what calls are routed to them for where they can. */
-  get isSettled(): boolean {
-    const facts = {
+  /** Why changes of placement wait; undefined once the engine has loaded, and workers hold what calls are routed to them for where they can. */
+  get whyUnsettled(): string | undefined {
+    if (this.routing.engine === undefined) return 'the engine has not loaded';
+    return whyUnsettled({
       workers: this.membership.known.list(),
-      wanted: (workerId: string) => this.wanted(workerId) ?? [],
-      hasRefused: (workerId: string) => this.refusal(workerId) !== undefined,
+      wanted: (workerId) => this.wanted(workerId) ?? [],
+      hasRefused: (workerId) => this.refusal(workerId) !== undefined,
       nowMs: this.#options.clock.nowMs(),
-    };
-    return this.routing.engine !== undefined && hasSettled(facts);
+    });
   }
 
   async close(): Promise<void> {
+    this.store.close();
     this.routing.close();
     await this.#leadership?.close();
     this.#commander.close();
     this.membership.close();
     await this.#coordinators?.close();
-    this.store.close();
     await this.#options.stateDirectory.flush();
   }
 
@@ -204,6 +204,7 @@ export class ClusterCore {
     switch (event.type) {
       case 'up':
         logger.info({ workerId, dataAddress: event.dataAddress }, 'worker is up');
+        this.#commander.cameUp(workerId);
         return;
       case 'stats':
         this.rates.add(workerId, event.stats);
@@ -218,7 +219,7 @@ export class ClusterCore {
     }
   }
 
-  // Also while the constructor runs: what is on disk is there before the rest.
+  // Also before `start`: nobody is reached by it then.
   #placementChanged(): void {
     this.membership.setAdmissions(this.store.admissions);
     this.membership.setPlaced((this.store.routing?.workerIds ?? []).filter((workerId) => workerId !== LOCAL_MEMBER));

@@ -1,4 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
 import { REPAIR_AFTER_MS, setUpLeader, setUpPlaced } from '../../../../test/kit/leading-cluster.js';
@@ -167,5 +168,74 @@ describe('LeaderDuties', () => {
     await pass(500);
     expect(await controlPlane.placement.get('inForce')).toBeDefined();
     expect(await controlPlane.placement.get('document/1')).toBeDefined();
+  });
+
+  it.each(['drained', 'cordoned'] as const)(
+    'leaves a worker %s when an operator says so while it is given experts again',
+    async (said) => {
+      const { admission, pass, up, world } = await setUpPlaced();
+      await admission.set('a', 'draining', true);
+      await pass(3_000);
+      world.holdsAll = () => false;
+      up('a', 12, [], 'boot-2');
+      await pass(1_000);
+      await admission.set('a', said);
+      world.holdsAll = () => true;
+      await pass(1_000);
+      expect(admission.of('a')).toBe(said);
+    },
+  );
+
+  it('repairs while a plan for a worker that came back, or for a drain, takes its time', async () => {
+    const { admission, drains, begun, known, pass, up, held, planner, store } = await setUpPlaced();
+    for (const workerId of ['d', 'e']) up(workerId);
+    await admission.set('a', 'draining', true);
+    await pass(3_000);
+    const make = planner.make.bind(planner);
+    planner.make = (wish, signal) => (wish.isUrgent === true ? make(wish, signal) : new Promise(() => undefined));
+    up('a', 12, [], 'boot-2');
+    const versionBefore = store.inForce?.version;
+    await drains.begin(WorkerCommand.create({ workerId: 'b', actor: 'ada' }), begun);
+    await pass(1_000);
+    known.apply({ type: 'down', workerId: 'c', reason: 'no answer' });
+    await pass(REPAIR_AFTER_MS - 1_000);
+    expect([store.inForce?.version, admission.of('b')]).toEqual([versionBefore, 'draining']);
+    await pass(3_000);
+    expect(held('c')).toBe(0);
+    expect(store.document(store.inForce?.version ?? 0)?.reason).toBe('worker c is dead');
+  });
+
+  it('says once what a repair waits for at the begin of an office, and ends a drain all the same', async () => {
+    const { controlPlane, admission, duties, pass, office } = await setUpPlaced();
+    await admission.set('d', 'draining');
+    duties.end();
+    office.abort();
+    await pass(100);
+    const next = await setUpLeader({ controlPlane });
+    for (const workerId of ['a', 'b']) next.up(workerId);
+    next.world.isSettled = false;
+    next.begin(2);
+    await next.pass(5_000);
+    expect(next.admission.of('d')).toBe('drained');
+    expect(next.complaints).toEqual(['the placement does not change yet: worker a has not loaded']);
+    expect(next.store.inForce?.version).toBe(1);
+    next.world.isSettled = true;
+    await next.pass(2_000);
+    expect(next.store.inForce?.version).toBe(2);
+  });
+
+  it('plans ever less often what cannot be planned', async () => {
+    const { known, pass, planner, complaints } = await setUpPlaced();
+    const make = planner.make.bind(planner);
+    let numPlans = 0;
+    planner.make = (wish, signal) => {
+      numPlans++;
+      return make(wish, signal);
+    };
+    for (const workerId of ['b', 'c']) known.apply({ type: 'down', workerId, reason: 'no answer' });
+    await pass(REPAIR_AFTER_MS + 600_000);
+    expect(numPlans).toBeGreaterThan(3);
+    expect(numPlans).toBeLessThan(12);
+    expect(complaints).toHaveLength(1);
   });
 });

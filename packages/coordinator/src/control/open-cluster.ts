@@ -114,7 +114,7 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     planner,
     changes,
     drains,
-    isSettled: () => core.isSettled,
+    whyUnsettled: () => core.whyUnsettled,
     model,
     first: {
       ...first,
@@ -143,6 +143,7 @@ export function openCluster(options: OpenClusterOptions): OpenedCluster {
     office: () => core.office,
     planner,
     changes,
+    mayChange: () => duties.mayChange,
     logger,
     clock,
     now: () => new Date(),

@@ -20,6 +20,23 @@ describe('WorkerAdmission', () => {
     expect(store.admissions).toMatchObject({ workers: {}, untilRestart: {} });
   });
 
+  it('lets a removed worker be named until it is forgotten, and keeps which process was removed', async () => {
+    const { known, store, admission, up, pass } = await setUpPlaced();
+    up('d');
+    await admission.set('d', 'removed');
+    known.apply({ type: 'forgotten', workerId: 'd' });
+    admission.requireRemovable('d');
+    await admission.set('d', 'removed');
+    expect(store.admissions.untilRestart).toEqual({ d: 'boot-1' });
+    admission.requireKnown('d');
+    await admission.set('d', 'accepting');
+    await pass(1_000);
+    expect(store.admissions).toMatchObject({ workers: {}, untilRestart: {} });
+    expect(() => {
+      admission.requireKnown('d');
+    }).toThrow('there is no worker d');
+  });
+
   it('takes another process in the place of a removed worker for a new worker', async () => {
     const { known, admission, up, pass } = await setUpPlaced();
     up('d');
@@ -74,5 +91,20 @@ describe('WorkerAdmission', () => {
     expect(store.admissions.workers).toEqual({ d: 'removed' });
     await pass(2_000);
     expect(store.admissions).toMatchObject({ workers: {}, untilRestart: {} });
+  });
+
+  it('forgets workers that were cordoned or drained only when they have been gone for a week', async () => {
+    const { clock, known, store, admission, up, pass } = await setUpPlaced();
+    for (const workerId of ['d', 'e']) up(workerId);
+    await admission.set('d', 'cordoned');
+    await admission.set('e', 'drained');
+    for (const workerId of ['d', 'e']) known.apply({ type: 'forgotten', workerId });
+    await pass(1_000);
+    clock.advance(6 * 24 * 3_600_000);
+    await pass(1_000);
+    expect(store.admissions.workers).toEqual({ d: 'cordoned', e: 'drained' });
+    clock.advance(24 * 3_600_000);
+    await pass(1_000);
+    expect(store.admissions.workers).toEqual({});
   });
 });

@@ -8,14 +8,16 @@ import { type Membership } from './workers/membership.js';
 export type Admission = 'accepting' | WorkerAdmissions['workers'][string];
 
 /** A worker that runs all the same, and cannot reach the control plane, is back by then. */
-const FORGET_AFTER_MS = 600_000;
+const FORGET_REMOVED_AFTER_MS = 600_000;
+/** One that was cordoned or drained may be away for repairs; what nobody comes back to does not stay for ever. */
+const FORGET_OTHERS_AFTER_MS = 7 * 24 * 3_600_000;
 
 /** What operators say of workers. All that change something act in office, and throw as PlacementStore for writes. */
 export class WorkerAdmission {
   readonly #store: PlacementStore;
   readonly #membership: Pick<Membership, 'known' | 'has' | 'isRegistered'>;
   readonly #clock: Clock;
-  /** Removed workers of which nothing is there any more, since when. */
+  /** Workers that are named here and of which nothing is there any more, since when. */
   readonly #goneSinceMs = new Map<string, number>();
 
   constructor(store: PlacementStore, membership: Pick<Membership, 'known' | 'has' | 'isRegistered'>, clock: Clock) {
@@ -47,9 +49,13 @@ export class WorkerAdmission {
     return worker.state === 'up' ? undefined : `is away: ${worker.reason}`;
   }
 
-  /** @throws ExpertmeshError `not_found`. */
+  /**
+   * A worker that was removed can be named as long as that is remembered: one of --workers comes back by no other way.
+   *
+   * @throws ExpertmeshError `not_found`.
+   */
   requireKnown(workerId: string): void {
-    if (this.#membership.has(workerId)) return;
+    if (this.#membership.has(workerId) || this.of(workerId) !== 'accepting') return;
     throw new ExpertmeshError(
       'not_found',
       `there is no worker ${workerId}: "expertmesh workers list" names those there are`,
@@ -69,13 +75,14 @@ export class WorkerAdmission {
 
   /** @param isUntilRestart whether it is said of the worker's process that runs now alone, and not of the next one. */
   async set(workerId: string, admission: Admission, isUntilRestart = admission === 'removed'): Promise<void> {
-    const bootId = this.#bootId(workerId) ?? '';
+    const now = this.#bootId(workerId);
     await this.#store.changeAdmissions(({ workers, untilRestart }) => {
-      // A drain is of the process that ran when it began; a removal is of the one that runs now.
-      const bootIds = { [workerId]: bootId, ...untilRestart, ...(admission === 'removed' && { [workerId]: bootId }) };
+      const before = untilRestart[workerId];
+      // A drain is of the process that ran when it began; a removal is of the one that runs now, or ran last.
+      const bootId = (admission === 'removed' ? (now ?? before) : (before ?? now)) ?? '';
       return {
         workers: admission === 'accepting' ? without(workers, workerId) : { ...workers, [workerId]: admission },
-        untilRestart: isUntilRestart ? bootIds : without(untilRestart, workerId),
+        untilRestart: isUntilRestart ? { ...untilRestart, [workerId]: bootId } : without(untilRestart, workerId),
       };
     });
   }
@@ -101,19 +108,20 @@ export class WorkerAdmission {
   }
 
   /**
-   * Forgets removed workers that have been gone for long: whoever comes under their name is a new worker. To be called again and again; what this
-   * coordinator has seen counts.
+   * Forgets what was said of workers that have been gone for long: whoever comes under their name is a new worker. To be called again and again;
+   * what this coordinator has seen counts.
    */
   async forgetGone(): Promise<void> {
     const nowMs = this.#clock.nowMs();
     const isGone = (workerId: string): boolean =>
-      this.of(workerId) === 'removed' && !this.#membership.isRegistered(workerId) && this.numReplicas(workerId) === 0;
+      !this.#membership.isRegistered(workerId) && this.numReplicas(workerId) === 0;
     const gone = Object.keys(this.#store.admissions.workers).filter(isGone);
     for (const workerId of this.#goneSinceMs.keys()) if (!gone.includes(workerId)) this.#goneSinceMs.delete(workerId);
     for (const workerId of gone) {
       const sinceMs = this.#goneSinceMs.get(workerId) ?? nowMs;
       this.#goneSinceMs.set(workerId, sinceMs);
-      if (nowMs - sinceMs >= FORGET_AFTER_MS) await this.set(workerId, 'accepting');
+      const forgetAfterMs = this.of(workerId) === 'removed' ? FORGET_REMOVED_AFTER_MS : FORGET_OTHERS_AFTER_MS;
+      if (nowMs - sinceMs >= forgetAfterMs) await this.set(workerId, 'accepting');
     }
   }
 

@@ -7,12 +7,13 @@ import {
   type RebalanceRequest,
   type RollbackRequest,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
+import { MAX_ACTOR_CHARACTERS } from '../../admin/admin-request.js';
 
 /** Bodies and queries of the JSON twin; fields are those of the messages, in camel case. */
 
 const MAX_LISTED = 1000;
 
-const actor = z.string().max(200).default('');
+const actor = z.string().max(MAX_ACTOR_CHARACTERS).default('');
 const version = z.coerce.number().int().nonnegative();
 
 export const workerCommandSchema = z.strictObject({ actor });

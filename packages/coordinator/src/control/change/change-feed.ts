@@ -1,10 +1,6 @@
 import { ChangeProgress, ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 
-const FINAL_STATES: readonly ChangeProgress_State[] = [
-  ChangeProgress_State.STATE_DONE,
-  ChangeProgress_State.STATE_ROLLED_BACK,
-  ChangeProgress_State.STATE_NOT_NEEDED,
-];
+const { STATE_DONE, STATE_NOT_NEEDED, STATE_ROLLED_BACK } = ChangeProgress_State;
 
 /** The progress of one change, told to whoever follows it; a slow follower misses steps, never the last one. */
 export class ChangeFeed {
@@ -21,7 +17,16 @@ export class ChangeFeed {
   }
 
   get isOver(): boolean {
-    return this.#error !== undefined || FINAL_STATES.includes(this.#latest.state);
+    return this.#error !== undefined || this.hasSucceeded || this.wasTakenBack;
+  }
+
+  /** Whether what was wanted is in force. */
+  get hasSucceeded(): boolean {
+    return this.#latest.state === STATE_DONE || this.#latest.state === STATE_NOT_NEEDED;
+  }
+
+  get wasTakenBack(): boolean {
+    return this.#latest.state === STATE_ROLLED_BACK;
   }
 
   tell(change: Partial<ChangeProgress>): void {

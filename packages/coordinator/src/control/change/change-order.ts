@@ -3,6 +3,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ChangeProgress, ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { diffPlacements } from '@expertmesh/shared/placement/placement-diff';
+import { type MadePlan } from '../planning/planner.js';
 import { layerSwitches } from './layer-switch.js';
 
 /** A placement that somebody wants in force. */
@@ -15,6 +16,15 @@ export interface ChangeOrder extends Pick<
   /** Workers that are given experts although they are not accepting: they will be once they have them. */
   readonly returning?: ReadonlySet<string>;
 }
+
+/** Who decides where no operator did: named in history and audit. */
+export const LEADER_ACTOR = 'expertmesh';
+
+/** To have a plan in force. */
+export const orderOf = (
+  { plan, baseVersion, redundantExperts, survive }: MadePlan,
+  by: Pick<ChangeOrder, 'actor' | 'policy' | 'reason' | 'returning'>,
+): ChangeOrder => ({ ...by, redundantExperts, survive, placement: plan.placement, expectedVersion: baseVersion });
 
 /** @throws ExpertmeshError `failed_precondition` for an order of another placement than the one in force, or during another change. */
 export function requireUnchanged(

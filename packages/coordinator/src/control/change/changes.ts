@@ -110,21 +110,22 @@ export class Changes {
     }
   }
 
-  /** Goes on with a change that another leader had begun: forward where its document is known, else back. */
-  async resume(office: Office): Promise<void> {
+  /** Goes on with a change that another leader had begun: forward where its document is known, else back at once, of which there is no feed. */
+  async resume(office: Office): Promise<ChangeFeed | undefined> {
     const { store } = this.#options;
     const { inForce } = store;
-    if (inForce?.change === undefined || this.#running !== undefined) return;
+    if (inForce?.change === undefined || this.#running !== undefined) return undefined;
     const { change, version } = inForce;
     const [from, document] = [store.placement(version), store.document(change.toVersion)];
     if (from === undefined || document === undefined) {
       await store.writeInForce({ formatVersion: 1, epoch: office.epoch, version });
-      return;
+      return undefined;
     }
     const { expertBytes } = this.#options;
     const feed = new ChangeFeed(plannedProgress(from, document.placement, change.doneLayers, expertBytes));
     this.#running = feed;
     void this.#run(from, document.placement, change.doneLayers, document, feed, office);
+    return feed;
   }
 
   // Never rejects.

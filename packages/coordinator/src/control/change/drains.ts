@@ -5,13 +5,14 @@ import { type Office } from '../leadership.js';
 import { type Planner } from '../planning/planner.js';
 import { type Admission, type WorkerAdmission } from '../worker-admission.js';
 import { ChangeFeed } from './change-feed.js';
+import { orderOf } from './change-order.js';
 import { type AuditEntry, type Changes } from './changes.js';
 import { pause } from './poll-until.js';
 
 export interface DrainsOptions {
-  readonly admission: Pick<WorkerAdmission, 'of' | 'set' | 'numReplicas'>;
-  readonly planner: Planner;
-  readonly changes: Changes;
+  readonly admission: Pick<WorkerAdmission, 'of' | 'set' | 'numReplicas' | 'isUntilRestart'>;
+  readonly planner: Pick<Planner, 'make'>;
+  readonly changes: Pick<Changes, 'isFree' | 'toVersion' | 'start'>;
   readonly onAudit: (entry: AuditEntry) => void;
   readonly clock: Clock;
 }
@@ -33,20 +34,26 @@ export class Drains {
     this.#options = options;
   }
 
-  /** Whether a drain is being seen to: the leader need not. */
-  get isUnderWay(): boolean {
-    return this.#underWay.size > 0;
+  /** Workers whose drain is seen to, or waits for its turn: the leader need not. */
+  get underWay(): ReadonlySet<string> {
+    return new Set(this.#underWay.keys());
   }
 
   /**
    * The feed tells how it goes: `not_needed` where the worker holds nothing, or nothing any more when its turn comes. It fails as Planner.make and
-   * Changes.start, with `failed_precondition` where other changes take too long, and when the office ends. What fails or is taken back leaves the
-   * worker admitted as before.
+   * Changes.start, with `failed_precondition` where other changes take too long or an operator says something else of the worker meanwhile, and when
+   * the office ends. What fails or is taken back leaves the worker admitted as before.
+   *
+   * A worker is drained once: whoever asks again follows the same drain, and may make it one for good. Throws as WorkerAdmission.set then.
    */
-  begin(command: WorkerCommand, office: Office): ChangeFeed {
+  async begin(command: WorkerCommand, office: Office): Promise<ChangeFeed> {
     const { workerId } = command;
     const known = this.#underWay.get(workerId);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const isDraining = this.#options.admission.of(workerId) === 'draining';
+      if (!isDraining || command.untilRestart !== true) await this.#admit(command, 'draining', 'begun');
+      return known;
+    }
     const feed = new ChangeFeed(
       ChangeProgress.create({
         state: ChangeProgress_State.STATE_PLANNED,
@@ -74,16 +81,20 @@ export class Drains {
     // Left by a leader before, which had not got to the end of it.
     const restored = before === 'draining' ? 'accepting' : before;
     await this.#admit(command, 'draining', 'begun');
+    let last: ChangeProgress;
     try {
-      const last = await this.#inTurn(() => this.#empty(command, feed, office));
-      if (last.state === ChangeProgress_State.STATE_ROLLED_BACK)
-        await this.#end(command, restored, `rolled back: ${last.message}`);
-      else await this.#end(command, 'drained', 'done');
-      return last;
+      last = await this.#inTurn(() => this.#empty(command, feed, office));
     } catch (thrown) {
-      if (!office.signal.aborted) await this.#end(command, restored, `failed: ${ExpertmeshError.from(thrown).message}`);
-      throw thrown;
+      if (office.signal.aborted) throw thrown;
+      const { code, message } = ExpertmeshError.from(thrown);
+      const remark = await this.#end(command, restored, `failed: ${message}`);
+      throw new ExpertmeshError(code, `${message}${remark}`, { cause: thrown });
     }
+    const isBack = last.state === ChangeProgress_State.STATE_ROLLED_BACK;
+    const remark = await (isBack
+      ? this.#end(command, restored, `rolled back: ${last.message}`)
+      : this.#end(command, 'drained', 'done'));
+    return { ...last, message: `${last.message}${remark}` };
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -98,14 +109,19 @@ export class Drains {
     const { workerId, actor } = command;
     for (const endMs = clock.nowMs() + WAIT_LIMIT_MS; ;) {
       await this.#untilFree(feed, endMs, office);
+      this.#requireDraining(workerId);
       if (admission.numReplicas(workerId) === 0) return holdsNothing(workerId);
       const made = await planner.make({ policy: 'balanced', leaving: new Set([workerId]) }, office.signal);
-      if (!changes.isFree(made.baseVersion)) continue;
-      const { plan, baseVersion: expectedVersion, redundantExperts, survive } = made;
-      const reason = `worker ${workerId} is drained`;
-      const order = { policy: 'balanced', actor, reason, redundantExperts, survive } as const;
-      const change = await changes.start({ ...order, placement: plan.placement, expectedVersion }, office);
-      if (await hasEnded(change, feed, office)) return change.latest;
+      this.#requireDraining(workerId);
+      try {
+        const order = orderOf(made, { policy: 'balanced', actor, reason: `worker ${workerId} is drained` });
+        const change = await changes.start(order, office);
+        if (await hasEnded(change, feed, office)) return change.latest;
+      } catch (thrown) {
+        // The cluster is another by now: a change came first, or a worker that was given experts takes none any more.
+        if (ExpertmeshError.from(thrown).code !== 'failed_precondition' || clock.nowMs() >= endMs) throw thrown;
+        await pause(POLL_INTERVAL_MS, clock, office.signal);
+      }
     }
   }
 
@@ -118,21 +134,44 @@ export class Drains {
           'failed_precondition',
           `${other} has not ended for ten minutes: drain again after it`,
         );
-      feed.tell({ message: `waits for ${other}` });
+      const message = `waits for ${other}`;
+      if (feed.latest.message !== message) feed.tell({ message });
       await pause(POLL_INTERVAL_MS, clock, signal);
     }
   }
 
-  // An operator may have said something else of the worker meanwhile.
-  async #end(command: WorkerCommand, admission: Admission, outcome: string): Promise<void> {
-    if (this.#options.admission.of(command.workerId) === 'draining') await this.#admit(command, admission, outcome);
+  #requireDraining(workerId: string): void {
+    const now = this.#options.admission.of(workerId);
+    if (now !== 'draining')
+      throw new ExpertmeshError('failed_precondition', `worker ${workerId} is ${now} by now: the drain was given up`);
   }
 
-  async #admit({ workerId, actor, untilRestart }: WorkerCommand, admission: Admission, outcome: string): Promise<void> {
-    const before = this.#options.admission.of(workerId);
+  /**
+   * An operator may have said something else of the worker meanwhile, which is left as it is.
+   *
+   * @returns what there is to add where the end could not be written
+   */
+  async #end({ workerId, actor }: WorkerCommand, admission: Admission, outcome: string): Promise<string> {
+    const { admission: admissions } = this.#options;
+    const [now, untilRestart] = [admissions.of(workerId), admissions.isUntilRestart(workerId)];
+    try {
+      if (now === 'draining') await this.#admit({ workerId, actor, untilRestart }, admission, outcome);
+      else this.#audit({ workerId, actor }, now, now, outcome);
+      return '';
+    } catch (thrown) {
+      return `; worker ${workerId} is still draining, and the leader sees to it (${ExpertmeshError.from(thrown).message})`;
+    }
+  }
+
+  async #admit(command: WorkerCommand, admission: Admission, outcome: string): Promise<void> {
+    const before = this.#options.admission.of(command.workerId);
     const isDrain = admission === 'draining' || admission === 'drained';
-    await this.#options.admission.set(workerId, admission, isDrain && untilRestart === true);
-    this.#options.onAudit({ actor, action: `drain worker ${workerId}`, before, after: admission, outcome });
+    await this.#options.admission.set(command.workerId, admission, isDrain && command.untilRestart === true);
+    this.#audit(command, before, admission, outcome);
+  }
+
+  #audit({ workerId, actor }: WorkerCommand, before: Admission, after: Admission, outcome: string): void {
+    this.#options.onAudit({ actor, action: `drain worker ${workerId}`, before, after, outcome });
   }
 }
 

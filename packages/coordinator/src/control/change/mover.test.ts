@@ -168,11 +168,7 @@ describe('Mover', () => {
     ]);
     expect(fleet.log).toContain('a 0:0 1:0 2:0');
     expect(fleet.extra.size).toBe(0);
-    expect(feed.latest).toMatchObject({
-      state: ChangeProgress_State.STATE_ROLLED_BACK,
-      layersDone: 0,
-      message: 'b is full',
-    });
+    expect([feed.wasTakenBack, feed.latest.layersDone, feed.latest.message]).toEqual([true, 0, 'b is full']);
   });
 
   it('takes back when a step is too slow', async () => {
@@ -181,9 +177,16 @@ describe('Mover', () => {
     const running = run();
     await drive(running);
     await running;
-    expect(feed.latest.state).toBe(ChangeProgress_State.STATE_ROLLED_BACK);
+    expect(feed.wasTakenBack).toBe(true);
     expect(feed.latest.message).toMatch(/layer 2 was not loaded within 30000 ms/);
     expect(clock.nowMs()).toBeLessThan(31_000);
+  });
+
+  it('takes back at once when one worker refuses while another one still loads', async () => {
+    const { fleet, feed, run, drive } = setUp();
+    fleet.refuses = (workerId) => (workerId === 'a' ? 'never' : new Error('b is full'));
+    await drive(run(), 1_000);
+    expect([feed.wasTakenBack, feed.latest.message]).toEqual([true, 'b is full']);
   });
 
   it('takes back when a new replica computes something else than the old one', async () => {

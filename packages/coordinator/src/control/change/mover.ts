@@ -101,7 +101,9 @@ export class Mover {
     world.setExtra(replicasOf(layer, 'gained'));
     const timeoutMs = STEP_TIMEOUT_MS + (1000 * bytes) / SLOWEST_BYTES_PER_SECOND;
     const expected = `layer ${String(layer.layerIndex)} was not loaded`;
-    await pollUntil(() => [...layer.gains.keys()].every(world.holdsAll), { clock, timeoutMs, signal, expected });
+    // All are asked each time: one that has refused ends the wait for the others.
+    const isLoaded = (): boolean => ![...layer.gains.keys()].map(world.holdsAll).includes(false);
+    await pollUntil(isLoaded, { clock, timeoutMs, signal, expected });
     await checkNewReplicas(layer, mergePlacements(from, to, [...done]), world.isUp, world.probe);
     requireOngoing(signal);
     await this.#throttle(startMs, bytes, signal);

@@ -97,6 +97,20 @@ describe('AuditTrail', () => {
     expect(times((await open()).trail)).toEqual([2, 1]);
   });
 
+  it('cuts texts that the control plane would not take, also those on disk', async () => {
+    const disk = new Map([['audit/1', new TextEncoder().encode(JSON.stringify(record(1, 'x'.repeat(2_000_000))))]]);
+    const [{ trail }, other] = [await open(disk), await open()];
+    trail.add({ ...record(2), outcome: 'y'.repeat(2_000_000) });
+    await trail.publish();
+    await settle();
+    for (const known of [trail, other.trail, (await open()).trail]) {
+      expect(known.newest(10).map(({ actor, outcome }) => [actor.length, outcome.length])).toEqual([
+        [2, 2_000],
+        [2_000, 0],
+      ]);
+    }
+  });
+
   it('passes over what is no audit record', async () => {
     await bucket.create('audit/1', new TextEncoder().encode('{'));
     await bucket.create('audit/x', new TextEncoder().encode('{}'));

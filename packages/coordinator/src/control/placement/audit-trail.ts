@@ -7,6 +7,8 @@ import { type StateDirectory } from './state-directory.js';
 
 /** Records that are kept; the oldest ones go. */
 const MAX_RECORDS = 200;
+/** Longer texts are cut: what a record says may come from anywhere, and one that is too large for the control plane would never get there. */
+const MAX_TEXT_CHARACTERS = 2_000;
 /** Numbers that others may take before this one gives up for now. */
 const MAX_REFUSALS = 8;
 
@@ -58,7 +60,7 @@ export class AuditTrail {
 
   /** Here and on disk; `publish` tells others. */
   add(record: AuditRecord): void {
-    this.#put(1 + Math.max(0, ...this.#records.keys(), ...this.#published), record);
+    this.#put(1 + Math.max(0, ...this.#records.keys(), ...this.#published), bounded(record));
   }
 
   /** Gives the control plane what it lacks. Errors of the control plane; `unavailable` when others take one number after the other. */
@@ -114,8 +116,20 @@ const encode = (record: AuditRecord): Uint8Array => new TextEncoder().encode(JSO
 /** undefined for what is no audit record. */
 function decode(value: Uint8Array): AuditRecord | undefined {
   try {
-    return AuditRecord.create(JSON.parse(new TextDecoder().decode(value)) as AuditRecord);
+    return bounded(AuditRecord.create(JSON.parse(new TextDecoder().decode(value)) as AuditRecord));
   } catch {
     return undefined;
   }
 }
+
+const bounded = ({ timeMs, actor, action, before, after, outcome }: AuditRecord): AuditRecord => ({
+  timeMs,
+  actor: cut(actor),
+  action: cut(action),
+  before: cut(before),
+  after: cut(after),
+  outcome: cut(outcome),
+});
+
+const cut = (text: string): string =>
+  text.length <= MAX_TEXT_CHARACTERS ? text : `${text.slice(0, MAX_TEXT_CHARACTERS - 1)}…`;

@@ -11,6 +11,7 @@ import {
   type WorkerAdmissions,
 } from '@expertmesh/shared/cluster/placement-document';
 import { type KeyValue } from '@expertmesh/shared/control-plane/control-plane';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
@@ -43,6 +44,7 @@ export class PlacementStore {
   readonly #audit: AuditTrail;
   readonly #stopWatching: () => void;
   #isCurrent = false;
+  #auditFailure = '';
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: PlacementStoreOptions) {
@@ -62,12 +64,11 @@ export class PlacementStore {
     if (this.routing !== undefined && !options.isUsable(this.routing)) this.#memory.clearInForce();
     this.#stopWatching = bucket.watch({
       onEntry: ({ key, value, revision }) => {
-        if (this.#bucket.hear(key, revision) && this.#take(key, value)) options.onChange();
+        if (this.#bucket.hear(key, revision)) this.#learn(key, value);
       },
       onDelete: (key) => {
         this.#bucket.forget(key);
         if (key.startsWith(AUDIT_KEY_PREFIX)) this.#audit.forget(key);
-        options.onChange();
       },
       onCurrent: () => {
         this.#isCurrent = true;
@@ -154,8 +155,7 @@ export class PlacementStore {
       await this.#putBack(IN_FORCE_KEY, () => this.#encodedInForce(epoch), epoch);
       await this.#putBack(ADMISSIONS_KEY, () => this.#encodedAdmissions(epoch), epoch);
       for (const key of this.#bucket.keys) if (this.#memory.isOutdated(key)) await this.#bucket.delete(key, epoch);
-      await this.#audit.publish();
-      await this.#audit.prune();
+      await this.#shareAudit();
     });
   }
 
@@ -208,10 +208,24 @@ export class PlacementStore {
     return result;
   }
 
+  // Never rejects: a record that cannot be written keeps nobody from leading. Every reason is told once, as it is tried again and again.
+  async #shareAudit(): Promise<void> {
+    try {
+      await this.#audit.publish();
+      await this.#audit.prune();
+      this.#auditFailure = '';
+    } catch (error) {
+      const { message } = ExpertmeshError.from(error);
+      if (message !== this.#auditFailure)
+        this.#options.logger.warn({ err: error }, 'the control plane did not take the audit');
+      this.#auditFailure = message;
+    }
+  }
+
   // What was written is known here at once; others, and this one, hear of it later.
   async #write(key: string, value: Uint8Array, epoch: number): Promise<void> {
     await this.#bucket.write(key, value, epoch);
-    if (this.#take(key, value)) this.#options.onChange();
+    this.#learn(key, value);
   }
 
   async #putBack(key: string, encode: () => Uint8Array | undefined, epoch: number): Promise<void> {
@@ -231,10 +245,10 @@ export class PlacementStore {
   async #change(key: string, next: () => Uint8Array | undefined, epoch: number): Promise<void> {
     const learn = async (found: Uint8Array): Promise<void> => {
       if (key === IN_FORCE_KEY) await this.#learnDocumentsOf(found);
-      this.#take(key, found);
+      this.#learn(key, found);
     };
     const written = await this.#bucket.change(key, { learn, next }, epoch);
-    if (written !== undefined && this.#take(key, written)) this.#options.onChange();
+    if (written !== undefined) this.#learn(key, written);
   }
 
   // The watch may not have told of them yet.
@@ -243,14 +257,14 @@ export class PlacementStore {
     for (const version of [inForce?.version, inForce?.change?.toVersion]) {
       if (version === undefined || this.document(version) !== undefined) continue;
       const document = await this.#options.bucket.get(documentKey(version));
-      if (document !== undefined) this.#take(document.key, document.value);
+      if (document !== undefined) this.#learn(document.key, document.value);
     }
   }
 
-  #take(key: string, value: Uint8Array): boolean {
-    if (!key.startsWith(AUDIT_KEY_PREFIX)) return this.#memory.take(key, value);
-    this.#audit.hear(key, value);
-    return false;
+  // To a leader the watch tells nothing of what it has found or written itself.
+  #learn(key: string, value: Uint8Array): void {
+    if (key.startsWith(AUDIT_KEY_PREFIX)) this.#audit.hear(key, value);
+    else if (this.#memory.take(key, value)) this.#options.onChange();
   }
 }
 

@@ -27,12 +27,15 @@ function setUp() {
 }
 
 describe('PlanQueue', () => {
-  it('makes one plan after the other, those first that are urgent', async () => {
+  it('makes one plan after the other, and at once what is urgent', async () => {
     const { begun, plan, end } = setUp();
     const plans = [plan('a'), plan('b'), plan('c', { isUrgent: true })];
     await settle();
-    expect(begun).toEqual(['a']);
-    for (const name of ['a', 'c', 'b']) {
+    expect(begun).toEqual(['a', 'c']);
+    end('c');
+    await settle();
+    expect(begun).toEqual(['a', 'c']);
+    for (const name of ['a', 'b']) {
       end(name);
       await settle();
     }
@@ -45,10 +48,8 @@ describe('PlanQueue', () => {
     const plans = ['a', 'b', 'c', 'd', 'e'].map((name) => plan(name));
     await expect(plan('f')).rejects.toMatchObject({ code: 'resource_exhausted' });
     const urgent = plan('urgent', { isUrgent: true });
-    end('a');
-    await settle();
     expect(begun).toEqual(['a', 'urgent']);
-    for (const name of ['urgent', 'b', 'c', 'd', 'e']) {
+    for (const name of ['urgent', 'a', 'b', 'c', 'd', 'e']) {
       end(name);
       await settle();
     }
@@ -71,10 +72,11 @@ describe('PlanQueue', () => {
 
   it('ends all when it is closed', async () => {
     const { queue, plan } = setUp();
-    const plans = [plan('a'), plan('b')];
+    const plans = [plan('a'), plan('b'), plan('urgent', { isUrgent: true })];
     queue.close();
     await expect(plans[0]).rejects.toThrow('a was interrupted');
     await expect(plans[1]).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(plans[2]).rejects.toThrow('urgent was interrupted');
     await expect(plan('c')).rejects.toMatchObject({ code: 'cancelled' });
   });
 });

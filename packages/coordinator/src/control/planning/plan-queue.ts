@@ -3,19 +3,16 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 /** Plans that wait for the one under way; the next is refused. */
 const MAX_WAITING = 4;
 
-interface Waiting {
-  readonly begin: () => void;
-  readonly giveUp: (error: ExpertmeshError) => void;
-}
-
-/** One plan at a time: each takes a core for seconds, which requests need, too. */
+/** One plan at a time: each takes a core for seconds, or minutes, which requests need, too. */
 export class PlanQueue {
-  readonly #waiting: Waiting[] = [];
-  #current: AbortController | undefined;
+  /** Of the plans under way and of those that wait. */
+  readonly #planning = new Set<AbortController>();
+  readonly #waiting: (() => void)[] = [];
+  #isBusy = false;
   #isClosed = false;
 
   /**
-   * @param isUrgent goes before the others that wait, and is never refused
+   * @param isUrgent is made at once, whatever is under way: of those there is one at a time, and it takes little
    * @throws ExpertmeshError `resource_exhausted` where too many wait, `cancelled` when the signal aborts or the queue is closed; what `plan` throws.
    */
   async run<T>(plan: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
@@ -25,36 +22,36 @@ export class PlanQueue {
       planning.abort();
     };
     signal.addEventListener('abort', abort, { once: true });
+    this.#planning.add(planning);
     try {
-      if (this.#current !== undefined) await this.#turn(planning.signal, isUrgent);
-      return await this.#plan(plan, planning);
+      return await (isUrgent ? plan(planning.signal) : this.#inTurn(plan, planning.signal));
     } finally {
+      this.#planning.delete(planning);
       signal.removeEventListener('abort', abort);
     }
   }
 
-  /** Ends the plan under way and those that wait. */
+  /** Ends the plans under way and those that wait. */
   close(): void {
     this.#isClosed = true;
-    for (const { giveUp } of this.#waiting.splice(0)) giveUp(cancelled());
-    this.#current?.abort();
+    for (const planning of this.#planning) planning.abort();
   }
 
-  async #plan<T>(plan: (signal: AbortSignal) => Promise<T>, planning: AbortController): Promise<T> {
-    this.#current = planning;
-    if (this.#isClosed) planning.abort();
+  async #inTurn<T>(plan: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (this.#isBusy) await this.#turn(signal);
+    this.#isBusy = true;
     try {
-      return await plan(planning.signal);
+      return await plan(signal);
     } finally {
       const next = this.#waiting.shift();
       // Whoever waits takes over at once: nobody comes in between.
-      if (next === undefined) this.#current = undefined;
-      else next.begin();
+      if (next === undefined) this.#isBusy = false;
+      else next();
     }
   }
 
-  async #turn(signal: AbortSignal, isUrgent: boolean): Promise<void> {
-    if (!isUrgent && this.#waiting.length >= MAX_WAITING)
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.length >= MAX_WAITING)
       throw new ExpertmeshError(
         'resource_exhausted',
         `${String(MAX_WAITING)} plans wait already, which is the limit: try again when they are made`,
@@ -62,11 +59,9 @@ export class PlanQueue {
     let leave = (): void => undefined;
     try {
       await new Promise<void>((begin, giveUp) => {
-        const waiting = { begin, giveUp };
-        if (isUrgent) this.#waiting.unshift(waiting);
-        else this.#waiting.push(waiting);
+        this.#waiting.push(begin);
         leave = () => {
-          const index = this.#waiting.indexOf(waiting);
+          const index = this.#waiting.indexOf(begin);
           if (index >= 0) this.#waiting.splice(index, 1);
           giveUp(cancelled());
         };

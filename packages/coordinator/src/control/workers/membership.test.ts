@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 /** Nobody listens at these addresses: what counts is whom it tries to reach. */
-function setUp(kind: ControlPlane['kind']) {
+function setUpUnstarted(kind: ControlPlane['kind']) {
   const embedded = new EmbeddedControlPlane(logger);
   const { workers, placement, leader } = embedded;
   const controlPlane: ControlPlane = {
@@ -44,7 +44,6 @@ function setUp(kind: ControlPlane['kind']) {
     random: () => 0,
   });
   opened.push(membership);
-  membership.start();
   const register = (workerId: string, bootId = 'boot-1', port = 1): Promise<number> => {
     const controlAddress = `127.0.0.1:${String(port)}`;
     const record = {
@@ -62,11 +61,44 @@ function setUp(kind: ControlPlane['kind']) {
   return { membership, workers, register, watched, events };
 }
 
+function setUp(kind: ControlPlane['kind']) {
+  const all = setUpUnstarted(kind);
+  all.membership.start();
+  return all;
+}
+
 describe('Membership', () => {
   it('of a static cluster is the list', () => {
     const { membership, watched } = setUp('embedded');
     expect(watched()).toEqual(['127.0.0.1:1']);
     expect(membership.has('127.0.0.1:1')).toBe(true);
+  });
+
+  it('takes a removed worker of the list in again when that is taken back', () => {
+    const { membership, watched, events } = setUp('embedded');
+    membership.setAdmissions({ workers: { '127.0.0.1:1': 'removed' }, untilRestart: {} });
+    expect(watched()).toEqual([]);
+    expect(events.at(-1)).toEqual({ type: 'forgotten', workerId: '127.0.0.1:1' });
+    membership.setAdmissions({ workers: {}, untilRestart: {} });
+    expect(watched()).toEqual(['127.0.0.1:1']);
+  });
+
+  it('reaches nobody before it is started, nor after it is closed, whatever it hears', async () => {
+    for (const kind of ['embedded', 'nats'] as const) {
+      const { membership, register, watched, events } = setUpUnstarted(kind);
+      await register('w1');
+      await settle();
+      membership.setPlaced(['w1']);
+      expect(watched()).toEqual([]);
+      membership.start();
+      const members = watched();
+      expect(members).toHaveLength(1);
+      membership.close();
+      membership.setPlaced(['w1', 'w2']);
+      membership.setAdmissions({ workers: { w1: 'cordoned' }, untilRestart: {} });
+      expect(membership.has('w2')).toBe(false);
+      expect([watched(), events]).toEqual([members, []]);
+    }
   });
 
   it('follows the records of the control plane', async () => {

@@ -35,6 +35,7 @@ export class Membership {
   readonly #pool: WorkerPool;
   readonly #directory: MemberDirectory<WorkerRecord> | undefined;
   readonly #addresses = new Map<string, NetworkAddress>();
+  #isOpen = false;
   #placed: readonly string[] = [];
   #admissions: Pick<WorkerAdmissions, 'workers' | 'untilRestart'> = { workers: {}, untilRestart: {} };
 
@@ -64,6 +65,7 @@ export class Membership {
 
   /** Opens the sessions; events come from now on. */
   start(): void {
+    this.#isOpen = true;
     this.#update();
   }
 
@@ -98,11 +100,13 @@ export class Membership {
   }
 
   close(): void {
+    this.#isOpen = false;
     this.#directory?.close();
     this.#pool.close();
   }
 
   #update(): void {
+    if (!this.#isOpen) return;
     const registered = this.#registered();
     for (const { workerId, controlAddress } of registered) this.#addresses.set(workerId, controlAddress);
     // Of members that are gone for good nobody keeps anything.

@@ -139,6 +139,24 @@ describe('WorkerCommander', () => {
     expect(commander.refusal('a')).toBeUndefined();
   });
 
+  it('takes no refusal of what is wanted no longer for one of what is', async () => {
+    const { commander, state, refusals } = setUp();
+    let end: () => void = () => undefined;
+    state.mayEnd = new Promise((resolve) => (end = resolve));
+    state.error = new ExpertmeshError('data_loss', 'expert 2 is corrupt');
+    commander.reconcileAll();
+    state.wanted = shards(1);
+    commander.forgetRefusals();
+    commander.reconcileAll();
+    end();
+    await Promise.resolve();
+    state.error = undefined;
+    await settle();
+    expect(refusals).toEqual([]);
+    expect(commander.refusal('a')).toBeUndefined();
+    expect(state.held).toEqual(shards(1));
+  });
+
   it('gives a restarted worker its experts again', async () => {
     const { commander, known, state, requests, report } = setUp();
     commander.reconcileAll();
@@ -152,6 +170,26 @@ describe('WorkerCommander', () => {
     await settle();
     expect(requests).toHaveLength(2);
     expect(state.held).toEqual(shards(1, 2));
+  });
+
+  it('does not count what failed before a worker came up as refused, unless it fails again and again', async () => {
+    const { clock, commander, state } = setUp();
+    state.error = new ExpertmeshError('cancelled', 'it has gone away');
+    commander.reconcileAll();
+    await settle();
+    expect(commander.refusal('a')?.code).toBe('cancelled');
+    commander.cameUp('a');
+    expect(commander.refusal('a')).toBeUndefined();
+    for (const delayMs of [100, 200]) {
+      clock.advance(delayMs);
+      await settle();
+    }
+    commander.cameUp('a');
+    expect(commander.refusal('a')?.code).toBe('cancelled');
+    state.error = undefined;
+    clock.advance(400);
+    await settle();
+    expect(commander.refusal('a')).toBeUndefined();
   });
 
   it('commands every worker once under a new epoch', async () => {

@@ -37,6 +37,9 @@ interface Failure {
   readonly cancelRetry: () => void;
 }
 
+/** A worker that failed so often in a row is not waited for, however often it comes up. */
+const MAX_CHANCES = 3;
+
 /** Has every worker hold what it should: one command at a time for each, again after a growing delay where it failed. */
 export class WorkerCommander {
   readonly #options: WorkerCommanderOptions;
@@ -70,6 +73,12 @@ export class WorkerCommander {
   /** What the worker's last command ended with, if it failed. */
   refusal(workerId: string): ExpertmeshError | undefined {
     return this.#refusals.get(workerId);
+  }
+
+  /** The worker is there anew: what failed may have failed for want of the process, or of the connection to it. */
+  cameUp(workerId: string): void {
+    const numFailures = this.#failures.get(workerId)?.numFailures ?? 0;
+    if (numFailures < MAX_CHANCES) this.#refusals.delete(workerId);
   }
 
   /** Something else is wanted of the workers now. */
@@ -123,8 +132,11 @@ export class WorkerCommander {
     } catch (thrown) {
       if (this.#isClosed || this.#options.known.get(workerId) === undefined) return;
       const error = ExpertmeshError.from(thrown);
-      this.#refusals.set(workerId, error);
-      onRefusal(workerId, error);
+      // A refusal of what is wanted no longer says nothing of what is.
+      if (isSameShards(this.#options.wanted(workerId) ?? [], shards)) {
+        this.#refusals.set(workerId, error);
+        onRefusal(workerId, error);
+      }
       this.#retryLater(worker, shards, error);
     } finally {
       this.#busy.delete(workerId);
