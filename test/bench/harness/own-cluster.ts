@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { CompletionClient } from 'expertmesh/bench/completion-client';
 import { descendantsOf } from '../../kit/child-pids.js';
+import { pause } from '../../kit/process.js';
 import { Mesh } from '../../kit/mesh.js';
 import { readBenchStats, type BenchStats } from './bench-stats.js';
 import { BENCH_MODEL, completeTogether } from './complete-together.js';
 import { type Subject } from './subject.js';
 
 const READY_TIMEOUT_MS = 600_000;
+/** The coordinator's counters are as of at most 100 ms ago: what was counted before has to be in them. */
+const STATS_AGE_MS = 150;
 
 export interface OwnClusterOptions {
   readonly name: string;
@@ -54,6 +57,7 @@ export class OwnCluster implements Subject {
   }
 
   async stats(): Promise<BenchStats> {
+    await pause(STATS_AGE_MS);
     return readBenchStats(await (await fetch(`${this.#mesh.url}/admin/v1/stats`)).json());
   }
 
