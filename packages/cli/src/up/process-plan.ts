@@ -1,6 +1,8 @@
 import { flagName } from '@expertmesh/shared/config/option';
+import { pick } from '@expertmesh/shared/config/pick';
 import { formatQuietHours } from '@expertmesh/shared/config/quiet-hours';
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
+import { PASSED_ON_OPTIONS } from '@expertmesh/shared/config/up-options';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { type MachineResources } from '@expertmesh/shared/process/machine';
@@ -84,35 +86,22 @@ export function coordinatorArgv(
     port: ports.httpPort,
     grpcPort: ports.grpcPort,
     servedModelName: modelName,
-    maxModelLen: config.maxModelLen,
-    maxNumSeqs: config.maxNumSeqs,
-    maxBatchTokens: config.maxBatchTokens,
-    maxStepStretch: config.maxStepStretch,
-    kvCacheBytes: config.kvCacheBytes,
+    ...passedOn(config),
     memoryBudgetBytes: plan.localMemoryBytes,
     ep: config.ep,
     gpuMemoryBytes: config.gpuMemoryBytes,
     numThreads: config.numThreads,
     verify: config.verify,
     cacheDir: config.cacheDir,
-    wireDtype: config.wireDtype,
-    speculative: config.speculative,
-    microBatches: config.microBatches,
-    stateDir: config.stateDir,
-    placementPolicy: config.placementPolicy,
-    redundantExperts: config.redundantExperts,
-    survive: config.survive,
-    rebalance: config.rebalance,
-    rebalanceThreshold: config.rebalanceThreshold,
-    rebalanceMinGain: config.rebalanceMinGain,
-    rebalanceCooldownMs: config.rebalanceCooldownMs,
-    rebalanceQuietHours: config.rebalanceQuietHours && formatQuietHours(config.rebalanceQuietHours),
-    moveBytesPerSecond: config.moveBytesPerSecond,
-    repairAfterMs: config.repairAfterMs,
-    balanceWindowTokens: config.balanceWindowTokens,
     drainTimeoutMs: config.drainTimeoutMs,
     logLevel: config.logLevel,
   });
+}
+
+function passedOn(config: UpConfig) {
+  const settings = pick(config, PASSED_ON_OPTIONS);
+  const { rebalanceQuietHours: quietHours } = settings;
+  return { ...settings, rebalanceQuietHours: quietHours && formatQuietHours(quietHours) };
 }
 
 /** Flags as a role's parser reads them; what is undefined is left to its default. */

@@ -5,32 +5,31 @@ import { WORKER_OPTIONS } from './worker-options.js';
 import { BLOCK_SIZE_MEANING, DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
 import { absent, computed, constant, option } from './option.js';
 import { choice, integer, path, text } from './option-value.js';
+import { pick } from './pick.js';
 
-const {
-  host,
-  port,
-  grpcPort,
-  maxModelLen,
-  maxNumSeqs,
-  maxBatchTokens,
-  maxStepStretch,
-  kvCacheBytes,
-  wireDtype,
-  speculative,
-  microBatches,
-  stateDir,
-  placementPolicy,
-  redundantExperts,
-  survive,
-  rebalance,
-  rebalanceThreshold,
-  rebalanceMinGain,
-  rebalanceCooldownMs,
-  rebalanceQuietHours,
-  moveBytesPerSecond,
-  repairAfterMs,
-  balanceWindowTokens,
-} = COORDINATOR_OPTIONS;
+/** Options of a coordinator that `up` has as well, and passes on as they are. */
+export const PASSED_ON_OPTIONS = [
+  'maxModelLen',
+  'maxNumSeqs',
+  'maxBatchTokens',
+  'maxStepStretch',
+  'kvCacheBytes',
+  'wireDtype',
+  'speculative',
+  'microBatches',
+  'stateDir',
+  'placementPolicy',
+  'redundantExperts',
+  'survive',
+  'rebalance',
+  'rebalanceThreshold',
+  'rebalanceMinGain',
+  'rebalanceCooldownMs',
+  'rebalanceQuietHours',
+  'moveBytesPerSecond',
+  'repairAfterMs',
+  'balanceWindowTokens',
+] as const satisfies readonly (keyof typeof COORDINATOR_OPTIONS)[];
 
 export const UP_OPTIONS = {
   model: option({
@@ -59,34 +58,13 @@ export const UP_OPTIONS = {
     description: 'Where packed checkpoints are kept, and the record of files that were verified.',
   }),
   verify: VERIFICATION_OPTIONS.verify,
-  host,
-  port,
-  grpcPort,
+  ...pick(COORDINATOR_OPTIONS, ['host', 'port', 'grpcPort']),
   servedModelName: option({
     description: COORDINATOR_OPTIONS.servedModelName.description,
     value: text('<name>'),
     default: absent("the name of the model's directory"),
   }),
-  maxModelLen,
-  maxNumSeqs,
-  maxBatchTokens,
-  maxStepStretch,
-  kvCacheBytes,
-  wireDtype,
-  speculative,
-  microBatches,
-  stateDir,
-  placementPolicy,
-  redundantExperts,
-  survive,
-  rebalance,
-  rebalanceThreshold,
-  rebalanceMinGain,
-  rebalanceCooldownMs,
-  rebalanceQuietHours,
-  moveBytesPerSecond,
-  repairAfterMs,
-  balanceWindowTokens,
+  ...pick(COORDINATOR_OPTIONS, PASSED_ON_OPTIONS),
   numThreads: option({
     description:
       'Cores to use: the coordinator computes with all of them, and the workers, who compute after it, share them.',
