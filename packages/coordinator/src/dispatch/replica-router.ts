@@ -1,5 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
+import { KEPT_PER_CALL } from '@expertmesh/shared/placement/replica-choice';
 import { type LayerCall } from './expert-dispatcher.js';
 import { type DispatchPart, groupPairs } from './route-plan.js';
 import { routePairs } from './route-pairs.js';
@@ -15,9 +16,6 @@ interface RoutedLayer {
   /** [workers] Decaying sum over the layer's calls. */
   readonly recentPairSeconds: Float64Array;
 }
-
-/** What a layer's call counts for after each further one: evens out over some hundred calls. */
-const KEPT_PER_CALL = 0.99;
 
 /** Decides by one placement who computes what. */
 export class ReplicaRouter {

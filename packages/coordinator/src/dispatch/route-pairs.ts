@@ -1,3 +1,4 @@
+import { MAX_RECENT_COST, MESSAGE_COST, RECENT_SHARE, ROW_COST } from '@expertmesh/shared/placement/replica-choice';
 import { type LayerCall } from './expert-dispatcher.js';
 import { meanCost, type WorkerCost } from './worker-cost.js';
 
@@ -20,20 +21,6 @@ export interface RoutedPairs {
   /** [workers] The pairs of each by its speed: what they would cost if every one of them read its expert's weights for itself. */
   readonly pairSeconds: Float64Array;
 }
-
-/**
- * What it costs to have one more worker in a row's sum, in active experts: a message where it had none yet, which is the more
- * expensive the fewer rows share it, and a row in a message that is sent anyway.
- */
-const MESSAGE_COST = 1.5;
-const ROW_COST = 0.1;
-/**
- * How far what a worker had lately, beyond the one that had least, counts: by this share, and as at most so many active experts. It
- * breaks ties, and evens out over time what the balance of each call leaves: on recorded routes of 8 workers with 8 redundant experts,
- * balancedness of pairs is 0.98 over 7,500 rows and 0.96 over 1,000, for 0.3 % of the step time; with 0.02 and 3 it was 0.94 over 1,000.
- */
-const RECENT_SHARE = 0.2;
-const MAX_RECENT_COST = 30;
 
 /**
  * Gives every pair to one of its expert's replicas. The layer takes as long as the slowest worker, so a pair goes where it is finished

@@ -1,6 +1,7 @@
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type PlanWorker } from '../placement/plan-cluster.js';
 import { type Placement } from '../placement/placement.js';
+import { KEPT_PER_CALL, MAX_RECENT_COST, MESSAGE_COST, RECENT_SHARE, ROW_COST } from '../placement/replica-choice.js';
 import { type ExpertIds } from './trace-step.js';
 
 /** What each worker of the placement is given by one pass through a layer, [workers] each. */
@@ -14,13 +15,6 @@ export interface SimulatedDispatch {
 }
 
 export type WorkerCost = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPerToken'>;
-
-// As in the coordinator's dispatch/route-pairs.ts and replica-router.ts, which say why.
-const MESSAGE_COST = 1.5;
-const ROW_COST = 0.1;
-const RECENT_SHARE = 0.2;
-const MAX_RECENT_COST = 30;
-const KEPT_PER_CALL = 0.99;
 
 /**
  * Chooses replicas as a coordinator does (a test holds it against that), with all workers there. A replay makes tens of millions of choices,
