@@ -1,4 +1,5 @@
 import {
+  emptyEngineStats,
   type EngineClient,
   type EngineStats,
   type FinishReason,
@@ -38,20 +39,7 @@ export class ScriptedEngine implements EngineClient {
   }
 
   stats(): EngineStats {
-    return {
-      numRunning: this.numOpenSequences,
-      numWaiting: 0,
-      kvCacheUsedBytes: 25,
-      kvCacheBudgetBytes: 100,
-      numSteps: 0,
-      maxBatchSize: 0,
-      sumBatchSize: 0,
-      numPromptTokens: 0,
-      numGenerationTokens: 0,
-      numFailedSequences: 0,
-      numDraftedTokens: 0,
-      numAcceptedTokens: 0,
-    };
+    return { ...emptyEngineStats(100), numRunning: this.numOpenSequences, kvCacheUsedBytes: 25 };
   }
 
   async *#play({ tokenIds, end }: Script, signal: AbortSignal): AsyncGenerator<SequenceOutput, void, void> {

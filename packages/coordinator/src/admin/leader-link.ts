@@ -1,4 +1,4 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, isAway } from '@expertmesh/shared/errors/expertmesh-error';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 
 /** The header of a call that one coordinator passes on to another: who gets it there passes it on to nobody. */
@@ -24,7 +24,7 @@ export class LeaderLink {
    */
   failed(thrown: unknown): ExpertmeshError {
     const error = ExpertmeshError.from(thrown);
-    if (error.code === 'unavailable' || error.code === 'deadline_exceeded') this.close();
+    if (isAway(error)) this.close();
     return error;
   }
 

@@ -1,4 +1,4 @@
-import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, isAway } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { LeaderTerm, LONGEST_RETRY_MS, RETRY_MS, type LeaderTermOptions } from './leader-term.js';
 import { type Office } from './leadership.js';
@@ -10,9 +10,6 @@ export interface LeaderDutiesOptions extends LeaderTermOptions {
 const TICK_MS = 250;
 /** What fails for longer fails again within this time at the latest: said again after it, it is said of something new. */
 const COMPLAINT_MS = 2 * LONGEST_RETRY_MS;
-
-/** Of a control plane that is away, or workers that are only about to be there. */
-const AWAY: readonly ErrorCode[] = ['unavailable', 'deadline_exceeded'];
 
 /** What a leader sees to by itself, in office: a first placement, changes that were left unfinished, workers that died, were drained or came back. */
 export class LeaderDuties {
@@ -54,7 +51,8 @@ export class LeaderDuties {
     } catch (thrown) {
       if (this.#term !== term) return;
       const error = ExpertmeshError.from(thrown);
-      if (!AWAY.includes(error.code)) delayMs = RETRY_MS;
+      // A control plane that is away, and workers that are only about to be there, are looked for as soon as ever.
+      if (!isAway(error)) delayMs = RETRY_MS;
       this.#complain(error);
     }
     if (this.#term !== term) return;

@@ -79,3 +79,19 @@ export interface EngineStats {
   /** Absent until the engine has loaded. */
   readonly layerTimes?: LayerTimeSums;
 }
+
+/** Of an engine that has done nothing yet. */
+export const emptyEngineStats = (kvCacheBudgetBytes: number): EngineStats => ({
+  numRunning: 0,
+  numWaiting: 0,
+  kvCacheUsedBytes: 0,
+  kvCacheBudgetBytes,
+  numSteps: 0,
+  maxBatchSize: 0,
+  sumBatchSize: 0,
+  numPromptTokens: 0,
+  numGenerationTokens: 0,
+  numFailedSequences: 0,
+  numDraftedTokens: 0,
+  numAcceptedTokens: 0,
+});

@@ -1,5 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import {
+  emptyEngineStats,
   type EngineClient,
   type EngineLimits,
   type EngineStats,
@@ -48,21 +49,6 @@ export class ReadinessGate implements EngineClient {
   }
 
   stats(): EngineStats {
-    return this.#engine?.stats() ?? emptyStats(this.#kvCacheBudgetBytes);
+    return this.#engine?.stats() ?? emptyEngineStats(this.#kvCacheBudgetBytes);
   }
 }
-
-const emptyStats = (kvCacheBudgetBytes: number): EngineStats => ({
-  numRunning: 0,
-  numWaiting: 0,
-  kvCacheUsedBytes: 0,
-  kvCacheBudgetBytes,
-  numSteps: 0,
-  maxBatchSize: 0,
-  sumBatchSize: 0,
-  numPromptTokens: 0,
-  numGenerationTokens: 0,
-  numFailedSequences: 0,
-  numDraftedTokens: 0,
-  numAcceptedTokens: 0,
-});

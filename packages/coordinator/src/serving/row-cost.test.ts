@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
-import { type EngineStats } from '../engine/engine-client.js';
+import { emptyEngineStats, type EngineStats } from '../engine/engine-client.js';
 import { DrivenClock } from '../../../../test/kit/driven-clock.js';
 import { EngineLoad } from './engine-load.js';
 import { RowCost } from './row-cost.js';
@@ -9,18 +9,10 @@ const ROW_BYTES = 1_000;
 const TYPICAL = 2 * ROW_BYTES * 2.2e-9;
 
 const stats = (changed: Partial<EngineStats>): EngineStats => ({
+  ...emptyEngineStats(100),
   numRunning: 2,
   numWaiting: 1,
   kvCacheUsedBytes: 25,
-  kvCacheBudgetBytes: 100,
-  numSteps: 0,
-  maxBatchSize: 0,
-  sumBatchSize: 0,
-  numPromptTokens: 0,
-  numGenerationTokens: 0,
-  numFailedSequences: 0,
-  numDraftedTokens: 0,
-  numAcceptedTokens: 0,
   ...changed,
 });
 

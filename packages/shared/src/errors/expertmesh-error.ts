@@ -52,6 +52,9 @@ export class ExpertmeshError extends Error {
   }
 }
 
+/** Whether a peer was not there, or took too long: asking it again may help. */
+export const isAway = ({ code }: ExpertmeshError): boolean => code === 'unavailable' || code === 'deadline_exceeded';
+
 /** The structured-clone form of an error, for crossing a thread border. */
 export interface ErrorData {
   readonly code: ErrorCode;

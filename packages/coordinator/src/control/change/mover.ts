@@ -1,5 +1,5 @@
 import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError, isAway } from '@expertmesh/shared/errors/expertmesh-error';
 import { ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
@@ -53,7 +53,6 @@ const APPLY_TIMEOUT_MS = 5_000;
 const STEP_TIMEOUT_MS = 30_000;
 const SLOWEST_BYTES_PER_SECOND = 10e6;
 const WRITE_RETRY_MS = 250;
-const REFUSED_FOR_NOW = ['unavailable', 'deadline_exceeded'];
 
 /** Moves experts from one placement to another, layer by layer, while calls go on: load, verify, switch, drop. */
 export class Mover {
@@ -174,9 +173,10 @@ export class Mover {
         await this.#options.world.writeInForce(inForce);
         return;
       } catch (thrown) {
-        const { code, message } = ExpertmeshError.from(thrown);
-        if (code === 'failed_precondition') throw new ExpertmeshError('cancelled', message, { cause: thrown });
-        if (!REFUSED_FOR_NOW.includes(code)) throw thrown;
+        const error = ExpertmeshError.from(thrown);
+        if (error.code === 'failed_precondition')
+          throw new ExpertmeshError('cancelled', error.message, { cause: thrown });
+        if (!isAway(error)) throw thrown;
         await pause(WRITE_RETRY_MS, this.#options.clock, signal);
       }
   }
