@@ -1,27 +1,18 @@
-import { documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
+import { ADMISSIONS_KEY, documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import {
   encodePlacementDocument,
   encodePlacementInForce,
+  encodeWorkerAdmissions,
   type PlacementInForce,
 } from '@expertmesh/shared/cluster/placement-document';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
+import { placementDocument } from '../../../../../test/kit/placement-stores.js';
 import { PlacementMemory } from './placement-memory.js';
 
 const written = (version: number, storeId = 'store-1'): [string, Uint8Array] => [
   documentKey(version),
-  encodePlacementDocument({
-    formatVersion: 1,
-    storeId,
-    epoch: 1,
-    policy: 'contiguous',
-    actor: 'me',
-    reason: 'a test',
-    createdMs: 0,
-    redundantExperts: 0,
-    survive: 0,
-    placement: { version, numExperts: 1, workerIds: ['a'], replicas: new Map([[0, [[0]]]]) },
-  }),
+  encodePlacementDocument(placementDocument(version, storeId)),
 ];
 const inForce = (record: Omit<PlacementInForce, 'formatVersion' | 'epoch'>): [string, Uint8Array] => [
   IN_FORCE_KEY,
@@ -55,6 +46,17 @@ describe('PlacementMemory', () => {
     expect(remember(written(7, 'store-2')).memory.lastVersion).toBe(7);
     expect(remember(inForce({ version: 1, history: { inForce: [1], last: 9 } })).memory.lastVersion).toBe(9);
     expect(remember(inForce({ version: 1, change: { toVersion: 3, doneLayers: [] } })).memory.lastVersion).toBe(3);
+  });
+
+  it('routes by the same value when nothing but an admission has changed in the middle of a change', () => {
+    const record = inForce({ version: 1, change: { toVersion: 2, doneLayers: [0] } });
+    const { memory } = remember(written(1), written(2), record);
+    const { routing } = memory;
+    const admissions = { formatVersion: 1, epoch: 1, workers: { a: 'cordoned' }, untilRestart: {} } as const;
+    expect(memory.take(ADMISSIONS_KEY, encodeWorkerAdmissions(admissions))).toBe(true);
+    expect(memory.admissions).toEqual(admissions);
+    expect(routing).toBeDefined();
+    expect(memory.routing).toBe(routing);
   });
 
   it('takes documents for the history where an earlier release has written none', () => {

@@ -86,6 +86,8 @@ export class PlacementMemory {
       return false;
     }
     this.#options.stateDirectory.write(key, value);
+    // Nothing is routed by admissions: what calls follow stays the same value.
+    if (key === ADMISSIONS_KEY) return true;
     this.#forgetOutdated();
     this.#routing = this.#inForce && routingPlacement(this.#inForce, (version) => this.document(version)?.placement);
     return true;
