@@ -1,3 +1,4 @@
+import { type PlacementDocument } from '@expertmesh/shared/cluster/placement-document';
 import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import {
@@ -17,6 +18,7 @@ import {
   type WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LoadMonitor } from '../balance/load-monitor.js';
+import { admit } from './admit.js';
 import { orderOf, type ChangeOrder } from './change/change-order.js';
 import { type AuditEntry, type Changes } from './change/changes.js';
 import { type Drains } from './change/drains.js';
@@ -28,7 +30,7 @@ import { requireOffice, type Office } from './leadership.js';
 import { documentView, placementFromView, placementLayers } from './planning/plan-message.js';
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
 import { type Planner, type PlanWish } from './planning/planner.js';
-import { type WorkerAdmission } from './worker-admission.js';
+import { type Admission, type WorkerAdmission } from './worker-admission.js';
 import { failureDomainOf } from './workers/known-workers.js';
 
 export interface ClusterControlOptions {
@@ -83,24 +85,25 @@ export class ClusterControl implements ClusterAdmin {
     });
   }
 
-  async cordon({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+  async cordon(command: WorkerCommand): Promise<CommandOutcome> {
     this.#office();
-    await this.#admit(workerId, actor, 'cordoned', 'cordon');
-    return { message: `worker ${workerId} keeps its experts and gets no new ones` };
+    await this.#admit(command, 'cordoned', 'cordon');
+    return { message: `worker ${command.workerId} keeps its experts and gets no new ones` };
   }
 
-  async uncordon({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+  async uncordon(command: WorkerCommand): Promise<CommandOutcome> {
     this.#office();
-    await this.#admit(workerId, actor, 'accepting', 'uncordon');
-    return { message: `worker ${workerId} may get experts again: "expertmesh rebalance" gives it some` };
+    await this.#admit(command, 'accepting', 'uncordon');
+    return { message: `worker ${command.workerId} may get experts again: "expertmesh rebalance" gives it some` };
   }
 
-  async remove({ workerId, actor }: WorkerCommand): Promise<CommandOutcome> {
+  async remove(command: WorkerCommand): Promise<CommandOutcome> {
     this.#office();
+    const { workerId } = command;
     const { admission, forgetRecord } = this.#options;
     admission.requireRemovable(workerId);
     const numReplicas = admission.numReplicas(workerId);
-    await this.#admit(workerId, actor, 'removed', 'remove');
+    await this.#admit(command, 'removed', 'remove');
     await forgetRecord(workerId);
     const moved = numReplicas === 0 ? '' : `; its ${String(numReplicas)} replicas are loaded elsewhere`;
     return { message: `worker ${workerId} is forgotten${moved}` };
@@ -117,14 +120,8 @@ export class ClusterControl implements ClusterAdmin {
   async placement({ version }: GetPlacementRequest): Promise<PlacementView> {
     const { core, monitor } = this.#options;
     const wanted = version === 0 ? core.store.inForce?.version : version;
-    const document = wanted === undefined ? undefined : core.store.document(wanted);
-    if (document === undefined)
-      throw new ExpertmeshError(
-        'not_found',
-        version === 0
-          ? 'no placement is in force yet'
-          : `there is no placement version ${String(version)}: "expertmesh placement history" lists those that are kept`,
-      );
+    if (wanted === undefined) throw new ExpertmeshError('not_found', 'no placement is in force yet');
+    const document = this.#document(wanted);
     const isCurrent = document.placement.version === core.store.inForce?.version;
     const layers = placementLayers(document.placement, isCurrent ? monitor.loads('recent') : undefined);
     const balance = isCurrent ? { balance: monitor.balance('recent') } : {};
@@ -158,12 +155,7 @@ export class ClusterControl implements ClusterAdmin {
   async *rollback(request: RollbackRequest): AsyncGenerator<ChangeProgress, void, undefined> {
     const office = this.#office();
     const { toVersion, expectedVersion, actor } = request;
-    const document = this.#options.core.store.document(toVersion);
-    if (document === undefined)
-      throw new ExpertmeshError(
-        'not_found',
-        `there is no placement version ${String(toVersion)}: "expertmesh placement history" lists those that are kept`,
-      );
+    const document = this.#document(toVersion);
     yield* this.#start({ ...document, actor, reason: `back to version ${String(toVersion)}`, expectedVersion }, office);
   }
 
@@ -194,20 +186,23 @@ export class ClusterControl implements ClusterAdmin {
     return Promise.resolve({ records: this.#options.core.store.audit(limit) });
   }
 
+  #document(version: number): PlacementDocument {
+    const document = this.#options.core.store.document(version);
+    if (document !== undefined) return document;
+    throw new ExpertmeshError(
+      'not_found',
+      `there is no placement version ${String(version)}: "expertmesh placement history" lists those that are kept`,
+    );
+  }
+
   #office(): Office {
     return requireOffice(this.#options.core.office, this.#options.controlPlane.state);
   }
 
-  async #admit(
-    workerId: string,
-    actor: string,
-    admission: Parameters<WorkerAdmission['set']>[1],
-    action: string,
-  ): Promise<void> {
+  async #admit(command: WorkerCommand, after: Admission, action: string): Promise<void> {
+    const { workerId } = command;
     this.#options.admission.requireKnown(workerId);
-    const before = this.#options.admission.of(workerId);
-    await this.#options.admission.set(workerId, admission);
-    this.#options.onAudit({ actor, action: `${action} worker ${workerId}`, before, after: admission, outcome: 'done' });
+    await admit(this.#options, command, after, { action: `${action} worker ${workerId}`, outcome: 'done' });
   }
 
   async *#start(order: ChangeOrder, office: Office): AsyncGenerator<ChangeProgress, void, undefined> {

@@ -2,6 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type PlacementPolicy } from '@expertmesh/shared/placement/plan-placement';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { admit } from './admit.js';
 import { LEADER_ACTOR, orderOf } from './change/change-order.js';
 import { type AuditEntry, type Changes } from './change/changes.js';
 import { type Drains } from './change/drains.js';
@@ -135,11 +136,9 @@ export class LeaderTerm {
   }
 
   async #admit(workerId: string, after: Admission): Promise<void> {
-    const { admission, onAudit } = this.#options;
-    const before = admission.of(workerId);
-    await admission.set(workerId, after, after === 'drained' && admission.isUntilRestart(workerId));
+    const isUntilRestart = after === 'drained' && this.#options.admission.isUntilRestart(workerId);
     const action = after === 'drained' ? `drain worker ${workerId}` : `worker ${workerId} was started again`;
-    onAudit({ actor: LEADER_ACTOR, action, before, after, outcome: 'done' });
+    await admit(this.#options, { workerId, actor: LEADER_ACTOR }, after, { action, outcome: 'done', isUntilRestart });
   }
 
   /** @returns whether a repair has been begun. */

@@ -3,6 +3,7 @@ import { ChangeProgress, ChangeProgress_State, type WorkerCommand } from '@exper
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type Office } from '../leadership.js';
 import { type Planner } from '../planning/planner.js';
+import { admit } from '../admit.js';
 import { type Admission, type WorkerAdmission } from '../worker-admission.js';
 import { ChangeFeed } from './change-feed.js';
 import { orderOf } from './change-order.js';
@@ -152,26 +153,20 @@ export class Drains {
    * @returns what there is to add where the end could not be written
    */
   async #end({ workerId, actor }: WorkerCommand, admission: Admission, outcome: string): Promise<string> {
-    const { admission: admissions } = this.#options;
+    const { admission: admissions, onAudit } = this.#options;
     const [now, untilRestart] = [admissions.of(workerId), admissions.isUntilRestart(workerId)];
     try {
       if (now === 'draining') await this.#admit({ workerId, actor, untilRestart }, admission, outcome);
-      else this.#audit({ workerId, actor }, now, now, outcome);
+      else onAudit({ actor, action: actionOf({ workerId }), before: now, after: now, outcome });
       return '';
     } catch (thrown) {
       return `; worker ${workerId} is still draining, and the leader sees to it (${ExpertmeshError.from(thrown).message})`;
     }
   }
 
-  async #admit(command: WorkerCommand, admission: Admission, outcome: string): Promise<void> {
-    const before = this.#options.admission.of(command.workerId);
-    const isDrain = admission === 'draining' || admission === 'drained';
-    await this.#options.admission.set(command.workerId, admission, isDrain && command.untilRestart === true);
-    this.#audit(command, before, admission, outcome);
-  }
-
-  #audit({ workerId, actor }: WorkerCommand, before: Admission, after: Admission, outcome: string): void {
-    this.#options.onAudit({ actor, action: `drain worker ${workerId}`, before, after, outcome });
+  async #admit(command: WorkerCommand, after: Admission, outcome: string): Promise<void> {
+    const isUntilRestart = (after === 'draining' || after === 'drained') && command.untilRestart === true;
+    await admit(this.#options, command, after, { action: actionOf(command), outcome, isUntilRestart });
   }
 }
 
@@ -185,6 +180,8 @@ async function hasEnded(change: ChangeFeed, feed: ChangeFeed, { signal }: Office
     return false;
   }
 }
+
+const actionOf = ({ workerId }: Pick<WorkerCommand, 'workerId'>): string => `drain worker ${workerId}`;
 
 const holdsNothing = (workerId: string): ChangeProgress =>
   ChangeProgress.create({
