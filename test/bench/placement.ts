@@ -19,6 +19,7 @@ import {
   planWorker,
   randomLoads,
 } from '../kit/planning-cases.js';
+import { print } from './harness/print.js';
 
 const NUM_EXPERTS = 128;
 const TOP_K = 8;
@@ -137,8 +138,4 @@ function spread(values: readonly number[]): string {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): string => (sorted[index] ?? 0).toFixed(4);
   return `median ${at(sorted.length >> 1)}, least ${at(0)}, most ${at(sorted.length - 1)}`;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -14,6 +14,7 @@ import { BalanceWatch } from './balance/balance-watch.js';
 import { DemoCluster } from './balance/demo-cluster.js';
 import { DomainLoad } from './balance/domain-load.js';
 import { packedDemoModel } from './delay/packed-demo.js';
+import { print } from './harness/print.js';
 
 const NUM_WORKERS = 8;
 const NUM_CLIENTS = 16;
@@ -65,8 +66,4 @@ async function measuredWindow(): Promise<BalanceView> {
 
 function both(view: BalanceView | undefined): string {
   return `${(view?.meanBalancedness ?? NaN).toFixed(3)} / ${(view?.worstBalancedness ?? NaN).toFixed(3)}`;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -17,6 +17,7 @@ import { DemoCluster } from './balance/demo-cluster.js';
 import { DOMAINS, type Domain, type Half } from './balance/demo-domains.js';
 import { DomainLoad, type TokenGap } from './balance/domain-load.js';
 import { packedDemoModel } from './delay/packed-demo.js';
+import { print } from './harness/print.js';
 
 const NUM_WORKERS = 8;
 const NUM_CLIENTS = 16;
@@ -123,8 +124,4 @@ function isIn(moves: readonly WatchedMove[], endMs: number, gapMs: number): bool
 
 function gapsOf(gapsMs: readonly number[]): string {
   return `${(quantile(gapsMs, 0.99) ?? Number.NaN).toFixed(0)} ms (${String(gapsMs.length)} of them)`;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

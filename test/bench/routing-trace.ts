@@ -10,6 +10,7 @@ import { replayTrace, type Replay, type ReplayOptions } from '@expertmesh/shared
 import { TraceReader } from '@expertmesh/shared/routing-trace/trace-reader';
 import { arriving, madeUpTrace, traceHeader } from '../kit/made-up-trace.js';
 import { equalWorkers, planCluster } from '../kit/planning-cases.js';
+import { print } from './harness/print.js';
 
 const NUM_WORKERS = 8;
 const STEP_ROWS = [16, 16, 16, 256];
@@ -46,8 +47,4 @@ async function time(name: string, bytes: readonly Uint8Array[], options: ReplayO
   const seconds = ((performance.now() - startMs) / 1e3).toFixed(2);
   const balance = `balancedness ${replay.meanBalancedness.toFixed(3)} mean, ${replay.worstBalancedness.toFixed(3)} worst`;
   print(`  ${name.padEnd(28)} ${seconds} s: ${balance}, ${String(replay.numMoves)} moves`);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -17,6 +17,7 @@ import { simulatedModel } from '@expertmesh/shared/simulate/simulated-model';
 import { measuredScale } from 'expertmesh/simulate/measured-scale';
 import { dummyStore, GEOMETRY_30B } from './harness/dummy-store.js';
 import { OwnCluster } from './harness/own-cluster.js';
+import { print } from './harness/print.js';
 import { summarise } from './harness/statistics.js';
 import { tokensPerSecond } from './harness/token-rate.js';
 import { MachineLimits } from './limits/machine-limits.js';
@@ -108,8 +109,4 @@ function report(numWorkers: number, rates: readonly number[], scale: CostScale):
     `  ${String(numWorkers)} workers: measured ${median.toFixed(1)} tok/s (${min.toFixed(1)} to ${max.toFixed(1)}), ` +
       `rough ${predict({})}, calibrated ${predict({ scale })}`,
   );
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -16,18 +16,11 @@ import { startWorkers } from '../../kit/worker-fleet.js';
 /** Worker processes of one thread each and a coordinator over them, as its API shows them. */
 export class DemoCluster {
   readonly url: string;
-  readonly grpcAddress: string;
   readonly #coordinator: ExpertmeshProcess;
   readonly #stopWorkers: () => Promise<void>;
 
-  private constructor(
-    url: string,
-    grpcAddress: string,
-    coordinator: ExpertmeshProcess,
-    stopWorkers: () => Promise<void>,
-  ) {
+  private constructor(url: string, coordinator: ExpertmeshProcess, stopWorkers: () => Promise<void>) {
     this.url = url;
-    this.grpcAddress = grpcAddress;
     this.#coordinator = coordinator;
     this.#stopWorkers = stopWorkers;
   }
@@ -39,10 +32,10 @@ export class DemoCluster {
       ...['coordinator', '--store', store.dir, '--workers', workers, '--state-dir', tempDir()],
       ...['--port', '0', '--grpc-port', '0', '--num-threads', '1', ...flags],
     ]);
-    const { httpPort, grpcPort } = await coordinator.listening('coordinator');
+    const { httpPort } = await coordinator.listening('coordinator');
     const url = `http://127.0.0.1:${String(httpPort)}`;
     await coordinator.until(async () => (await fetch(`${url}/health/ready`)).ok, 'was ready');
-    return new DemoCluster(url, `127.0.0.1:${String(grpcPort)}`, coordinator, () => fleet.stop());
+    return new DemoCluster(url, coordinator, () => fleet.stop());
   }
 
   async cluster(): Promise<ClusterView> {
