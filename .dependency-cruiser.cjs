@@ -4,7 +4,7 @@ const vendorOnlyIn = (vendor, comment, files) => ({
   name: `${vendor} stays at its edge`,
   comment,
   severity: 'error',
-  from: { path: '^packages/[^/]+/src/', pathNot: files },
+  from: { path: '^packages/[^/]+/src/', pathNot: [...files, '^packages/test-kit/'] },
   to: { path: `(^|/)node_modules/${vendor}/` },
 });
 
@@ -68,14 +68,14 @@ module.exports = {
       name: 'no-tests-in-code',
       comment: 'A test, or what only tests use, is not part of the product.',
       severity: 'error',
-      from: { path: '^packages/[^/]+/src/', pathNot: ['\\.test\\.ts$'] },
-      to: { path: ['\\.test\\.ts$', '^test/'] },
+      from: { path: '^packages/[^/]+/src/', pathNot: ['\\.test\\.ts$', '^packages/test-kit/'] },
+      to: { path: ['\\.test\\.ts$', '^test/', '^packages/test-kit/'] },
     },
     {
       name: 'no-dev-dependencies-in-code',
       comment: 'Move the package to the dependencies of the workspace that imports it.',
       severity: 'error',
-      from: { path: '^packages/[^/]+/src/', pathNot: ['\\.test\\.ts$'] },
+      from: { path: '^packages/[^/]+/src/', pathNot: ['\\.test\\.ts$', '^packages/test-kit/'] },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
     vendorOnlyIn('onnxruntime-node', 'ONNX Runtime stays behind OnnxSession.', ['^packages/shared/src/onnx/']),
@@ -84,7 +84,8 @@ module.exports = {
     ]),
     vendorOnlyIn('@grpc/grpc-js', 'gRPC stays in rpc/ and in the files that implement a service.', [
       '^packages/shared/src/rpc/',
-      '^packages/(coordinator|worker)/src/.*-service\\.ts$',
+      '^packages/coordinator/src/grpc/',
+      '^packages/worker/src/.*-service\\.ts$',
     ]),
     vendorOnlyIn('pino', 'Loggers are made in one place.', ['^packages/shared/src/process/logger\\.ts$']),
     vendorOnlyIn('fastify', 'HTTP stays in the API.', ['^packages/coordinator/src/api/']),

@@ -44,7 +44,8 @@ export default defineConfig(
     rules: { 'no-console': 'off' },
   },
   {
-    // The test kit gives these tests objects of the built package, which are of the same classes as those of the source.
+    // The test kit gives these tests objects of the built package, which are of the same classes as those of the
+    // source.
     files: ['packages/kernels/src/*.test.ts'],
     rules: { '@typescript-eslint/no-unsafe-class-instance-assignment': 'off' },
   },

@@ -4,13 +4,19 @@ import { defineConfig } from 'vitest/config';
 // processes, real files. Those start clusters, so one file runs at a time.
 export default defineConfig({
   test: {
-    globalSetup: 'test/kit/global-setup.ts',
+    globalSetup: 'packages/test-kit/src/global-setup.ts',
     projects: [
-      { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts'],
+          exclude: ['packages/test-kit/**'],
+        },
+      },
       {
         test: {
           name: 'contract',
-          include: ['test/{contract,kit,bench}/**/*.test.ts'],
+          include: ['test/{contract,bench}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

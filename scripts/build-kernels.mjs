@@ -1,5 +1,6 @@
-// Builds the native CPU kernels (packages/kernels) where a C++ compiler and Node's headers are. Without them, or when the build fails,
-// it says so in one line and the product runs on ONNX Runtime alone. Does nothing while the sources are those of the last build.
+// Builds the native CPU kernels (packages/kernels) where a C++ compiler and Node's headers are. Without them, or when
+// the build fails, it says so in one line and the product runs on ONNX Runtime alone. Does nothing while the sources
+// are those of the last build.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -55,7 +56,8 @@ function hasCompiler() {
   return candidates.some((name) => spawnSync(name, ['--version']).status === 0);
 }
 
-// Node's own headers, so that nothing has to be downloaded: where npm is told that they are, or beside the running Node.
+// Node's own headers, so that nothing has to be downloaded: where npm is told that they are, or beside the running
+// Node.
 function findNodeDir() {
   const candidates = [
     process.env['npm_config_nodedir'],

@@ -1,4 +1,5 @@
-// Everything that must hold before a change is done, besides the tests: `npm run check`. Each step says how to mend what it finds.
+// Everything that must hold before a change is done, besides the tests: `npm run check`. Each step says how to mend
+// what it finds.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// Writes the tables of docs/configuration.md from the option tables that the commands are configured by. With --check it
-// only compares, and fails where they differ. The packages must be built.
+// Writes the tables of docs/configuration.md from the option tables that the commands are configured by. With --check
+// it only compares, and fails where they differ. The packages must be built.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { OPTION_TABLES } from '@expertmesh/shared/config/option-tables';
 import { describeDefault, environmentName, flagName } from '@expertmesh/shared/config/option';

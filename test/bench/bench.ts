@@ -1,6 +1,6 @@
 /**
- * The benchmark: `npm run bench`. Measures Expertmesh, llama.cpp beside it, and the machine itself, in one run; prints tables or JSON
- * and draws a plot of the time per layer. See docs/performance.md.
+ * The benchmark: `npm run bench`. Measures Expertmesh, llama.cpp beside it, and the machine itself, in one run; prints
+ * tables or JSON and draws a plot of the time per layer. See docs/performance.md.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { benchStore, type BenchContext } from './harness/bench-context.js';

@@ -1,11 +1,11 @@
 /**
- * Whether health checks and heartbeats keep up while long prompts are computed: `expertmesh up` with the demo model, long prompts
- * without pause, and GET /health/live every 5 ms.
+ * Whether health checks and heartbeats keep up while long prompts are computed: `expertmesh up` with the demo model,
+ * long prompts without pause, and GET /health/live every 5 ms.
  *
  *   npm run build && npx tsx test/bench/health-under-load.ts
  */
-import { DEMO_MODEL, Mesh } from '../kit/mesh.js';
-import { pause } from '../kit/process.js';
+import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
+import { pause } from '@expertmesh/test-kit/process';
 
 const SECONDS = 20;
 const NUM_PROMPTS_TOGETHER = 4;

@@ -1,6 +1,6 @@
 // How near the native kernels come to the speed of the memory, and how they compare with ONNX Runtime, both measured in
-// the same run and in turn: `npx tsx test/bench/kernels.ts [threads]`. Weights are read from memory: each measure goes round more
-// of them than the caches hold. Geometry of Qwen3-30B-A3B.
+// the same run and in turn: `npx tsx test/bench/kernels.ts [threads]`. Weights are read from memory: each measure goes
+// round more of them than the caches hold. Geometry of Qwen3-30B-A3B.
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BlobLayout, expertLayout } from '@expertmesh/shared/expert-store/blob-layout';
@@ -16,8 +16,8 @@ import { ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { loadKernels, whyNoKernels, type Kernels } from '@expertmesh/kernels/kernels';
 import { Linear } from '@expertmesh/kernels/linear';
-import { randomFloats, writeDummyBlob } from '../kit/dummy-blobs.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 const ROUNDS = 7;
 const NUM_LAYERS = 12;

@@ -1,14 +1,15 @@
 /**
- * Peak memory and rate of `expertmesh pack` on a large checkpoint, which is made up: the geometry of a real model in sharded BF16 files.
+ * Peak memory and rate of `expertmesh pack` on a large checkpoint, which is made up: the geometry of a real model in
+ * sharded BF16 files.
  *
  *   npm run build && npx tsx test/bench/pack-memory.ts --layers 12
  *
  * --preset P    geometry (qwen3-30b-a3b)
  * --layers N    number of layers (12)
- * --weights W   `zeros` takes no disk for the checkpoint, whatever its size, but quantises faster than real weights; `random` (zeros)
- * --bits B      (4)
- * --seconds S   interrupt the packing after this time; the memory has had its peak after the embedding and the head (no limit)
- * --dir D       where checkpoint and store are written, and removed afterwards (a folder under the system's temporary one)
+ * --weights W   `zeros` takes no disk for the checkpoint, whatever its size, but quantises faster than real weights;
+ * `random` (zeros) --bits B      (4) --seconds S   interrupt the packing after this time; the memory has had its peak
+ * after the embedding and the head (no limit) --dir D       where checkpoint and store are written, and removed
+ * afterwards (a folder under the system's temporary one)
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
@@ -21,7 +22,7 @@ import { encodeBf16 } from '@expertmesh/shared/expert-store/half-precision';
 import { planPack, type NeededTensor } from '@expertmesh/shared/expert-store/pack/plan';
 import { PRESET_CONFIGS, SYNTH_PRESETS } from '@expertmesh/shared/expert-store/synth/presets';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { writeSparseSafetensors } from '../kit/safetensors-files.js';
+import { writeSparseSafetensors } from '@expertmesh/test-kit/safetensors-files';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 const SHARD_BYTES = 4e9;

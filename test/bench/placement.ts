@@ -18,7 +18,7 @@ import {
   planCluster,
   planWorker,
   randomLoads,
-} from '../kit/planning-cases.js';
+} from '@expertmesh/test-kit/planning-cases';
 import { print } from './harness/print.js';
 
 const NUM_EXPERTS = 128;

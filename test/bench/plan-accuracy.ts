@@ -1,5 +1,6 @@
 /**
- * How near a plan comes to what is measured once it is in force: balancedness over many rows of the same mix of text, and the bytes that moved.
+ * How near a plan comes to what is measured once it is in force: balancedness over many rows of the same mix of text,
+ * and the bytes that moved.
  *
  *   npm run build && npx tsx test/bench/plan-accuracy.ts
  *

@@ -1,6 +1,6 @@
 /**
- * What 8-bit and 4-bit stores cost in accuracy on the demo model: every recorded answer of transformers (prompt and answer as
- * one text) is fed to each store, and each position's logits are compared with those of the 32-bit store.
+ * What 8-bit and 4-bit stores cost in accuracy on the demo model: every recorded answer of transformers (prompt and
+ * answer as one text) is fed to each store, and each position's logits are compared with those of the 32-bit store.
  *
  *   npm run build && npx tsx test/bench/quantisation-quality.ts
  */

@@ -1,6 +1,6 @@
 /**
- * What automatic rebalancing does for the demo model when the text turns from one domain to another: balancedness before and after,
- * measured on questions that no placement was fitted to, and what answers feel of the moves.
+ * What automatic rebalancing does for the demo model when the text turns from one domain to another: balancedness
+ * before and after, measured on questions that no placement was fitted to, and what answers feel of the moves.
  *
  *   npm run build && npx tsx test/bench/rebalancing.ts
  *

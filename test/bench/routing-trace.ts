@@ -8,8 +8,8 @@
 import { parseArgs } from 'node:util';
 import { replayTrace, type Replay, type ReplayOptions } from '@expertmesh/shared/routing-trace/replay-trace';
 import { TraceReader } from '@expertmesh/shared/routing-trace/trace-reader';
-import { arriving, madeUpTrace, traceHeader } from '../kit/made-up-trace.js';
-import { equalWorkers, planCluster } from '../kit/planning-cases.js';
+import { arriving, madeUpTrace, traceHeader } from '@expertmesh/test-kit/made-up-trace';
+import { equalWorkers, planCluster } from '@expertmesh/test-kit/planning-cases';
 import { print } from './harness/print.js';
 
 const NUM_WORKERS = 8;

@@ -1,6 +1,6 @@
 /**
- * How near `simulate` comes to what local clusters of 1, 2 and 4 workers decode: each is measured, and predicted from the geometry and the memory
- * rate alone (rough), and from the layer times of the one with 2 workers (calibrated).
+ * How near `simulate` comes to what local clusters of 1, 2 and 4 workers decode: each is measured, and predicted from
+ * the geometry and the memory rate alone (rough), and from the layer times of the one with 2 workers (calibrated).
  *
  *   npm run build && npx tsx test/bench/simulate-accuracy.ts --batch 1
  *

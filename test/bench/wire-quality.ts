@@ -1,13 +1,13 @@
 /**
- * What the types of the rows on the wire cost in accuracy on the demo model, over 4 workers: as quantisation-quality.ts, but the store
- * has 32 bits throughout, and the rows travel as fp32, fp16 and int8.
+ * What the types of the rows on the wire cost in accuracy on the demo model, over 4 workers: as
+ * quantisation-quality.ts, but the store has 32 bits throughout, and the rows travel as fp32, fp16 and int8.
  *
  *   npm run build && npx tsx test/bench/wire-quality.ts
  */
 import { join } from 'node:path';
 import { WIRE_DTYPES, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { closeStore, loadStore, modelOverWorkers, packedStore } from '../golden/model-under-test.js';
-import { startWorkers } from '../kit/worker-fleet.js';
+import { startWorkers } from '@expertmesh/test-kit/worker-fleet';
 import { compareLogits, describeDifference, logitsOfAnswers } from './harness/logit-difference.js';
 
 const MODEL_DIR = join(import.meta.dirname, '../../models/qwen3-moe-demo');

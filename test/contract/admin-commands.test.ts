@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startAdminServer, type AdminServer } from '../kit/admin-server.js';
-import { ScriptedClusterAdmin } from '../kit/scripted-cluster-admin.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { until } from '../kit/until.js';
+import { startAdminServer, type AdminServer } from '@expertmesh/test-kit/admin-server';
+import { ScriptedClusterAdmin } from '@expertmesh/test-kit/scripted-cluster-admin';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { until } from '@expertmesh/test-kit/until';
 
 let cluster: AdminServer;
 beforeEach(async () => {

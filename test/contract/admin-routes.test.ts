@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startAdminServer, type AdminServer } from '../kit/admin-server.js';
-import { startScriptedApi, type ScriptedApi } from '../kit/http-api.js';
-import { ScriptedClusterAdmin } from '../kit/scripted-cluster-admin.js';
+import { startAdminServer, type AdminServer } from '@expertmesh/test-kit/admin-server';
+import { startScriptedApi, type ScriptedApi } from '@expertmesh/test-kit/http-api';
+import { ScriptedClusterAdmin } from '@expertmesh/test-kit/scripted-cluster-admin';
 
 let cluster: AdminServer;
 let api: ScriptedApi;

@@ -7,8 +7,8 @@ import {
   type PlacementPlan,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
-import { startAdminServer, type AdminServer } from '../kit/admin-server.js';
-import { ScriptedClusterAdmin } from '../kit/scripted-cluster-admin.js';
+import { startAdminServer, type AdminServer } from '@expertmesh/test-kit/admin-server';
+import { ScriptedClusterAdmin } from '@expertmesh/test-kit/scripted-cluster-admin';
 
 let leader: AdminServer;
 let follower: AdminServer;

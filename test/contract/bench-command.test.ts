@@ -4,7 +4,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { runBench } from 'expertmesh/bench/run-bench';
 import { program } from 'expertmesh/program';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startScriptedApi, type ScriptedApi } from '../kit/http-api.js';
+import { startScriptedApi, type ScriptedApi } from '@expertmesh/test-kit/http-api';
 
 const CLI = 'packages/cli/dist/main.js';
 

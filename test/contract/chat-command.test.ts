@@ -8,7 +8,7 @@ import { ChatClient } from 'expertmesh/chat/chat-client';
 import { Conversation } from 'expertmesh/chat/conversation';
 import { runInteractiveChat } from 'expertmesh/chat/interactive-chat';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
+import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
@@ -22,7 +22,7 @@ afterAll(() => api.close());
 const lastPrompt = (): string => api.model.tokenizer.decode(api.engine.requests.at(-1)?.promptTokenIds ?? []);
 
 /** A user at a terminal: types, and waits until something is on the screen. */
-const openTerminal = () => {
+function openTerminal() {
   const input = new PassThrough();
   const output = new PassThrough();
   let screen = '';
@@ -42,7 +42,7 @@ const openTerminal = () => {
       await expect.poll(() => screen.slice(screen.lastIndexOf(thenSees))).toContain('> ');
     },
   };
-};
+}
 
 describe('expertmesh chat at a terminal', () => {
   it('streams thinking and answer, and remembers what was said', async () => {
@@ -103,7 +103,7 @@ describe('expertmesh chat at a terminal', () => {
   });
 });
 
-const pipe = async (question: string, flags: readonly string[]) => {
+async function pipe(question: string, flags: readonly string[]) {
   const child = spawn(process.execPath, ['packages/cli/dist/main.js', 'chat', ...flags], {
     env: { PATH: process.env['PATH'] },
   });
@@ -111,7 +111,7 @@ const pipe = async (question: string, flags: readonly string[]) => {
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [stdout, stderr, exitCode] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
   return { stdout, stderr, exitCode };
-};
+}
 
 describe('expertmesh chat in a pipe', () => {
   it('prints the answer only', async () => {

@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
+import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
 
 let api: ScriptedApi;
 beforeAll(async () => {
@@ -20,11 +20,11 @@ const CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
 type Message = OpenAI.ChatCompletionMessage & { reasoning?: string; reasoning_content?: string };
 const extra = (fields: Record<string, unknown>) => fields as object;
 
-const lastRequest = () => {
+function lastRequest() {
   const request = api.engine.requests.at(-1);
   if (request === undefined) throw new Error('the engine was not asked');
   return request;
-};
+}
 
 const lastPrompt = () => api.model.tokenizer.decode(lastRequest().promptTokenIds);
 

@@ -1,7 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
+import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
 
 let api: ScriptedApi;
 beforeAll(async () => {
@@ -14,13 +14,13 @@ const question = { model: MODEL_ID, messages: [{ role: 'user' as const, content:
 const tool = { type: 'function' as const, function: { name: 'add', parameters: { type: 'object' } } };
 const CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>';
 
-const collect = async (
+async function collect(
   stream: AsyncIterable<OpenAI.ChatCompletionChunk>,
-): Promise<readonly OpenAI.ChatCompletionChunk[]> => {
+): Promise<readonly OpenAI.ChatCompletionChunk[]> {
   const chunks: OpenAI.ChatCompletionChunk[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return chunks;
-};
+}
 
 const textOf = (chunks: readonly OpenAI.ChatCompletionChunk[]): string =>
   chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');

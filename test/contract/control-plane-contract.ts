@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ControlPlane, type KeyValue } from '@expertmesh/shared/control-plane/control-plane';
-import { bytes, RecordingWatch, texts } from '../kit/recording-watch.js';
-import { eventually } from '../kit/eventually.js';
+import { bytes, RecordingWatch, texts } from '@expertmesh/test-kit/recording-watch';
+import { eventually } from '@expertmesh/test-kit/eventually';
 
-/** What every control plane does, whatever carries it. `open` gives one that is connected and that no test has written to. */
+/**
+ * What every control plane does, whatever carries it. `open` gives one that is connected and that no test has written
+ * to.
+ */
 export function describeControlPlane(name: string, open: () => Promise<ControlPlane>): void {
   describe(name, () => {
     let controlPlane: ControlPlane;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll } from 'vitest';
 import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
 import { openControlPlane } from '@expertmesh/shared/control-plane/open-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
-import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
-import { eventually } from '../kit/eventually.js';
+import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { eventually } from '@expertmesh/test-kit/eventually';
 import { describeControlPlane } from './control-plane-contract.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });

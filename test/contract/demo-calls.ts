@@ -31,18 +31,21 @@ export function callOf(layerIndex: number, pairsOfRows: readonly (readonly numbe
 }
 
 /** A call of layer 0 that takes some hundred milliseconds: 5,000 rows, each with 64 experts. */
-export const longCall = (): Call => callOf(0, manyPairs(5000));
+export function longCall(): Call {
+  return callOf(0, manyPairs(5000));
+}
 
 const manyPairs = (numRows: number): number[][] =>
   Array<number[]>(numRows).fill(range(0, 64).flatMap((expertId) => [expertId, 1 / 64]));
 
 /** Calls of all layers in turn that keep a worker busy for some hundred milliseconds. */
-export const sendManyCalls = (stream: DispatchStream): Promise<DispatchResponse>[] =>
-  range(0, 40).map((i) => stream.call(callOf(i % NUM_LAYERS, manyPairs(200))));
+export function sendManyCalls(stream: DispatchStream): Promise<DispatchResponse>[] {
+  return range(0, 40).map((i) => stream.call(callOf(i % NUM_LAYERS, manyPairs(200))));
+}
 
 /**
- * The same, when the worker has read all of them and some still wait in its queue. It reads no socket while it computes, so that they may
- * be read one by one: then others are sent.
+ * The same, when the worker has read all of them and some still wait in its queue. It reads no socket while it
+ * computes, so that they may be read one by one: then others are sent.
  */
 export async function queueManyCalls(
   client: Pick<WorkerClient, 'stats'>,
@@ -59,7 +62,11 @@ export async function queueManyCalls(
   }
 }
 
-export const floatsOf = (bytes: Buffer): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+export function floatsOf(bytes: Buffer): Float32Array {
+  return new Float32Array(Uint8Array.from(bytes).buffer);
+}
 
 /** start .. end - 1 */
-export const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i);
+export function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}

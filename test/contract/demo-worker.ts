@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { ExpertmeshProcess } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { workerArgs } from '../kit/worker-fleet.js';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
 import { NUM_LAYERS, range } from './demo-calls.js';
 import { WorkerClient, type AssignRequest } from './worker-client.js';
 
@@ -31,8 +31,10 @@ export async function startWorker(store: DemoStore, ...flags: string[]) {
 }
 
 /** The same experts of every layer. */
-export const assignment = (store: DemoStore, placementVersion: number, expertIds: number[]): AssignRequest => ({
-  placementVersion,
-  storeId: store.storeId,
-  shards: range(0, NUM_LAYERS).map((layerIndex) => ({ layerIndex, expertIds })),
-});
+export function assignment(store: DemoStore, placementVersion: number, expertIds: number[]): AssignRequest {
+  return {
+    placementVersion,
+    storeId: store.storeId,
+    shards: range(0, NUM_LAYERS).map((layerIndex) => ({ layerIndex, expertIds })),
+  };
+}

@@ -16,10 +16,10 @@ import {
   REPOSITORY_DIR,
   typeErrors,
   type Manifest,
-} from '../kit/kubernetes-manifests.js';
-import { runPreStop } from '../kit/pre-stop.js';
-import { renderedPods, type RenderedPod } from '../kit/rendered-pods.js';
-import { tempDir } from '../kit/temp-dir.js';
+} from '@expertmesh/test-kit/kubernetes-manifests';
+import { runPreStop } from '@expertmesh/test-kit/pre-stop';
+import { renderedPods, type RenderedPod } from '@expertmesh/test-kit/rendered-pods';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 const example = (name: string): string[] => ['--values', join(CHART_DIR, 'examples', `${name}.yaml`)];
 

@@ -3,9 +3,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symli
 import { dirname, join, relative } from 'node:path';
 import { loadKernels, whyNoKernels } from '@expertmesh/kernels/kernels';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../kit/describe-kernels.js';
-import { ImageTree, type Place } from '../kit/image-tree.js';
-import { REPOSITORY_DIR } from '../kit/kubernetes-manifests.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { ImageTree, type Place } from '@expertmesh/test-kit/image-tree';
+import { REPOSITORY_DIR } from '@expertmesh/test-kit/kubernetes-manifests';
 
 /** As package-lock.json has it: a workspace is a link, and `dev` is what nothing needs at run time. */
 interface LockedPackage {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { NO_VULKAN } from '../kit/software-vulkan.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { NO_VULKAN } from '@expertmesh/test-kit/software-vulkan';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 interface Report {
   readonly checks: readonly {

@@ -10,10 +10,10 @@ import {
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { adminService } from '@expertmesh/shared/rpc/services';
-import { packDemoStore } from '../kit/demo-store.js';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { startWorkers } from '../kit/worker-fleet.js';
+import { packDemoStore } from '@expertmesh/test-kit/demo-store';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { startWorkers } from '@expertmesh/test-kit/worker-fleet';
 
 const CORRUPT_EXPERT = join('layer-001', 'expert-003');
 /** Between the first repair that is taken back and the next. */

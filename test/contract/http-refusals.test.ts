@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL_ID, type ScriptedApi, startScriptedApi } from '../kit/http-api.js';
+import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
 
 let api: ScriptedApi;
 beforeAll(async () => {
@@ -22,11 +22,11 @@ interface ErrorBody {
 
 const messages = [{ role: 'user', content: 'hi' }];
 
-const refusalOf = async (path: string, body: unknown): Promise<ErrorBody['error'] & { status: number }> => {
+async function refusalOf(path: string, body: unknown): Promise<ErrorBody['error'] & { status: number }> {
   const response = await api.post(path, body);
   const { error } = (await response.json()) as ErrorBody;
   return { status: response.status, ...error };
-};
+}
 
 describe('a chat request is refused, by name,', () => {
   it.each<[object, Partial<ErrorBody['error']>]>([

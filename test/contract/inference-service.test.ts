@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { loadServedModel } from '@expertmesh/coordinator/generation/served-model';
-import { inferenceHandlers } from '@expertmesh/coordinator/inference/inference-service';
+import { inferenceHandlers } from '@expertmesh/coordinator/grpc/inference-service';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { GenerateRequest, type GenerateResponse } from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
 import { afterAll, describe, expect, it } from 'vitest';
-import { EOS_TOKEN, MODEL_ID } from '../kit/http-api.js';
-import { ScriptedEngine } from '../kit/scripted-engine.js';
+import { EOS_TOKEN, MODEL_ID } from '@expertmesh/test-kit/http-api';
+import { ScriptedEngine } from '@expertmesh/test-kit/scripted-engine';
 
 const engine = new ScriptedEngine();
 const model = await loadServedModel(`models/${MODEL_ID}`, { id: MODEL_ID, engine });
@@ -28,11 +28,11 @@ afterAll(async () => {
 const generate = (request: Partial<GenerateRequest>, signal = new AbortController().signal) =>
   client.serverStream(inferenceService.generate, GenerateRequest.fromPartial(request), { deadlineMs: 10_000, signal });
 
-const collect = async (responses: AsyncIterable<GenerateResponse>): Promise<GenerateResponse[]> => {
+async function collect(responses: AsyncIterable<GenerateResponse>): Promise<GenerateResponse[]> {
   const all: GenerateResponse[] = [];
   for await (const response of responses) all.push(response);
   return all;
-};
+}
 
 const text = (value: string): Partial<GenerateRequest> => ({ prompt: { $case: 'text', value } });
 
@@ -128,9 +128,9 @@ describe('InferenceService.Generate', () => {
 });
 
 /** Not compressed, length, message. */
-const grpcFrame = (message: Buffer): Buffer => {
+function grpcFrame(message: Buffer): Buffer {
   const frame = Buffer.alloc(5 + message.length);
   frame.writeUInt32BE(message.length, 1);
   message.copy(frame, 5);
   return frame;
-};
+}

@@ -4,10 +4,10 @@ import { LeaderElection } from '@expertmesh/shared/cluster/leader-election';
 import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
 import { openControlPlane } from '@expertmesh/shared/control-plane/open-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
-import { CuttableProxy } from '../kit/cuttable-proxy.js';
-import { eventually } from '../kit/eventually.js';
-import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
-import { bytes } from '../kit/recording-watch.js';
+import { CuttableProxy } from '@expertmesh/test-kit/cuttable-proxy';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { bytes } from '@expertmesh/test-kit/recording-watch';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 

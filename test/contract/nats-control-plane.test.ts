@@ -6,10 +6,10 @@ import { NatsConnection, type NatsBucket, type NatsChange } from '@expertmesh/sh
 import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-plane';
 import { openControlPlane } from '@expertmesh/shared/control-plane/open-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
-import { CuttableProxy } from '../kit/cuttable-proxy.js';
-import { eventually } from '../kit/eventually.js';
-import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
-import { bytes, RecordingWatch, texts } from '../kit/recording-watch.js';
+import { CuttableProxy } from '@expertmesh/test-kit/cuttable-proxy';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { bytes, RecordingWatch, texts } from '@expertmesh/test-kit/recording-watch';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 /** From the return of the server, or of the way to it: the longest pause between two attempts is 2 s. */

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { tempDir } from '../kit/temp-dir.js';
-import { writeTraceFile } from '../kit/trace-file.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { writeTraceFile } from '@expertmesh/test-kit/trace-file';
 
 /** A trace of the demo model's geometry, in which only the first sixteen experts are ever used. */
 const trace = join(tempDir(), 'routes.trace');

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeProviders } from '@expertmesh/compute/provider/provider-probe';
 import { type DenseRunner, type LayerOutput } from '@expertmesh/coordinator/dense/dense-runner';
 import { OnnxDenseRunner } from '@expertmesh/coordinator/dense/onnx-dense-runner';
-import { type SequenceCache } from '@expertmesh/coordinator/dense/sequence-cache';
+import { type SequenceCache } from '@expertmesh/coordinator/kv/sequence-cache';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { hasSoftwareVulkan, useSoftwareVulkan } from '../kit/software-vulkan.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { hasSoftwareVulkan, useSoftwareVulkan } from '@expertmesh/test-kit/software-vulkan';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 const spec = parseModelSpec(PRESET_CONFIGS.demo);
 const DEMO_CHECKPOINT = join(import.meta.dirname, '../../models/qwen3-moe-demo');

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { stopAll } from '../kit/process.js';
+import { stopAll } from '@expertmesh/test-kit/process';
 import { callOf, floatsOf, NUM_LAYERS, queueManyCalls, range, type Call } from './demo-calls.js';
 import { assignment, DEMO_MODEL_DIR, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 import { ReferenceExperts } from './reference-experts.js';
@@ -99,7 +99,8 @@ describe('a worker whose experts change', () => {
   });
 
   it('counts against its budget what lies in memory twice during a change', async () => {
-    // An expert has 49,152 bytes in each of 4 layers, and a twentieth more for rows in flight: the budget is for 5 of them.
+    // An expert has 49,152 bytes in each of 4 layers, and a twentieth more for rows in flight: the budget is for 5 of
+    // them.
     const { client } = await startWorker(store, '--ep', 'native', '--memory-budget-bytes', '1032200');
     await hold(client, 1, [1, 2, 3]);
     await hold(client, 2, [2, 3, 4, 5]);

@@ -3,7 +3,8 @@ import { credentials, loadPackageDefinition, type ClientDuplexStream, type Servi
 import { loadSync } from '@grpc/proto-loader';
 
 /*
- * A worker as any gRPC program sees it: clients made at run time from proto/, with none of the project's own serializers.
+ * A worker as any gRPC program sees it: clients made at run time from proto/, with none of the project's own
+ * serializers.
  */
 
 const PROTO_DIR = fileURLToPath(new URL('../../proto', import.meta.url));

@@ -4,7 +4,7 @@ import { ForwardPass } from '@expertmesh/coordinator/engine/forward';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { closeStore, loadStore, type LoadedStore } from '../golden/model-under-test.js';
-import { stopAll, type ExpertmeshProcess } from '../kit/process.js';
+import { stopAll, type ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { NUM_LAYERS, range } from './demo-calls.js';
 import { assignment, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 import { type WorkerClient } from './worker-client.js';

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseListening } from '@expertmesh/shared/process/parent-link';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { workerArgs } from '../kit/worker-fleet.js';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
 import { callOf, queueManyCalls, range, sendManyCalls } from './demo-calls.js';
 import { assignment, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 

@@ -5,9 +5,9 @@ import { parseWorkerRecord, type WorkerRecord } from '@expertmesh/shared/cluster
 import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plane';
 import { openControlPlane } from '@expertmesh/shared/control-plane/open-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
-import { eventually } from '../kit/eventually.js';
-import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
-import { stopAll } from '../kit/process.js';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { stopAll } from '@expertmesh/test-kit/process';
 import { packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });

@@ -4,7 +4,7 @@ import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { decodeFp16, encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
-import { pause, type ExpertmeshProcess } from '../kit/process.js';
+import { pause, type ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { callOf, floatsOf, HIDDEN, longCall, NUM_LAYERS, range, sendManyCalls } from './demo-calls.js';
 import { assignment, DEMO_MODEL_DIR, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 import { ReferenceExperts } from './reference-experts.js';

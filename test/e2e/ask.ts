@@ -1,4 +1,4 @@
-import { DEMO_MODEL, type Mesh } from '../kit/mesh.js';
+import { DEMO_MODEL, type Mesh } from '@expertmesh/test-kit/mesh';
 
 export interface Answer {
   readonly content: string;

@@ -1,6 +1,9 @@
-import { loadDemoAnswers, type DemoAnswer } from '../golden/demo-answers.js';
+import { loadDemoAnswers, type DemoAnswer } from '@expertmesh/test-kit/demo-answers';
 
-/** Between the two largest logits, everywhere in the answer: rounding, in whatever order partial sums are added, comes nowhere near it. */
+/**
+ * Between the two largest logits, everywhere in the answer: rounding, in whatever order partial sums are added, comes
+ * nowhere near it.
+ */
 const MIN_GAP = 4;
 
 /** The questions with the longest answers that cannot turn with rounding: one for each stream. */

@@ -4,17 +4,18 @@ import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { checkHealth } from '@expertmesh/shared/rpc/health';
 import OpenAI from 'openai';
 import { afterAll, expect, it } from 'vitest';
-import { renderChart, REPOSITORY_DIR } from '../kit/kubernetes-manifests.js';
-import { describeNats, NatsServerProcess } from '../kit/nats-server.js';
-import { runPreStop } from '../kit/pre-stop.js';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { renderedPods, type RenderedPod } from '../kit/rendered-pods.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { renderChart, REPOSITORY_DIR } from '@expertmesh/test-kit/kubernetes-manifests';
+import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { runPreStop } from '@expertmesh/test-kit/pre-stop';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { renderedPods, type RenderedPod } from '@expertmesh/test-kit/rendered-pods';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 const SETTINGS =
   'worker.pools[0].name=default,worker.pools[0].replicas=3,coordinator.servedModelName=demo,coordinator.kvCacheBytes=64MB';
 
-// What Kubernetes gives to a pod (volumes, names, ports of its own) is replaced by what this machine has; all else is as rendered.
+// What Kubernetes gives to a pod (volumes, names, ports of its own) is replaced by what this machine has; all else is
+// as rendered.
 describeNats('the commands of the rendered chart', () => {
   afterAll(stopAll);
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { descendantsOf, isAlive } from '../kit/child-pids.js';
-import { DEMO_MODEL, Mesh } from '../kit/mesh.js';
-import { stopAll } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { descendantsOf, isAlive } from '@expertmesh/test-kit/child-pids';
+import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
+import { stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { ask } from './ask.js';
 
 const FAILS_WITHIN_MS = 2_000;
@@ -10,11 +10,11 @@ const cacheDir = tempDir();
 
 const startMesh = (): Promise<Mesh> => Mesh.start(['--workers', '2', '--cache-dir', cacheDir]);
 
-const pidOf = (mesh: Mesh, role: 'worker' | 'coordinator'): number => {
+function pidOf(mesh: Mesh, role: 'worker' | 'coordinator'): number {
   const found = descendantsOf(mesh.up.pid).find(({ command }) => command.includes(`main.js ${role}`));
   if (found === undefined) throw new Error(`no ${role} process under expertmesh up`);
   return found.pid;
-};
+}
 
 /** Streams long answers without end tokens, so that they are under way when something is killed. */
 async function streamUntilError(mesh: Mesh, onFirstToken: () => void): Promise<Error> {

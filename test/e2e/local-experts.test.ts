@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { loadDemoAnswers } from '../golden/demo-answers.js';
-import { Mesh } from '../kit/mesh.js';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { startWorkers, type WorkerFleet } from '../kit/worker-fleet.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
+import { Mesh } from '@expertmesh/test-kit/mesh';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { startWorkers, type WorkerFleet } from '@expertmesh/test-kit/worker-fleet';
 import { ask } from './ask.js';
 
 const NUM_QUESTIONS = 20;

@@ -10,18 +10,21 @@ import {
   WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
-import { packDemoStore } from '../kit/demo-store.js';
-import { eventually } from '../kit/eventually.js';
-import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '../kit/nats-cluster.js';
-import { describeNats } from '../kit/nats-server.js';
-import { StreamLoad, streamAnswer } from '../kit/stream-load.js';
+import { packDemoStore } from '@expertmesh/test-kit/demo-store';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '@expertmesh/test-kit/nats-cluster';
+import { describeNats } from '@expertmesh/test-kit/nats-server';
+import { StreamLoad, streamAnswer } from '@expertmesh/test-kit/stream-load';
 import { decidedQuestions } from './demo-questions.js';
 
 const NUM_STREAMS = 16;
 const NUM_REPLICAS = 4 * 128;
 /** Memory of five workers, in shares. */
 const SHARES = { w1: 1, w2: 1, w3: 2, w4: 3, w5: 5 } as const;
-/** A share is so small that the whole model just fits, with what moving needs: an equal split would be too much for w1 and w2. */
+/**
+ * A share is so small that the whole model just fits, with what moving needs: an equal split would be too much for w1
+ * and w2.
+ */
 const EXPERTS_PER_SHARE = 67;
 const SETTLES_WITHIN_MS = 20_000;
 
@@ -49,7 +52,10 @@ describeNats('a cluster of two coordinators and five workers with memory 1:1:2:3
   const c1 = () => cluster.coordinator('c1');
   const c2 = () => cluster.coordinator('c2');
 
-  /** Waits until both coordinators and all workers agree on who holds what, and checks that it is what there is room for. */
+  /**
+   * Waits until both coordinators and all workers agree on who holds what, and checks that it is what there is room
+   * for.
+   */
   async function expectSettledWithinBudgets(): Promise<Map<string, Set<string>>> {
     let placed = new Map<string, Set<string>>();
     await eventually(async () => {

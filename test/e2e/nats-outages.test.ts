@@ -6,12 +6,17 @@ import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-
 import { WorkerAdmission, WorkerCommand, type ClusterView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { adminService, workerService } from '@expertmesh/shared/rpc/services';
-import { packDemoStore } from '../kit/demo-store.js';
-import { eventually } from '../kit/eventually.js';
-import { NatsCluster, replicasByWorker, stopClusters, type ClusterCoordinator } from '../kit/nats-cluster.js';
-import { describeNats } from '../kit/nats-server.js';
-import { pause } from '../kit/process.js';
-import { StreamLoad } from '../kit/stream-load.js';
+import { packDemoStore } from '@expertmesh/test-kit/demo-store';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import {
+  NatsCluster,
+  replicasByWorker,
+  stopClusters,
+  type ClusterCoordinator,
+} from '@expertmesh/test-kit/nats-cluster';
+import { describeNats } from '@expertmesh/test-kit/nats-server';
+import { pause } from '@expertmesh/test-kit/process';
+import { StreamLoad } from '@expertmesh/test-kit/stream-load';
 import { decidedQuestions } from './demo-questions.js';
 
 const NUM_STREAMS = 16;

@@ -6,12 +6,12 @@ import {
   type PlacementView,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
-import { packDemoStore } from '../kit/demo-store.js';
-import { eventually } from '../kit/eventually.js';
-import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '../kit/nats-cluster.js';
-import { describeNats } from '../kit/nats-server.js';
-import { pause } from '../kit/process.js';
-import { StreamLoad, type LoadReport } from '../kit/stream-load.js';
+import { packDemoStore } from '@expertmesh/test-kit/demo-store';
+import { eventually } from '@expertmesh/test-kit/eventually';
+import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '@expertmesh/test-kit/nats-cluster';
+import { describeNats } from '@expertmesh/test-kit/nats-server';
+import { pause } from '@expertmesh/test-kit/process';
+import { StreamLoad, type LoadReport } from '@expertmesh/test-kit/stream-load';
 import { decidedQuestions } from './demo-questions.js';
 
 const NUM_STREAMS = 16;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadDemoAnswers } from '../golden/demo-answers.js';
-import { DEMO_MODEL, Mesh } from '../kit/mesh.js';
-import { pause } from '../kit/process.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
+import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
+import { pause } from '@expertmesh/test-kit/process';
 import { ask, streamTokens } from './ask.js';
 
 const demoAnswers = loadDemoAnswers();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadDemoAnswers } from '../golden/demo-answers.js';
-import { Mesh } from '../kit/mesh.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
+import { Mesh } from '@expertmesh/test-kit/mesh';
 import { ask } from './ask.js';
 
 describe('prompt lookup and micro-batches', () => {

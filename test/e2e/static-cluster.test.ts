@@ -3,9 +3,9 @@ import { credentials, loadPackageDefinition, type Client } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { ExpertmeshProcess, stopAll } from '../kit/process.js';
-import { tempDir } from '../kit/temp-dir.js';
-import { startWorkers, workerArgs, type WorkerFleet } from '../kit/worker-fleet.js';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { startWorkers, workerArgs, type WorkerFleet } from '@expertmesh/test-kit/worker-fleet';
 
 const repositoryDir = join(import.meta.dirname, '../..');
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadDemoAnswers } from '../golden/demo-answers.js';
-import { Mesh } from '../kit/mesh.js';
-import { ExpertmeshProcess } from '../kit/process.js';
-import { hasSoftwareVulkan, NO_VULKAN, useSoftwareVulkan } from '../kit/software-vulkan.js';
-import { tempDir } from '../kit/temp-dir.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
+import { Mesh } from '@expertmesh/test-kit/mesh';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
+import { hasSoftwareVulkan, NO_VULKAN, useSoftwareVulkan } from '@expertmesh/test-kit/software-vulkan';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { ask } from './ask.js';
 
 /** A driver without a GPU is slow; the longest prompt has more rows than attention takes at a time on it. */

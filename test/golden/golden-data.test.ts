@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { moeLayerIndices, parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { describe, expect, it } from 'vitest';
-import { loadDemoAnswers } from './demo-answers.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
 import { loadModelGolden, modelGoldenNames } from './model-golden.js';
 import { loadTextGolden, textGoldenNames } from './text-golden.js';
 

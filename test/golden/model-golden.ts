@@ -15,23 +15,31 @@ export interface ModelGolden {
 }
 
 /**
- * A prompt, prefilled, and the greedy steps after it. With a prompt of P tokens, decode step s (0 to 31) feeds `greedyTokenIds[s]` at
- * position P + s. End tokens do not end the steps.
+ * A prompt, prefilled, and the greedy steps after it. With a prompt of P tokens, decode step s (0 to 31) feeds
+ * `greedyTokenIds[s]` at position P + s. End tokens do not end the steps.
  */
 export interface PromptGolden {
   readonly promptTokenIds: readonly number[];
   /** 33 tokens: the first is chosen by the last logits of the prompt, each other one by the decode step before it. */
   readonly greedyTokenIds: readonly number[];
   readonly numDecodeSteps: number;
-  /** Smallest distance between the logit of the last chosen expert and that of the first one left out, over all positions and layers. */
+  /**
+   * Smallest distance between the logit of the last chosen expert and that of the first one left out, over all
+   * positions and layers.
+   */
   readonly smallestRouterGap: number;
   /** Smallest distance between the two largest logits where a greedy token is chosen. */
   readonly smallestGreedyGap: number;
-  /** Logits, fp32 [vocab], after a position of the prompt; undefined where they are not recorded (the last always is). */
+  /**
+   * Logits, fp32 [vocab], after a position of the prompt; undefined where they are not recorded (the last always is).
+   */
   prefillLogits(position: number): Float32Array | undefined;
   /** Logits, fp32 [vocab], of a decode step. */
   decodeLogits(step: number): Float32Array;
-  /** Expert ids, int32 [topK], by descending weight; the layer is an index into all layers, the position counts prompt and decode steps. */
+  /**
+   * Expert ids, int32 [topK], by descending weight; the layer is an index into all layers, the position counts prompt
+   * and decode steps.
+   */
   experts(layer: number, position: number): Int32Array;
   /** Routing weights, fp32 [topK], as the experts' outputs are multiplied by them, in the order of `experts`. */
   weights(layer: number, position: number): Float32Array;

@@ -18,8 +18,8 @@ import { type BlockSize, type WeightBits } from '@expertmesh/shared/expert-store
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { contiguousPlacement, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
-import { tempDir } from '../kit/temp-dir.js';
-import { type WorkerFleet } from '../kit/worker-fleet.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { type WorkerFleet } from '@expertmesh/test-kit/worker-fleet';
 
 /** Packs a checkpoint into a store that is removed after the tests. */
 export async function packedStore(hfDir: string, bits: WeightBits, blockSize?: BlockSize): Promise<ExpertStore> {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LayerRoutes } from '@expertmesh/coordinator/dense/dense-runner';
 import { type Chunk, type ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
-import { argmax } from '@expertmesh/coordinator/engine/sampler';
+import { argmax } from '@expertmesh/coordinator/sampling/sampler';
 import { loadKernels } from '@expertmesh/kernels/kernels';
-import { hasSoftwareVulkan, useSoftwareVulkan } from '../kit/software-vulkan.js';
-import { startWorkers, type WorkerFleet } from '../kit/worker-fleet.js';
+import { hasSoftwareVulkan, useSoftwareVulkan } from '@expertmesh/test-kit/software-vulkan';
+import { startWorkers, type WorkerFleet } from '@expertmesh/test-kit/worker-fleet';
 import { loadModelGolden, modelGoldenNames, type ModelGolden, type PromptGolden } from './model-golden.js';
 import {
   closeStore,
@@ -122,7 +122,9 @@ const copyOf = ({ expertIds, routingWeights }: LayerRoutes): Omit<Routing, 'laye
 
 const numPositions = (prompt: PromptGolden): number => prompt.promptTokenIds.length + prompt.numDecodeSteps;
 
-/** Prefills in two chunks, so that chunked prefill is judged too, and then decodes. Each step feeds the judge's token. */
+/**
+ * Prefills in two chunks, so that chunked prefill is judged too, and then decodes. Each step feeds the judge's token.
+ */
 async function compare(
   forward: ForwardPass,
   { store, dense }: LoadedStore,

@@ -16,12 +16,12 @@ afterEach(() => {
 });
 
 /** What is printed, and the exit code that commander asks for. */
-const run = async (...argv: string[]): Promise<{ readonly printed: string; readonly exitCode: number | undefined }> => {
+async function run(...argv: string[]): Promise<{ readonly printed: string; readonly exitCode: number | undefined }> {
   const thrown: unknown = await program('1.2.3')
     .parseAsync(argv, { from: 'user' })
     .catch((error: unknown) => error);
   return { printed, exitCode: thrown instanceof CommanderError ? thrown.exitCode : undefined };
-};
+}
 
 describe('the command line', () => {
   it.each([

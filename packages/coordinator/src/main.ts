@@ -10,19 +10,21 @@ import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
-import { AdminApi } from './admin/admin-api.js';
-import { bindAdminService } from './admin/admin-service.js';
+import { AdminApi } from './control/admin/admin-api.js';
+import { bindAdminService } from './grpc/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
 import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
-import { maxTokensWithin } from './dense/kv-cache.js';
+import { maxTokensWithin } from './kv/kv-cache.js';
 import { loadServedModel } from './generation/served-model.js';
-import { inferenceHandlers } from './inference/inference-service.js';
+import { inferenceHandlers } from './grpc/inference-service.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
 import { ReadinessGate } from './serving/readiness-gate.js';
 
-/** The command `expertmesh coordinator`. Resolves after a clean shutdown, rejects when the coordinator had to give up. */
+/**
+ * The command `expertmesh coordinator`. Resolves after a clean shutdown, rejects when the coordinator had to give up.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const config = parseCoordinatorConfig(argv, process.env);
   const logger = createLogger({ name: 'coordinator', level: config.logLevel });
@@ -115,7 +117,9 @@ function recordRoutes(
   return traceChunks(traceHeaderOf(spec, storeId), recorded);
 }
 
-/** @throws ExpertmeshError `invalid_argument` when --max-model-len asks for more than the model or the KV cache allow. */
+/**
+ * @throws ExpertmeshError `invalid_argument` when --max-model-len asks for more than the model or the KV cache allow.
+ */
 function chooseMaxModelLen({ maxModelLen, kvCacheBytes }: CoordinatorConfig, { spec }: ExpertStore): number {
   const fits = maxTokensWithin(spec, kvCacheBytes);
   const possible = Math.min(spec.maxPositionEmbeddings, fits);

@@ -6,10 +6,10 @@ import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation'
 import { parseModelSpec, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { randomFloats, writeDummyBlob } from '../../../test/kit/dummy-blobs.js';
-import { OnnxDenseLayer, type OnnxDenseOutputs } from '../../../test/kit/onnx-dense-layer.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
+import { OnnxDenseLayer, type OnnxDenseOutputs } from '@expertmesh/test-kit/onnx-dense-layer';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { DenseLayer, type DenseCall, type SequenceRows, type StoredDenseLayer } from './dense-layer.js';
 import { type KernelIsa } from './kernel-isa.js';
 import { loadKernels, whyNoKernels } from './kernels.js';

@@ -7,10 +7,10 @@ import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildExpertShardGraph } from '@expertmesh/shared/onnx/expert-graph';
 import { createOnnxSession } from '@expertmesh/shared/onnx/session';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { randomFloats, randomNumbers, writeDummyBlob } from '../../../test/kit/dummy-blobs.js';
-import { plainMatrix, plainProduct, roundedActivations } from '../../../test/kit/reference-linear.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { randomFloats, randomNumbers, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
+import { plainMatrix, plainProduct, roundedActivations } from '@expertmesh/test-kit/reference-linear';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { ExpertLayer, type ExpertCall } from './expert-layer.js';
 import { loadKernels, whyNoKernels, type Kernels } from './kernels.js';
 

@@ -5,9 +5,9 @@ import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildHeadGraph } from '@expertmesh/shared/onnx/dense-graph';
 import { createOnnxSession } from '@expertmesh/shared/onnx/session';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { randomFloats, writeDummyBlob } from '../../../test/kit/dummy-blobs.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { Head } from './head.js';
 import { loadKernels, whyNoKernels } from './kernels.js';
 

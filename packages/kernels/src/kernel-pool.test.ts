@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { loadKernels, whyNoKernels, type Kernels } from './kernels.js';
 import { Linear } from './linear.js';
 

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { type BlobLayout } from '@expertmesh/shared/expert-store/blob-layout';
 import { BLOCK_SIZES, type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 import { describe, expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { randomFloats, writeDummyBlob } from '../../../test/kit/dummy-blobs.js';
-import { plainMatrix, plainProduct, roundedActivations, type PlainMatrix } from '../../../test/kit/reference-linear.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
+import { plainMatrix, plainProduct, roundedActivations, type PlainMatrix } from '@expertmesh/test-kit/reference-linear';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { loadKernels, type Kernels, whyNoKernels } from './kernels.js';
 import { Linear } from './linear.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../../test/kit/describe-kernels.js';
-import { tempDir } from '../../../test/kit/temp-dir.js';
+import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { loadKernels, whyNoKernels } from './kernels.js';
 
 const SIZE_KIB = 1024;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { buildKernelDriver, isInstalled } from '../../../test/kit/kernel-driver.js';
+import { buildKernelDriver, isInstalled } from '@expertmesh/test-kit/kernel-driver';
 
 const run = promisify(execFile);
 const BUILD_TIMEOUT_MS = 300_000;

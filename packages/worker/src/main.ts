@@ -12,12 +12,12 @@ import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { startServer } from '@expertmesh/shared/rpc/server';
 import { chooseCompute } from './choose-compute.js';
-import { ComputeClient } from './compute-client.js';
-import { type ComputeThreadOptions } from './compute-messages.js';
-import { OwnCapacity } from './own-capacity.js';
-import { WorkerControl } from './worker-control.js';
-import { WorkerCounters } from './worker-counters.js';
-import { createWorkerService } from './worker-service.js';
+import { ComputeClient } from './calls/compute-client.js';
+import { type ComputeThreadOptions } from './calls/compute-messages.js';
+import { OwnCapacity } from './shards/own-capacity.js';
+import { WorkerControl } from './control/worker-control.js';
+import { WorkerCounters } from './calls/worker-counters.js';
+import { createWorkerService } from './control/worker-service.js';
 
 /** How long failed calls and ended streams may take to reach their peers, after the time to drain is over. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -71,7 +71,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   });
   if (config.natsUrl !== undefined) {
     // Only where it is needed: the client of NATS takes its share of a worker's memory.
-    const { registerWorker } = await import('./registration.js');
+    const { registerWorker } = await import('./control/registration.js');
     const natsUrl = config.natsUrl;
     lifecycle.onShutdown(
       'registration',
@@ -119,7 +119,10 @@ async function measureInto(
   }
 }
 
-/** Finishes the queued calls until `deadline`, ends the streams and frees the port; gives up on a thread that does not answer. */
+/**
+ * Finishes the queued calls until `deadline`, ends the streams and frees the port; gives up on a thread that does not
+ * answer.
+ */
 async function drainAndClose(control: WorkerControl, compute: ComputeClient, deadline: AbortSignal): Promise<void> {
   const closed = control.drain(deadline).then(() => compute.close());
   await Promise.race([closed, lateness(deadline)]);

@@ -1,5 +1,5 @@
 import { type ClusterView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { pause } from '../../kit/process.js';
+import { pause } from '@expertmesh/test-kit/process';
 import { type DemoCluster } from './demo-cluster.js';
 
 /** A window of the load monitor that lies wholly within one phase and one placement. */

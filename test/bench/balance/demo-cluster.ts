@@ -9,9 +9,9 @@ import {
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { toPlacement } from 'expertmesh/admin/placement-loads';
 import { readEventStream } from 'expertmesh/chat/event-stream-reader';
-import { ExpertmeshProcess } from '../../kit/process.js';
-import { tempDir } from '../../kit/temp-dir.js';
-import { startWorkers } from '../../kit/worker-fleet.js';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { startWorkers } from '@expertmesh/test-kit/worker-fleet';
 
 /** Worker processes of one thread each and a coordinator over them, as its API shows them. */
 export class DemoCluster {

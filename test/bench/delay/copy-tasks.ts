@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { BENCH_MODEL } from '../harness/complete-together.js';
 
-/** Questions whose answers stand in the context already, whole or but for some words or places: what prompt lookup is for. */
+/**
+ * Questions whose answers stand in the context already, whole or but for some words or places: what prompt lookup is
+ * for.
+ */
 export const COPY_TASKS: readonly BenchTask[] = [
   { before: 'Tell me a short story about a dog.', question: 'Tell me a short story about a dog.' },
   { before: 'Write a story about Mia and a red ball.', question: 'Write a story about Leo and a red ball.' },

@@ -1,8 +1,8 @@
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { CompletionClient } from 'expertmesh/bench/completion-client';
-import { DelayProxy } from '../../kit/delay-proxy.js';
-import { NetworkNamespaces, type NetworkNamespace } from '../../kit/network-namespace.js';
-import { ExpertmeshProcess } from '../../kit/process.js';
+import { DelayProxy } from '@expertmesh/test-kit/delay-proxy';
+import { NetworkNamespaces, type NetworkNamespace } from '@expertmesh/test-kit/network-namespace';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { BENCH_MODEL } from '../harness/complete-together.js';
 
 const LOOPBACK: NetworkNamespace = { address: '127.0.0.1', prefix: [] };
@@ -12,14 +12,18 @@ const READY_TIMEOUT_MS = 600_000;
 export interface DelayedClusterOptions {
   readonly store: ExpertStore;
   readonly numWorkers: number;
-  /** Flags of each coordinator, by a name of the caller's. All of them use the same workers, and none disturbs another while idle. */
+  /**
+   * Flags of each coordinator, by a name of the caller's. All of them use the same workers, and none disturbs another
+   * while idle.
+   */
   readonly coordinators: Readonly<Record<string, readonly string[]>>;
   readonly say: (line: string) => void;
 }
 
 /**
- * Coordinators and workers as on boxes of their own: in network namespaces behind links of 1 Gbit/s, or on loopback where namespaces
- * are not allowed, and with a delay on every way between coordinators and workers. Each process computes with one thread.
+ * Coordinators and workers as on boxes of their own: in network namespaces behind links of 1 Gbit/s, or on loopback
+ * where namespaces are not allowed, and with a delay on every way between coordinators and workers. Each process
+ * computes with one thread.
  */
 export class DelayedCluster {
   readonly #processes: readonly ExpertmeshProcess[];
@@ -47,8 +51,8 @@ export class DelayedCluster {
       startWorker(store, workerBoxes[index] ?? LOOPBACK),
     );
     const ports = await Promise.all(workers.map((worker) => worker.listening('worker')));
-    // A worker says no more than its data port, which is then expected at the host of its control port. So the proxy has, for each
-    // worker, an address of its own that listens on the same two ports.
+    // A worker says no more than its data port, which is then expected at the host of its control port. So the proxy
+    // has, for each worker, an address of its own that listens on the same two ports.
     const routes = ports.flatMap(({ dataPort, controlPort }, index) =>
       [dataPort, controlPort].map((port) => ({
         from: { host: proxyHost(index), port },

@@ -26,7 +26,9 @@ export interface BenchStore {
   readonly bytes: StoreBytes;
 }
 
-export const benchStore = (store: ExpertStore): BenchStore => ({ store, bytes: storeBytes(store) });
+export function benchStore(store: ExpertStore): BenchStore {
+  return { store, bytes: storeBytes(store) };
+}
 
 export const BATCH_SIZES = [1, 4, 16] as const;
 export type BatchSize = (typeof BATCH_SIZES)[number];

@@ -4,18 +4,21 @@ import { runLoad, type RequestRecord } from 'expertmesh/bench/run-load';
 /** The name under which every measured model is served. */
 export const BENCH_MODEL = 'bench';
 
-export const greedy = (promptTokenIds: readonly number[], numTokens: number): CompletionRequest => ({
-  model: BENCH_MODEL,
-  promptTokenIds,
-  numTokens,
-  seed: 0,
-  temperature: 0,
-});
+export function greedy(promptTokenIds: readonly number[], numTokens: number): CompletionRequest {
+  return {
+    model: BENCH_MODEL,
+    promptTokenIds,
+    numTokens,
+    seed: 0,
+    temperature: 0,
+  };
+}
 
 /**
  * Sends all prompts at the same time, greedily, for exactly `numTokens` tokens each.
  *
- * @returns For each prompt, when each token came, in milliseconds since the start; tokens that came together have the same time.
+ * @returns For each prompt, when each token came, in milliseconds since the start; tokens that came together have the
+ * same time.
  * @throws Error with the server's words where a request failed.
  */
 export async function completeTogether(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { STORE_FORMAT_VERSION } from '@expertmesh/shared/expert-store/manifest';
 import { type SynthPreset } from '@expertmesh/shared/expert-store/synth/presets';
-import { ExpertmeshProcess } from '../../kit/process.js';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { readWhole } from '../limits/machine-limits.js';
 
 export interface Geometry {

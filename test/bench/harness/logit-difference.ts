@@ -1,8 +1,8 @@
-import { KvCache } from '@expertmesh/coordinator/dense/kv-cache';
+import { KvCache } from '@expertmesh/coordinator/kv/kv-cache';
 import { type ForwardPass } from '@expertmesh/coordinator/engine/forward';
-import { argmax } from '@expertmesh/coordinator/engine/sampler';
+import { argmax } from '@expertmesh/coordinator/sampling/sampler';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { loadDemoAnswers } from '../../golden/demo-answers.js';
+import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
 
 /** The recorded answers of transformers to the demo model's prompts, prompt and answer as one text. */
 const texts = loadDemoAnswers().map(({ promptTokenIds, answerTokenIds }) => ({
@@ -60,5 +60,6 @@ function logSoftmax(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (logit) => logit - max - logSum);
 }
 
-export const describeDifference = ({ top1Agreement, meanKl }: LogitDifference): string =>
-  `same most likely token ${(100 * top1Agreement).toFixed(2)} %, mean KL ${meanKl.toExponential(2)} nats`;
+export function describeDifference({ top1Agreement, meanKl }: LogitDifference): string {
+  return `same most likely token ${(100 * top1Agreement).toFixed(2)} %, mean KL ${meanKl.toExponential(2)} nats`;
+}

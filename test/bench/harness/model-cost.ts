@@ -5,7 +5,9 @@ import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 /** Packed bytes of a store's parts. */
 export interface StoreBytes {
   readonly total: number;
-  /** Everything that every step reads: projections, norms, routers and head. Of the embedding a step reads a few rows. */
+  /**
+   * Everything that every step reads: projections, norms, routers and head. Of the embedding a step reads a few rows.
+   */
   readonly dense: number;
   readonly experts: number;
 }

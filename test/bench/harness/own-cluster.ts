@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { CompletionClient } from 'expertmesh/bench/completion-client';
-import { descendantsOf } from '../../kit/child-pids.js';
-import { pause } from '../../kit/process.js';
-import { Mesh } from '../../kit/mesh.js';
+import { descendantsOf } from '@expertmesh/test-kit/child-pids';
+import { pause } from '@expertmesh/test-kit/process';
+import { Mesh } from '@expertmesh/test-kit/mesh';
 import { readBenchStats, type BenchStats } from './bench-stats.js';
 import { BENCH_MODEL, completeTogether } from './complete-together.js';
 import { type Subject } from './subject.js';

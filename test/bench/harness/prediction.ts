@@ -45,9 +45,10 @@ const FP16_BYTES = 2;
  *
  *     step = layers x (dense + compute x busiest + overhead + round trip + bytes / rate) + head
  *
- * where `busiest` is the share of the batch's distinct experts that the busiest worker has to read (routing at random, experts
- * spread evenly), and `bytes` what the coordinator's port carries both ways with fp16 rows: batch x distinct workers x hidden x 2
- * bytes in each direction, one after the other. Micro-batches, which overlap the terms, are left out.
+ * where `busiest` is the share of the batch's distinct experts that the busiest worker has to read (routing at random,
+ * experts spread evenly), and `bytes` what the coordinator's port carries both ways with fp16 rows: batch x distinct
+ * workers x hidden x 2 bytes in each direction, one after the other. Micro-batches, which overlap the terms, are left
+ * out.
  */
 export function predictDecode(
   model: PredictedModel,
@@ -71,7 +72,9 @@ export function predictDecode(
   };
 }
 
-/** How tokens that choose their experts at random spread over workers with equal shares of them: means of many draws. */
+/**
+ * How tokens that choose their experts at random spread over workers with equal shares of them: means of many draws.
+ */
 export function spread(
   { numExperts, topK }: PredictedModel,
   numWorkers: number,

@@ -28,8 +28,8 @@ export class Samples {
   }
 
   /**
-   * The ratio of two measures, round by round: what slows the machine down for a while is in both. Undefined unless some round
-   * has both.
+   * The ratio of two measures, round by round: what slows the machine down for a while is in both. Undefined unless
+   * some round has both.
    */
   ratio(name: string, over: string): Summary | undefined {
     const rounds = [...(this.#values.get(name) ?? [])];

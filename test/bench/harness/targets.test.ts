@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { Samples } from './samples.js';
 import { evaluateTargets, TARGETS } from './targets.js';
 
-const evaluate = (values: Readonly<Record<string, number>>, reasons: readonly (readonly [string, string])[] = []) => {
+function evaluate(values: Readonly<Record<string, number>>, reasons: readonly (readonly [string, string])[] = []) {
   const samples = new Samples();
   for (const [name, value] of Object.entries(values)) samples.add(name, 0, value);
   const results = evaluateTargets(samples, new Map(reasons));
   return (id: number) => results.find((result) => result.id === id);
-};
+}
 
 describe('evaluateTargets', () => {
   it('has the twelve targets, each once', () => {

@@ -19,7 +19,10 @@ export interface TargetResult {
   readonly id: number;
   readonly title: string;
   readonly better: 'higher' | 'lower';
-  /** Of the part that misses its target most, or of the first if none does; null, with a reason, where a part was not measured. */
+  /**
+   * Of the part that misses its target most, or of the first if none does; null, with a reason, where a part was not
+   * measured.
+   */
   readonly measured: number | null;
   readonly target: number;
   readonly met: boolean | null;

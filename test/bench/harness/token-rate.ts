@@ -1,6 +1,6 @@
 /**
- * Tokens a second of sequences that decode together: what arrives while all of them have begun and none has ended, so neither
- * prompts nor a smaller batch at the end are in it.
+ * Tokens a second of sequences that decode together: what arrives while all of them have begun and none has ended, so
+ * neither prompts nor a smaller batch at the end are in it.
  *
  * @param arrivals For each sequence, when each of its tokens came, ascending, in milliseconds.
  * @throws Error where the sequences did not overlap.

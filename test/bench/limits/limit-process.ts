@@ -1,4 +1,7 @@
-/** A process to measure the machine with: reads memory when told to, or sends back what it gets. Forked by machine-limits.ts. */
+/**
+ * A process to measure the machine with: reads memory when told to, or sends back what it gets. Forked by
+ * machine-limits.ts.
+ */
 import { createServer, type AddressInfo } from 'node:net';
 import { READ_BYTES, type LimitAnswer, type LimitRole } from './limit-messages.js';
 import { readKernel } from './read-kernel.js';

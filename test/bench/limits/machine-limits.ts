@@ -6,7 +6,7 @@ import { loadKernels } from '@expertmesh/kernels/kernels';
 import { GraphBuilder } from '@expertmesh/shared/onnx/graph-builder';
 import { createOnnxSession } from '@expertmesh/shared/onnx/session';
 import { quantile } from 'expertmesh/bench/quantiles';
-import { forkTypescript } from '../../kit/fork-typescript.js';
+import { forkTypescript } from '@expertmesh/test-kit/fork-typescript';
 import { READ_BYTES, type LimitAnswer, type LimitRole } from './limit-messages.js';
 
 const NUM_ROUND_TRIPS = 500;
@@ -36,7 +36,10 @@ export class MachineLimits {
     return new MachineLimits(readers, echo, echoReady.port);
   }
 
-  /** Bytes a second that this many threads read from memory together: the best of WebAssembly and, where they are built, our kernels. */
+  /**
+   * Bytes a second that this many threads read from memory together: the best of WebAssembly and, where they are built,
+   * our kernels.
+   */
   async readBytesPerSecond(numThreads: number): Promise<number> {
     const readers = this.#readers.slice(0, numThreads);
     const answers = readers.map(answerOf);
@@ -81,7 +84,9 @@ async function nativeReadBytesPerSecond(numThreads: number): Promise<number> {
   }
 }
 
-/** Bytes a second at which one thread copies a file out of the page cache: it is read twice, and the second time counts. */
+/**
+ * Bytes a second at which one thread copies a file out of the page cache: it is read twice, and the second time counts.
+ */
 export function fileCopyBytesPerSecond(file: string): number {
   readWhole(file);
   const startMs = performance.now();

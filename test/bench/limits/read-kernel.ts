@@ -17,13 +17,16 @@ const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
 /** Memory, and a function that reads it. */
 export interface ReadKernel {
   readonly memory: Uint8Array;
-  /** Reads the first `sizeBytes`, a multiple of 128. @returns the exclusive or of every fourth 32-bit word, from the first on. */
+  /**
+   * Reads the first `sizeBytes`, a multiple of 128. @returns the exclusive or of every fourth 32-bit word, from the
+   * first on.
+   */
   readonly read: (sizeBytes: number) => number;
 }
 
 /**
- * Memory of the given size, all of it touched, that is read from end to end with 16-byte loads. It is WebAssembly, as a loop in
- * JavaScript is slower than the memory; it needs no compiler and is the same on every machine.
+ * Memory of the given size, all of it touched, that is read from end to end with 16-byte loads. It is WebAssembly, as a
+ * loop in JavaScript is slower than the memory; it needs no compiler and is the same on every machine.
  */
 export function readKernel(sizeBytes: number): ReadKernel {
   const numPages = Math.ceil(sizeBytes / PAGE_BYTES);

@@ -29,8 +29,9 @@ export async function measureDecode(
 }
 
 /**
- * Mean milliseconds of each stage of a layer, and of all of them that are neither dense nor compute. Compute is the time in which at least
- * one worker computes, as dispatch-times.ts has it: workers that follow each other on too few cores count one after another.
+ * Mean milliseconds of each stage of a layer, and of all of them that are neither dense nor compute. Compute is the
+ * time in which at least one worker computes, as dispatch-times.ts has it: workers that follow each other on too few
+ * cores count one after another.
  */
 function addLayerTimes(
   samples: BenchContext['samples'],

@@ -1,7 +1,10 @@
 import { type BenchContext, type BenchStore } from '../harness/bench-context.js';
 import { type OwnCluster } from '../harness/own-cluster.js';
 
-/** Resident memory of a cluster's processes, after use: bytes of the largest worker, of its experts, and of the coordinator. */
+/**
+ * Resident memory of a cluster's processes, after use: bytes of the largest worker, of its experts, and of the
+ * coordinator.
+ */
 export function measureMemory(
   { samples, reasons }: BenchContext,
   cluster: OwnCluster,

@@ -7,8 +7,8 @@ const FP16_BYTES = 2;
 const BOTH_WAYS = 2;
 
 /**
- * Bytes of a token and layer on the wire with fp16 rows, against the rows alone. One sequence with a prompt of one token sends one
- * row with every call, so the calls of a layer are the distinct workers that the token needs.
+ * Bytes of a token and layer on the wire with fp16 rows, against the rows alone. One sequence with a prompt of one
+ * token sends one row with every call, so the calls of a layer are the distinct workers that the token needs.
  */
 export async function measureWire(
   { samples, reasons }: BenchContext,

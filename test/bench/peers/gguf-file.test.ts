@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
 import { describe, expect, it } from 'vitest';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { ggufHeader, sizeOfTensor, writeGguf, type GgufTensor } from './gguf-file.js';
 import { qwen3MoeTensors, writeQwen3MoeGguf } from './qwen3-moe-gguf.js';
 

@@ -47,8 +47,8 @@ export function ggufHeader(metadata: Readonly<Record<string, GgufValue>>, tensor
 }
 
 /**
- * Writes a GGUF file. `dataOf` gives the bytes of a tensor in pieces, in order; the file appears under its name only when it
- * is complete.
+ * Writes a GGUF file. `dataOf` gives the bytes of a tensor in pieces, in order; the file appears under its name only
+ * when it is complete.
  */
 export function writeGguf(
   file: string,

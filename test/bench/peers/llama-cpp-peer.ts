@@ -1,6 +1,6 @@
 import { type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { forkTypescript } from '../../kit/fork-typescript.js';
+import { forkTypescript } from '@expertmesh/test-kit/fork-typescript';
 
 export interface LlamaCppOrder {
   /** Token ids; all prompts are computed together. */

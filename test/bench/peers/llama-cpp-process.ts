@@ -1,10 +1,12 @@
 /**
- * llama.cpp in a process of its own, through node-llama-cpp. Forked by llama-cpp-peer.ts; answers one order at a time over
- * IPC.
+ * llama.cpp in a process of its own, through node-llama-cpp. Forked by llama-cpp-peer.ts; answers one order at a time
+ * over IPC.
  */
 import { type LlamaCppAnswer, type LlamaCppOptions, type LlamaCppOrder } from './llama-cpp-peer.js';
 
-/** As much of node-llama-cpp as is used here. It is not a dependency of the workspace, so its own types may be absent. */
+/**
+ * As much of node-llama-cpp as is used here. It is not a dependency of the workspace, so its own types may be absent.
+ */
 interface LlamaModule {
   readonly getLlama: (options: object) => Promise<{ loadModel(options: object): Promise<LlamaModel> }>;
 }

@@ -16,7 +16,10 @@ const NORMAL_TOKEN = 1;
 const CONTROL_TOKEN = 3;
 const NUM_SPECIAL_TOKENS = 3;
 
-/** Writes a GGUF file of a preset's geometry with Q4_0 dummy weights, in the form in which llama.cpp loads Qwen3-MoE models. */
+/**
+ * Writes a GGUF file of a preset's geometry with Q4_0 dummy weights, in the form in which llama.cpp loads Qwen3-MoE
+ * models.
+ */
 export function writeQwen3MoeGguf(file: string, preset: SynthPreset, numLayers: number): void {
   const spec = parseModelSpec({ ...PRESET_CONFIGS[preset], num_hidden_layers: numLayers });
   const random = seededRandom(1);

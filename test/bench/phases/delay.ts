@@ -16,7 +16,10 @@ const NUM_TOKENS = 24;
 const NUM_TOKENS_QUICK = 12;
 const COMMON_FLAGS = ['--kv-cache-bytes', '512MiB', '--max-model-len', '1024'];
 
-/** What overlap and prompt lookup gain where the wire between coordinator and worker has a delay. One worker, one thread on each side. */
+/**
+ * What overlap and prompt lookup gain where the wire between coordinator and worker has a delay. One worker, one thread
+ * on each side.
+ */
 export async function runDelayPhase(context: BenchContext, store: BenchStore): Promise<void> {
   if (!context.options.measures.has('delay')) return;
   const { reasons } = context;

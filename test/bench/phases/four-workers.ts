@@ -12,7 +12,10 @@ const MEASURES: readonly MeasureName[] = ['workers', 'wire', 'layers', 'memory']
 const MAX_MODEL_LEN = 1024;
 const WARM_UP_TOKENS = 256;
 
-/** Four worker processes and one, in turns: what splitting costs where it gains nothing. Rows travel as fp16 between the four. */
+/**
+ * Four worker processes and one, in turns: what splitting costs where it gains nothing. Rows travel as fp16 between the
+ * four.
+ */
 export async function runFourWorkersPhase(context: BenchContext, store: BenchStore): Promise<void> {
   const { options } = context;
   if (!MEASURES.some((name) => options.measures.has(name))) return;

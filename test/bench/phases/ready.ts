@@ -1,6 +1,6 @@
 import { type BenchContext, type BenchStore } from '../harness/bench-context.js';
 import { readIntoPageCache } from '../harness/dummy-store.js';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { OwnCluster } from '../harness/own-cluster.js';
 import { commonFlags } from './own-flags.js';
 import { runRounds } from './rounds.js';
@@ -10,8 +10,8 @@ const PHASE_INDEX = 3;
 const MAX_MODEL_LEN = 1024;
 
 /**
- * How long `expertmesh up` takes until it is ready, with the weights in the page cache: at its first start, which hashes every blob, and at
- * the next one, which knows that they are as they were.
+ * How long `expertmesh up` takes until it is ready, with the weights in the page cache: at its first start, which
+ * hashes every blob, and at the next one, which knows that they are as they were.
  */
 export async function runReadyPhase(context: BenchContext, { store, bytes }: BenchStore): Promise<void> {
   const { options, samples } = context;

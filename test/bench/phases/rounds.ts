@@ -12,8 +12,8 @@ export interface Step {
 }
 
 /**
- * Runs all steps in every round. What comes first stays first, as the limits of the machine belong before everything else; the others are
- * run forwards and backwards in turns, so that none always has the same one before it.
+ * Runs all steps in every round. What comes first stays first, as the limits of the machine belong before everything
+ * else; the others are run forwards and backwards in turns, so that none always has the same one before it.
  */
 export async function runRounds(
   { options, say }: BenchContext,
@@ -33,4 +33,6 @@ export async function runRounds(
   }
 }
 
-export const sequences = (count: number): string => (count === 1 ? '1 sequence' : `${String(count)} sequences`);
+export function sequences(count: number): string {
+  return count === 1 ? '1 sequence' : `${String(count)} sequences`;
+}

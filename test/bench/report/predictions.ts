@@ -8,7 +8,9 @@ const NUM_BOXES = [4, 8, 16] as const;
 /** 10 Gbit/s, and a round trip through a switch. */
 const NETWORK: Network = { roundTripMs: 0.1, bytesPerSecond: 1.25e9 };
 
-/** The whole 235B model over several boxes like this one, from the two layers that were measured; empty without them. */
+/**
+ * The whole 235B model over several boxes like this one, from the two layers that were measured; empty without them.
+ */
 export function predictWholeModel(samples: Samples, spec: ModelSpec): Prediction[] {
   const { numExperts, topK, hiddenSize } = spec;
   const model = { numLayers: WHOLE_MODEL_LAYERS, numExperts, topK, hiddenSize };

@@ -6,7 +6,10 @@ import { FIGURE_SECTIONS, type FigureRow } from './figure-rows.js';
 const FIGURE_HEADINGS = ['', '', 'median', 'least', 'most', 'llama.cpp', 'ratio', 'of the limit'];
 const TARGET_HEADINGS = ['#', 'target', 'measured', 'asked', 'met'];
 
-/** The whole report for people: every figure that was measured with its spread, beside the peer and the limit, then the targets. */
+/**
+ * The whole report for people: every figure that was measured with its spread, beside the peer and the limit, then the
+ * targets.
+ */
 export function textReport(samples: Samples, targets: readonly TargetResult[]): string {
   const sections = FIGURE_SECTIONS.flatMap(({ title, rows }) => {
     const cells = rows.flatMap((row) => figureCells(row, samples));

@@ -6,7 +6,7 @@ import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { parseManifest, serialiseManifest, type Manifest } from '@expertmesh/shared/expert-store/manifest';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
 import { verifyBlobs } from './verify-blobs.js';
 

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { packCheckpoint, type PackOptions } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
-import { type FileTensorWithBytes } from '../../kit/safetensors-files.js';
-import { tempDir } from '../../kit/temp-dir.js';
+import { type FileTensorWithBytes } from '@expertmesh/test-kit/safetensors-files';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { TINY_CONFIG, tinyTensors, writeShardedCheckpoint, writeTinyCheckpoint } from './tiny-checkpoint.js';
 
 const O_PROJ = 'model.layers.1.self_attn.o_proj.weight';
@@ -187,7 +187,8 @@ describe('a full disk', () => {
     expect(neededBytes).toBeGreaterThan(0.9 * Number(stored.toString().split('\t')[0]) - 100_000);
   });
 
-  // A small disk needs a mount, which a user namespace allows in most places; where it does not, the test above remains.
+  // A small disk needs a mount, which a user namespace allows in most places; where it does not, the test above
+  // remains.
   it.runIf(canMount())(
     'that fills up on the way keeps what is finished, and packing goes on when there is room',
     () => {

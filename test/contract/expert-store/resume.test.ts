@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint, type PackOptions } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type WrittenStore } from '@expertmesh/shared/expert-store/writing/write-store';
-import { ExpertmeshProcess, stopAll } from '../../kit/process.js';
-import { tempDir } from '../../kit/temp-dir.js';
+import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
 import { verifyBlobs } from './verify-blobs.js';
 

@@ -6,7 +6,7 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { planPack } from '@expertmesh/shared/expert-store/pack/plan';
 import { WEIGHT_BITS, type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { TINY_CONFIG, tinyTensors, writeShardedCheckpoint, writeTinyCheckpoint } from './tiny-checkpoint.js';
 import { concatenate, readSource, readStoredPart } from './weights.js';
 import { verifyBlobs } from './verify-blobs.js';

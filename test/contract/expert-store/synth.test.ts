@@ -7,8 +7,8 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
 import { storeBlobs } from '@expertmesh/shared/expert-store/store-blobs';
 import { synthStore } from '@expertmesh/shared/expert-store/synth/synth-store';
-import { ExpertmeshProcess } from '../../kit/process.js';
-import { tempDir } from '../../kit/temp-dir.js';
+import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { readStoredPart } from './weights.js';
 import { verifyBlobs } from './verify-blobs.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { encodeBf16, encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
 import { planPack } from '@expertmesh/shared/expert-store/pack/plan';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { writeSafetensors, type FileTensorWithBytes } from '../../kit/safetensors-files.js';
+import { writeSafetensors, type FileTensorWithBytes } from '@expertmesh/test-kit/safetensors-files';
 
 export const TINY_CONFIG = {
   architectures: ['Qwen3MoeForCausalLM'],

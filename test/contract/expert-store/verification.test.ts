@@ -6,7 +6,7 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { stampOf } from '@expertmesh/shared/expert-store/verification/file-stamp';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
 import { verifyBlobs } from './verify-blobs.js';
 

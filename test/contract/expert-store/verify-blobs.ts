@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { BlobVerification, type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
-import { tempDir } from '../../kit/temp-dir.js';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 /** Verifies blobs, all where none are named; without memory of earlier times where no cache directory is given. */
 export async function verifyBlobs(

@@ -6,8 +6,9 @@ import { EXIT_FAILED } from '@expertmesh/shared/process/exit-code';
 import { AdminClient } from './admin-client.js';
 
 /** A command that speaks with a coordinator, which --coordinator names. */
-export const adminCommand = (name: string, description: string): Command =>
-  addOptions(new Command(name).description(description), ADMIN_OPTIONS);
+export function adminCommand(name: string, description: string): Command {
+  return addOptions(new Command(name).description(description), ADMIN_OPTIONS);
+}
 
 export const jsonFlag = ['--json', 'Print JSON.'] as const;
 
@@ -15,8 +16,8 @@ export const jsonFlag = ['--json', 'Print JSON.'] as const;
 type Ending = 'by itself' | 'by Ctrl-C';
 
 /**
- * Runs a command with a connection to its coordinator. Ctrl-C and SIGTERM end its calls in an orderly way, and a second one the process; the
- * exit code is then 1, or 0 where the command has no other end.
+ * Runs a command with a connection to its coordinator. Ctrl-C and SIGTERM end its calls in an orderly way, and a second
+ * one the process; the exit code is then 1, or 0 where the command has no other end.
  */
 export async function withCoordinator(
   command: Command,

@@ -6,11 +6,13 @@ export interface YesFlags {
   readonly yes?: true;
 }
 
-export const yesFlag = (): Option => new Option('--yes', 'Do not ask.');
+export function yesFlag(): Option {
+  return new Option('--yes', 'Do not ask.');
+}
 
 /**
- * Whether the operator wants what was shown: asks, unless --yes was given. After a no, the exit code is 1. Where nobody can be asked, that is wrong
- * usage.
+ * Whether the operator wants what was shown: asks, unless --yes was given. After a no, the exit code is 1. Where nobody
+ * can be asked, that is wrong usage.
  */
 export async function askFirst(
   command: Command,

@@ -2,9 +2,12 @@ import { type BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { milliseconds, ratio } from '../terminal/figures.js';
 import { tableLines } from '../terminal/text-table.js';
 
-export const balanceText = (balance: BalanceView): string =>
-  `balancedness ${ratio(balance.meanBalancedness)} mean, ${ratio(balance.worstBalancedness)} worst (layer ${String(balance.worstLayerIndex)}); ` +
-  `${balance.workersPerToken.toFixed(2)} workers a token`;
+export function balanceText(balance: BalanceView): string {
+  return (
+    `balancedness ${ratio(balance.meanBalancedness)} mean, ${ratio(balance.worstBalancedness)} worst (layer ${String(balance.worstLayerIndex)}); ` +
+    `${balance.workersPerToken.toFixed(2)} workers a token`
+  );
+}
 
 /** What changes between two placements, figure by figure. */
 export function balanceChangeLines(before: BalanceView | undefined, after: BalanceView | undefined): string[] {

@@ -18,10 +18,12 @@ export interface FollowOptions {
 const LEFT_TO_ITSELF: readonly ErrorCode[] = ['cancelled', 'unavailable', 'deadline_exceeded'];
 
 /**
- * Shows a change of placement until its end: as a bar with layers and bytes on a terminal, else a line whenever something new is told.
+ * Shows a change of placement until its end: as a bar with layers and bytes on a terminal, else a line whenever
+ * something new is told.
  *
  * @returns the last message: done or not needed.
- * @throws ExpertmeshError `failed_precondition` where the change was taken back, with the reason; `cancelled` where it was left to itself.
+ * @throws ExpertmeshError `failed_precondition` where the change was taken back, with the reason; `cancelled` where it
+ * was left to itself.
  */
 export async function followChange(
   changes: AsyncIterable<ChangeProgress>,

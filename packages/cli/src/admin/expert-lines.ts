@@ -38,11 +38,12 @@ export function expertStatsLines(stats: ExpertStats, style: Style): string[] {
   ];
 }
 
-export const alarmLines = (alarms: readonly Alarm[], style: Style): string[] =>
-  alarms.map(({ name, message, sinceMs }) => style.warn(`alarm ${name} since ${timeText(sinceMs)}: ${message}`));
+export function alarmLines(alarms: readonly Alarm[], style: Style): string[] {
+  return alarms.map(({ name, message, sinceMs }) => style.warn(`alarm ${name} since ${timeText(sinceMs)}: ${message}`));
+}
 
-export const hotExpertLines = (experts: readonly HotExpert[], style: Style): string[] =>
-  tableLines(
+export function hotExpertLines(experts: readonly HotExpert[], style: Style): string[] {
+  return tableLines(
     [
       { title: 'HOTTEST' },
       { title: 'SHARE', align: 'right' },
@@ -56,3 +57,4 @@ export const hotExpertLines = (experts: readonly HotExpert[], style: Style): str
       workerIds.join(', '),
     ]),
   );
+}

@@ -3,8 +3,9 @@ import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type PlacementLayer, type PlacementView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 
 /** Workers that hold an expert, as indices into the placement's workers. */
-export const holdersOf = ({ offsets, workerIndices }: PlacementLayer, expertId: number): number[] =>
-  workerIndices.slice(offsets[expertId] ?? 0, offsets[expertId + 1] ?? 0);
+export function holdersOf({ offsets, workerIndices }: PlacementLayer, expertId: number): number[] {
+  return workerIndices.slice(offsets[expertId] ?? 0, offsets[expertId + 1] ?? 0);
+}
 
 export function toPlacement(view: PlacementView): Placement {
   const replicas = view.layers.map((layer) => {

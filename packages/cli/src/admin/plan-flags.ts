@@ -16,8 +16,8 @@ export interface PlanFlags {
 
 const DEFAULT_PLAN_SECONDS = 2;
 
-export const addPlanFlags = (command: Command): Command =>
-  command
+export function addPlanFlags(command: Command): Command {
+  return command
     .addOption(
       checkedOption(
         '--policy',
@@ -53,6 +53,7 @@ export const addPlanFlags = (command: Command): Command =>
         decimal('<seconds>', 0.1, MAX_PLAN_SECONDS),
       ).default(DEFAULT_PLAN_SECONDS),
     );
+}
 
 const workerIds: OptionValue<readonly string[]> = {
   placeholder: '<id,...>',
@@ -63,13 +64,17 @@ const workerIds: OptionValue<readonly string[]> = {
     .pipe(z.array(z.string().trim().min(1))),
 };
 
-export const planRequestOf = ({ policy, replicas, survive, workers = [], timeBudget }: PlanFlags): PlanRequest => ({
-  ...PlanRequest.create(),
-  policy,
-  redundantExperts: replicas,
-  survive,
-  workerIds: [...workers],
-  timeBudgetSeconds: timeBudget,
-});
+export function planRequestOf({ policy, replicas, survive, workers = [], timeBudget }: PlanFlags): PlanRequest {
+  return {
+    ...PlanRequest.create(),
+    policy,
+    redundantExperts: replicas,
+    survive,
+    workerIds: [...workers],
+    timeBudgetSeconds: timeBudget,
+  };
+}
 
-export const planMs = ({ timeBudget }: PlanFlags): number => 1000 * timeBudget;
+export function planMs({ timeBudget }: PlanFlags): number {
+  return 1000 * timeBudget;
+}

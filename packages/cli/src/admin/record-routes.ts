@@ -14,7 +14,8 @@ export interface RecordOptions {
 const WAIT_FOR_TOKENS_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Writes what a coordinator routes to a file, until the coordinator has recorded enough or the client's signal aborts. What was written by then is a trace.
+ * Writes what a coordinator routes to a file, until the coordinator has recorded enough or the client's signal aborts.
+ * What was written by then is a trace.
  *
  * @throws ExpertmeshError `failed_precondition` where the file exists or cannot be written.
  */

@@ -14,14 +14,14 @@ export interface ShowFlags {
 
 const DEFAULT_SECONDS = '2';
 
-export const watchFlag = (): Option => {
+export function watchFlag(): Option {
   const value = { ...decimal('[seconds]', 0.1, 3600), preset: DEFAULT_SECONDS };
   return checkedOption(
     '--watch',
     `Show it again and again (every ${DEFAULT_SECONDS} s), until q or Ctrl-C.`,
     value,
   ).preset(DEFAULT_SECONDS);
-};
+}
 
 export interface Shown {
   /** What --json prints. */
@@ -30,7 +30,8 @@ export interface Shown {
 }
 
 /**
- * Prints once, or with --watch until it is ended: in place on a terminal, else one after the other, JSON as one line each.
+ * Prints once, or with --watch until it is ended: in place on a terminal, else one after the other, JSON as one line
+ * each.
  *
  * @param look asks the cluster.
  */

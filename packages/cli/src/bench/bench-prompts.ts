@@ -18,8 +18,8 @@ export interface PromptPlan {
 }
 
 /**
- * Requests with prompts of exactly the planned length: tokens drawn from a pool, other ones for each request, so that nothing is
- * there to be reused. The same seed gives the same requests.
+ * Requests with prompts of exactly the planned length: tokens drawn from a pool, other ones for each request, so that
+ * nothing is there to be reused. The same seed gives the same requests.
  */
 export function planRequests(plan: PromptPlan, tokenPool: readonly number[]): CompletionRequest[] {
   if (tokenPool.length === 0)

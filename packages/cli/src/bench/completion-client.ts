@@ -100,11 +100,11 @@ const toBody = ({ model, promptTokenIds, numTokens, seed, temperature }: Complet
   stream_options: { include_usage: true, continuous_usage_stats: true },
 });
 
-const messageOf = (text: string): string | undefined => {
+function messageOf(text: string): string | undefined {
   try {
     return errorSchema.parse(JSON.parse(text)).error.message;
   } catch {
     // Not one of our errors: a proxy's page, say.
     return undefined;
   }
-};
+}

@@ -45,8 +45,9 @@ export function summariseLoad(concurrency: number, records: readonly RequestReco
 const firstTokenMs = ({ arrivals, startMs }: RequestRecord): number[] =>
   arrivals.slice(0, 1).map(({ timeMs }) => timeMs - startMs);
 
-export const interTokenMs = ({ arrivals }: RequestRecord): number[] =>
-  arrivals.slice(1).map(({ timeMs }, index) => timeMs - (arrivals[index]?.timeMs ?? timeMs));
+export function interTokenMs({ arrivals }: RequestRecord): number[] {
+  return arrivals.slice(1).map(({ timeMs }, index) => timeMs - (arrivals[index]?.timeMs ?? timeMs));
+}
 
 function countErrors(records: readonly RequestRecord[]): { message: string; count: number }[] {
   const counts = new Map<string, number>();

@@ -5,7 +5,10 @@ export interface Quantiles {
   readonly max: number;
 }
 
-/** The smallest value that at least the fraction `q` of all values do not exceed (nearest rank); undefined without values. */
+/**
+ * The smallest value that at least the fraction `q` of all values do not exceed (nearest rank); undefined without
+ * values.
+ */
 export function quantile(values: readonly number[], q: number): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];

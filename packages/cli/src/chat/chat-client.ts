@@ -59,7 +59,10 @@ export class ChatClient {
     }
   }
 
-  /** Streams one answer; aborting `signal` ends it. A server that is silent for five minutes is given up by fetch itself. */
+  /**
+   * Streams one answer; aborting `signal` ends it. A server that is silent for five minutes is given up by fetch
+   * itself.
+   */
   async *answer(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatEvent, void, void> {
     try {
       const response = await this.#fetch('/v1/chat/completions', {
@@ -129,11 +132,11 @@ const toBody = ({ model, messages, enableThinking, temperature, maxTokens }: Cha
   max_tokens: maxTokens,
 });
 
-const errorMessage = (text: string): string | undefined => {
+function errorMessage(text: string): string | undefined {
   try {
     return errorSchema.parse(JSON.parse(text)).error.message;
   } catch {
     // Not one of our errors: a proxy's page, say.
     return undefined;
   }
-};
+}

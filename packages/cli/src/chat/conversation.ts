@@ -27,8 +27,8 @@ export class Conversation {
   }
 
   /**
-   * Asks, and passes the answer on as it comes. An answer that is broken off stays in the conversation as far as it was heard; a
-   * question without any answer does not.
+   * Asks, and passes the answer on as it comes. An answer that is broken off stays in the conversation as far as it was
+   * heard; a question without any answer does not.
    *
    * @throws ExpertmeshError `resource_exhausted` when thinking left no room for an answer, and what the client throws.
    */
@@ -52,11 +52,11 @@ export class Conversation {
   }
 }
 
-const allThinking = (maxTokens: number | undefined): ExpertmeshError => {
+function allThinking(maxTokens: number | undefined): ExpertmeshError {
   const limit = maxTokens === undefined ? "The model's longest answer" : `--max-tokens ${String(maxTokens)}`;
   const remedy = `${maxTokens === undefined ? '' : 'Raise it, or '}answer without thinking: --no-think, or /no_think at the prompt`;
   return new ExpertmeshError(
     'resource_exhausted',
     `${limit} was used up by thinking before an answer began. ${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`,
   );
-};
+}

@@ -6,11 +6,11 @@ const BODY = new TextEncoder().encode(
   ': keep-alive\n\ndata: {"a": "🦜"}\n\nevent: x\ndata: {"b":\ndata: 1}\n\ndata: [DONE]\n\ndata: late\n\n',
 );
 
-const read = async (pieces: readonly Uint8Array[]): Promise<string[]> => {
+async function read(pieces: readonly Uint8Array[]): Promise<string[]> {
   const events: string[] = [];
   for await (const event of readEventStream(Readable.from(pieces))) events.push(event);
   return events;
-};
+}
 
 describe('readEventStream', () => {
   it('gives the data of each event up to [DONE], however the bytes are cut', async () => {

@@ -19,7 +19,7 @@ Ctrl-C      stop the answer; at the prompt: leave
 `;
 
 /** Questions and answers at a terminal until the user leaves. */
-export const runInteractiveChat = async (conversation: Conversation, terminal: Terminal): Promise<void> => {
+export async function runInteractiveChat(conversation: Conversation, terminal: Terminal): Promise<void> {
   const readline = createInterface({ ...terminal, terminal: true });
   const session = new InteractiveSession(conversation, terminal.output);
   const left = new AbortController();
@@ -38,17 +38,17 @@ export const runInteractiveChat = async (conversation: Conversation, terminal: T
     if ((await session.handle(line)) === 'leave') break;
   }
   readline.close();
-};
+}
 
 /** Undefined once the user has left: a question does not end with its readline by itself, the signal ends it. */
-const nextLine = async (readline: Interface, left: AbortSignal): Promise<string | undefined> => {
+async function nextLine(readline: Interface, left: AbortSignal): Promise<string | undefined> {
   try {
     return (await readline.question(PROMPT, { signal: left })).trim();
   } catch (error) {
     if (error instanceof Error && error.name === 'AbortError') return undefined;
     throw error;
   }
-};
+}
 
 class InteractiveSession {
   readonly #conversation: Conversation;

@@ -8,11 +8,11 @@ import { type Terminal } from './interactive-chat.js';
  *
  * @throws ExpertmeshError `invalid_argument` for an empty input, and what the server answers with.
  */
-export const printSingleAnswer = async (conversation: Conversation, { input, output }: Terminal): Promise<void> => {
+export async function printSingleAnswer(conversation: Conversation, { input, output }: Terminal): Promise<void> {
   const question = (await text(input)).trim();
   if (question === '') throw new ExpertmeshError('invalid_argument', 'The input is empty: pipe a question in');
   for await (const event of conversation.ask(question, new AbortController().signal)) {
     if (event.kind === 'content') output.write(event.text);
   }
   output.write('\n');
-};
+}

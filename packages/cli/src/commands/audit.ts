@@ -13,8 +13,8 @@ interface AuditFlags {
 /** As many as a cluster keeps. */
 const MAX_LISTED = 200;
 
-export const auditCommand = (): Command =>
-  adminCommand('audit', 'List who changed what, newest first: operators, and the cluster itself.')
+export function auditCommand(): Command {
+  return adminCommand('audit', 'List who changed what, newest first: operators, and the cluster itself.')
     .addOption(checkedOption('--limit', 'How many.', integer('<n>', 1, MAX_LISTED)).default(20))
     .option(...jsonFlag)
     .action(({ limit, json }: AuditFlags, command: Command) =>
@@ -25,3 +25,4 @@ export const auditCommand = (): Command =>
         );
       }),
     );
+}

@@ -23,8 +23,8 @@ const MAX_CONCURRENCY = 4096;
 const MAX_REQUESTS = 100_000;
 const MAX_TOKENS = 2 ** 24;
 
-export const benchCommand = (): Command =>
-  new Command('bench')
+export function benchCommand(): Command {
+  return new Command('bench')
     .description('Put load on a running server and print throughput and latencies. Ctrl-C prints what there is.')
     .option('--url <url>', 'The server.', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
     .option('--model <id>', 'The model. (default: the one that the server serves)')
@@ -45,6 +45,7 @@ export const benchCommand = (): Command =>
     .addOption(checkedOption('--seed', 'The same seed makes the same requests.', integer('<n>', 0, 2 ** 31)).default(0))
     .option('--json', 'Print JSON.')
     .action(bench);
+}
 
 const concurrencies: OptionValue<readonly number[]> = {
   placeholder: '<n,...>',

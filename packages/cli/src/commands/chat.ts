@@ -15,8 +15,8 @@ interface ChatFlags {
   readonly think: boolean;
 }
 
-export const chatCommand = (): Command =>
-  new Command('chat')
+export function chatCommand(): Command {
+  return new Command('chat')
     .description('Talk to a served model. Input from a pipe is one question, and only the answer is printed.')
     .option('--url <url>', 'The server.', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
     .option('--model <id>', 'The model. (default: the one that the server serves)')
@@ -29,18 +29,19 @@ export const chatCommand = (): Command =>
     .option('--max-tokens <n>', 'Longest answer in tokens, thinking included. (default: what fits)', parseNumber)
     .option('--no-think', 'Answer without thinking first.')
     .action(chat);
+}
 
-const chat = async (flags: ChatFlags): Promise<void> => {
+async function chat(flags: ChatFlags): Promise<void> {
   const client = new ChatClient(flags.url);
   const conversation = new Conversation(client, { ...flags, model: flags.model ?? (await client.firstModel()) });
   conversation.enableThinking = flags.think;
   const terminal = { input: process.stdin, output: process.stdout };
   if (process.stdin.isTTY) await runInteractiveChat(conversation, terminal);
   else await printSingleAnswer(conversation, terminal);
-};
+}
 
-const parseNumber = (text: string): number => {
+function parseNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new InvalidArgumentError('It must be a number.');
-};
+}

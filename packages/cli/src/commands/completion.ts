@@ -3,8 +3,8 @@ import { completionNodes } from '../completion/command-tree.js';
 import { completionScript, SHELLS, type Shell } from '../completion/completion-script.js';
 
 /** @param root the whole command line, which is looked at when the command runs. */
-export const completionCommand = (root: Command): Command =>
-  new Command('completion')
+export function completionCommand(root: Command): Command {
+  return new Command('completion')
     .description('Print a script that completes commands and flags in a shell.')
     .addArgument(new Argument('<shell>', 'The shell.').choices(SHELLS))
     .addHelpText(
@@ -18,3 +18,4 @@ The first two go into ~/.bashrc and ~/.zshrc.`,
     .action((shell: Shell) => {
       process.stdout.write(completionScript(shell, completionNodes(root)));
     });
+}

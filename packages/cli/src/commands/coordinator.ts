@@ -1,8 +1,9 @@
 import { type Command } from 'commander';
 import { roleCommand } from './role-command.js';
 
-export const coordinatorCommand = (): Command =>
-  roleCommand(
+export function coordinatorCommand(): Command {
+  return roleCommand(
     'coordinator',
     'Serve a model over HTTP, with its experts on workers that meet it over NATS or that --workers names.',
   );
+}

@@ -9,8 +9,8 @@ import { natsChecks, portChecks } from '../doctor/network-checks.js';
 import { providerChecks } from '../doctor/provider-checks.js';
 import { isHealthy, reportText, type DoctorReport } from '../doctor/report.js';
 
-export const doctorCommand = (): Command =>
-  addOptions(
+export function doctorCommand(): Command {
+  return addOptions(
     new Command('doctor')
       .description(
         'Show what this machine can run: cores, memory, execution providers (each tried), ports, NATS, models.',
@@ -24,6 +24,7 @@ export const doctorCommand = (): Command =>
     process.stdout.write(asJson ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
     process.exitCode = isHealthy(report) ? EXIT_DONE : EXIT_FAILED;
   });
+}
 
 async function examine(natsUrl: string, cacheDir: string): Promise<DoctorReport> {
   const machine = machineResources();

@@ -9,12 +9,13 @@ import { styleFor } from '../terminal/style.js';
 import { replayCommand } from './replay.js';
 import { checkedOption } from './store-options.js';
 
-export const expertsCommand = (): Command =>
-  new Command('experts')
+export function expertsCommand(): Command {
+  return new Command('experts')
     .description('See how experts are used; record routes and replay them on other placements and clusters.')
     .addCommand(statsCommand())
     .addCommand(recordCommand())
     .addCommand(replayCommand());
+}
 
 const WINDOWS = ['recent', 'window', 'total'] as const;
 const MAX_TOKENS = Number.MAX_SAFE_INTEGER;

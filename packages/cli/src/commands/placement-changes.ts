@@ -18,8 +18,8 @@ interface JsonFlags {
   readonly json?: true;
 }
 
-export const planCommand = (): Command =>
-  addPlanFlags(adminCommand('plan', 'Compute a placement and what it promises. Nothing is changed.'))
+export function planCommand(): Command {
+  return addPlanFlags(adminCommand('plan', 'Compute a placement and what it promises. Nothing is changed.'))
     .option('--out <file>', 'Write the plan to a file, for "placement apply".')
     .option(...jsonFlag)
     .action((flags: PlanFlags & JsonFlags & { readonly out?: string }, command: Command) =>
@@ -34,9 +34,10 @@ export const planCommand = (): Command =>
         }
       }),
     );
+}
 
-export const applyCommand = (): Command =>
-  adminCommand('apply', 'Make a plan the placement in force, layer by layer, while requests run.')
+export function applyCommand(): Command {
+  return adminCommand('apply', 'Make a plan the placement in force, layer by layer, while requests run.')
     .argument('<file>', 'As "placement plan --out" wrote it.')
     .addOption(yesFlag())
     .option('--json', 'Print progress as lines of JSON.')
@@ -58,6 +59,7 @@ What fails or is too slow is taken back. Ctrl-C leaves the change to go on.`,
         await applyPlan(command, client, plan, flags);
       }),
     );
+}
 
 /** Shows a plan and what is to be said of it, asks, and makes it so. */
 export async function applyPlan(
@@ -75,8 +77,8 @@ export async function applyPlan(
   printEnd(await followChange(changes, { asJson: flags.json === true }), flags);
 }
 
-export const rollbackCommand = (): Command =>
-  adminCommand('rollback', 'Apply a former placement again, as a new version.')
+export function rollbackCommand(): Command {
+  return adminCommand('rollback', 'Apply a former placement again, as a new version.')
     .addArgument(
       checkedArgument(
         '[version]',
@@ -99,6 +101,7 @@ export const rollbackCommand = (): Command =>
         printEnd(await followChange(changes, { asJson: flags.json === true }), flags);
       }),
     );
+}
 
 const MAX_VERSION = Number.MAX_SAFE_INTEGER;
 
@@ -112,9 +115,9 @@ async function versionBefore(client: AdminClient, inForce: number): Promise<numb
   );
 }
 
-export const printPlan = (plan: CompletePlan): void => {
+export function printPlan(plan: CompletePlan): void {
   process.stdout.write(`${planLines(plan, styleFor(process.stdout)).join('\n')}\n`);
-};
+}
 
 /** @param end the last message of a change that was not taken back. */
 export function printEnd({ state, toVersion, message }: ChangeProgress, { json }: JsonFlags): void {

@@ -16,8 +16,8 @@ import { styleFor } from '../terminal/style.js';
 import { applyCommand, planCommand, rollbackCommand } from './placement-changes.js';
 import { checkedOption } from './store-options.js';
 
-export const placementCommand = (): Command =>
-  new Command('placement')
+export function placementCommand(): Command {
+  return new Command('placement')
     .description('Show, plan and change where experts are, while requests run.')
     .addCommand(showCommand())
     .addCommand(planCommand())
@@ -34,6 +34,7 @@ A change goes in three steps, of which the first two change nothing:
   expertmesh placement apply plan.json
 "rebalance" does all of them at once.`,
     );
+}
 
 const MAX_LAYER_INDEX = 100_000;
 const MAX_LISTED = 1000;

@@ -14,8 +14,8 @@ import { applyPlan, printEnd, printPlan } from './placement-changes.js';
 
 type RebalanceFlags = PlanFlags & YesFlags & { readonly dryRun?: true; readonly json?: true };
 
-export const rebalanceCommand = (): Command =>
-  addPlanFlags(
+export function rebalanceCommand(): Command {
+  return addPlanFlags(
     adminCommand('rebalance', 'Plan from the loads observed, show the plan and what it gains, and apply it.'),
   )
     .option('--dry-run', 'Show the plan and change nothing.')
@@ -34,6 +34,7 @@ code is 0; it is 1 after a no, and for a change that was taken back.`,
         flags.yes && !flags.dryRun ? rebalanceAtOnce(client, flags) : rebalanceAsked(command, client, flags),
       ),
     );
+}
 
 async function rebalanceAtOnce(client: AdminClient, flags: RebalanceFlags): Promise<void> {
   const end = await followChange(rebalance(client, flags, false), {

@@ -22,8 +22,8 @@ type ReplayFlags = ModelFlags & {
 const MAX_WINDOW_TOKENS = 10_000_000;
 const MAX_EVERY = 1_000_000;
 
-export const replayCommand = (): Command =>
-  addModelFlags(
+export function replayCommand(): Command {
+  return addModelFlags(
     new Command('replay').description('Take recorded routes through a policy on a cluster that need not exist.'),
   )
     .argument('<file>', 'As "experts record" wrote it.')
@@ -47,6 +47,7 @@ A placement is only ever planned from windows before those it is used in.
       --boxes 8x8GB@30GB/s --replicas 8 --policy balanced`,
     )
     .action(replay);
+}
 
 async function replay(file: string, flags: ReplayFlags): Promise<void> {
   const model = await modelOf(flags);

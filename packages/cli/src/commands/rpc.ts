@@ -21,8 +21,8 @@ interface RpcFlags {
 
 const MAX_TIMEOUT_SECONDS = 86_400;
 
-export const rpcCommand = (): Command =>
-  adminCommand('rpc', 'Call any method of any service, with JSON in and out.')
+export function rpcCommand(): Command {
+  return adminCommand('rpc', 'Call any method of any service, with JSON in and out.')
     .argument('[method]', 'Such as GetCluster, or expertmesh.v1.WorkerService/GetStats.')
     .option('-d, --data <json>', 'The request; - reads it from the input. (default: an empty one)')
     .addOption(new Option('--list', 'List all methods.').conflicts(['describe', 'data']))
@@ -65,10 +65,11 @@ export const rpcCommand = (): Command =>
       const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
       await interruptible(({ signal }) => call(coordinator, method, request, flags, signal));
     });
+}
 
-const print = (lines: readonly string[]): void => {
+function print(lines: readonly string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
-};
+}
 
 async function readRequest(data: string | undefined, method: CatalogueMethod): Promise<object> {
   const json = data === '-' ? await textOf(process.stdin) : (data ?? '{}');

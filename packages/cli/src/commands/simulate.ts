@@ -24,8 +24,10 @@ type SimulateFlags = ModelFlags & {
 const MAX_BATCH = 4096;
 const MAX_SAME_BOX = 128;
 
-export const simulateCommand = (): Command =>
-  addModelFlags(new Command('simulate').description('Predict how fast a cluster that does not exist would decode.'))
+export function simulateCommand(): Command {
+  return addModelFlags(
+    new Command('simulate').description('Predict how fast a cluster that does not exist would decode.'),
+  )
     .addOption(checkedOption('--batch', 'Sequences that decode together.', integer('<n>', 1, MAX_BATCH)).default(1))
     .option('--trace <file>', 'Routes as "experts record" recorded them. (default: uniform routing)')
     .addOption(
@@ -43,6 +45,7 @@ export const simulateCommand = (): Command =>
     .option(...jsonFlag)
     .addHelpText('after', EXAMPLES)
     .action((flags: SimulateFlags) => interruptible((interrupt) => simulate(flags, interrupt.signal)));
+}
 
 const EXAMPLES = `
 The first box has the coordinator, too. A step is predicted as

@@ -25,8 +25,8 @@ export interface StoreFlags {
 const RECORD_OPTIONS = { cacheDir: VERIFICATION_OPTIONS.cacheDir } as const;
 
 /** @param bitsMeaning what --bits means for where the weights come from. */
-export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
-  addOptions(command, RECORD_OPTIONS)
+export function addStoreFlags(command: Command, bitsMeaning: string): Command {
+  return addOptions(command, RECORD_OPTIONS)
     .addOption(checkedOption('--bits', bitsMeaning, choice(WEIGHT_BITS)).default(4))
     .addOption(
       checkedOption(
@@ -37,14 +37,17 @@ export const addStoreFlags = (command: Command, bitsMeaning: string): Command =>
     )
     .addOption(checkedOption('--num-threads', 'Threads. (default: the number of cores)', integer('<n>', 1, 1024)))
     .option('--force', 'Replace a store that exists, and work that was begun with other options.');
+}
 
 /** An option whose text is checked; what is wrong is said as for every other flag. */
-export const checkedOption = <T>(flag: string, description: string, value: OptionValue<T>): Option =>
-  new Option(`${flag} ${value.placeholder}`, description).argParser(parserOf(value));
+export function checkedOption<T>(flag: string, description: string, value: OptionValue<T>): Option {
+  return new Option(`${flag} ${value.placeholder}`, description).argParser(parserOf(value));
+}
 
 /** An argument, checked likewise. */
-export const checkedArgument = <T>(name: string, description: string, value: OptionValue<T>): Argument =>
-  new Argument(name, description).argParser(parserOf(value));
+export function checkedArgument<T>(name: string, description: string, value: OptionValue<T>): Argument {
+  return new Argument(name, description).argParser(parserOf(value));
+}
 
 const parserOf =
   <T>({ schema, accepts }: OptionValue<T>) =>
@@ -55,8 +58,8 @@ const parserOf =
   };
 
 /**
- * Runs the writing of a store with a progress bar, and says what became of it. SIGINT and SIGTERM interrupt it in an orderly
- * way; a second one ends the process at once.
+ * Runs the writing of a store with a progress bar, and says what became of it. SIGINT and SIGTERM interrupt it in an
+ * orderly way; a second one ends the process at once.
  */
 export async function runStoreCommand(
   command: Command,

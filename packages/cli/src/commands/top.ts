@@ -19,8 +19,8 @@ interface TopFlags {
 
 const MAX_INTERVAL_SECONDS = 60;
 
-export const topCommand = (): Command =>
-  adminCommand(
+export function topCommand(): Command {
+  return adminCommand(
     'top',
     'Watch the cluster live: workers, tok/s, queue, balancedness, hottest experts. q or Ctrl-C ends it.',
   )
@@ -41,6 +41,7 @@ export const topCommand = (): Command =>
         flags.once ? 'by itself' : 'by Ctrl-C',
       ),
     );
+}
 
 async function printOnce(client: AdminClient, { json }: TopFlags): Promise<void> {
   const view = await client.unary(adminService.getCluster, {});

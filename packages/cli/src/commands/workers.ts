@@ -12,8 +12,8 @@ import { show, watchFlag, type ShowFlags } from '../admin/watching.js';
 import { workerDetailLines, workerLines } from '../admin/worker-lines.js';
 import { styleFor } from '../terminal/style.js';
 
-export const workersCommand = (): Command =>
-  new Command('workers')
+export function workersCommand(): Command {
+  return new Command('workers')
     .description('Show workers, and take them out of service and back while requests run.')
     .addCommand(listCommand())
     .addCommand(describeCommand())
@@ -30,6 +30,7 @@ To take a box out of the cluster for good:
 A drained worker that comes back gets experts after "workers uncordon" and
 the next "rebalance".`,
     );
+}
 
 const listCommand = (): Command =>
   adminCommand('list', 'List all workers with state, memory, replicas and load.')

@@ -73,7 +73,7 @@ if [[ "\${funcstack[1]}" == "_${PROGRAM}" ]]; then _${PROGRAM} "$@"; else compde
 const zshWords = (list: readonly CompletionWord[]): string =>
   list.map(({ word, description }) => quoted(`${word}:${description.replaceAll(':', ' ')}`)).join(' ');
 
-const fishScript = (nodes: readonly CompletionNode[]): string => {
+function fishScript(nodes: readonly CompletionNode[]): string {
   const lines = nodes.flatMap((node) => {
     const condition = `-n ${quoted(`__${PROGRAM}_at ${quotedInside(node.path.join(' '))}`)}`;
     const commands = node.commands.map(
@@ -97,7 +97,7 @@ function __${PROGRAM}_at
 end
 ${lines.join('\n')}
 `;
-};
+}
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const quotedInside = (text: string): string => `"${text}"`;

@@ -7,6 +7,12 @@ export interface Check {
   readonly detail: string;
 }
 
-export const ok = (name: string, detail: string): Check => ({ name, status: 'ok', detail });
-export const note = (name: string, detail: string): Check => ({ name, status: 'note', detail });
-export const broken = (name: string, detail: string): Check => ({ name, status: 'broken', detail });
+export function ok(name: string, detail: string): Check {
+  return { name, status: 'ok', detail };
+}
+export function note(name: string, detail: string): Check {
+  return { name, status: 'note', detail };
+}
+export function broken(name: string, detail: string): Check {
+  return { name, status: 'broken', detail };
+}

@@ -16,7 +16,10 @@ export interface ProviderCheck extends Check {
   readonly probes: Readonly<Record<string, ProviderProbe>>;
 }
 
-/** Has every provider compute tiny graphs of experts and of the dense part, and compares with the CPU. Only the CPU's is needed. */
+/**
+ * Has every provider compute tiny graphs of experts and of the dense part, and compares with the CPU. Only the CPU's is
+ * needed.
+ */
 export async function providerChecks(numThreads: number): Promise<Check[]> {
   const listed = await listProviders(TIMEOUT_MS);
   if (listed.type === 'failed')

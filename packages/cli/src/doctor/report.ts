@@ -8,7 +8,9 @@ export interface DoctorReport {
   readonly models: readonly ModelFit[];
 }
 
-export const isHealthy = ({ checks }: DoctorReport): boolean => checks.every(({ status }) => status !== 'broken');
+export function isHealthy({ checks }: DoctorReport): boolean {
+  return checks.every(({ status }) => status !== 'broken');
+}
 
 const MARKS = { ok: 'ok', note: '-', broken: 'BROKEN' } as const;
 

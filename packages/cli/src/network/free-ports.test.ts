@@ -8,12 +8,12 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-const takePort = async (): Promise<number> => {
+async function takePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   servers.push(server);
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
-};
+}
 
 const complaint = async (port: number, grpcPort: number): Promise<unknown> =>
   requireFreePorts({ host: '127.0.0.1', port, grpcPort }).then(

@@ -15,8 +15,8 @@ type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 const LINE_EVERY_MS = 5_000;
 
 /**
- * Shows how far some work on bytes is, with rate and time left: as a bar on a terminal, else as a line every 5 s. Silent until the first
- * update; `stop` must be called, also after an error, as it gives the cursor back.
+ * Shows how far some work on bytes is, with rate and time left: as a bar on a terminal, else as a line every 5 s.
+ * Silent until the first update; `stop` must be called, also after an error, as it gives the cursor back.
  */
 export class ProgressBar {
   readonly #label: string;

@@ -14,21 +14,23 @@ type Descriptor = ReturnType<typeof requestTypeOf>;
 const MAX_DEPTH = 3;
 
 /** GetCluster(GetClusterRequest) -> stream ClusterView */
-export const signatureOf = (method: CatalogueMethod): string => {
+export function signatureOf(method: CatalogueMethod): string {
   const { requestStream, responseStream } = method.definition;
   const side = (isStream: boolean, { name }: Descriptor): string => `${isStream ? 'stream ' : ''}${name}`;
   return `${method.name}(${side(requestStream, requestTypeOf(method))}) -> ${side(responseStream, responseTypeOf(method))}`;
-};
+}
 
 /** Both messages with all fields, as JSON has them. */
-export const describeMethod = (method: CatalogueMethod): string[] => [
-  signatureOf(method),
-  '',
-  'request',
-  ...messageLines(requestTypeOf(method), 1),
-  'response',
-  ...messageLines(responseTypeOf(method), 1),
-];
+export function describeMethod(method: CatalogueMethod): string[] {
+  return [
+    signatureOf(method),
+    '',
+    'request',
+    ...messageLines(requestTypeOf(method), 1),
+    'response',
+    ...messageLines(responseTypeOf(method), 1),
+  ];
+}
 
 function messageLines(message: Descriptor, depth: number): string[] {
   const indent = '  '.repeat(depth);

@@ -77,18 +77,23 @@ export function findMethod(name: string): CatalogueMethod {
   );
 }
 
-export const requestTypeOf = ({ definition }: CatalogueMethod): Descriptor => typeOf(definition.requestType.type);
-export const responseTypeOf = ({ definition }: CatalogueMethod): Descriptor => typeOf(definition.responseType.type);
+export function requestTypeOf({ definition }: CatalogueMethod): Descriptor {
+  return typeOf(definition.requestType.type);
+}
+export function responseTypeOf({ definition }: CatalogueMethod): Descriptor {
+  return typeOf(definition.responseType.type);
+}
 
 const typeOf = (type: unknown): Descriptor => type as Descriptor;
 
-export const fieldsOf = ({ field = [] }: Descriptor): MessageField[] =>
-  field.map(({ name, type, typeName, label }) => ({
+export function fieldsOf({ field = [] }: Descriptor): MessageField[] {
+  return field.map(({ name, type, typeName, label }) => ({
     name,
     type: type.replace('TYPE_', '').toLowerCase(),
     typeName,
     isRepeated: label === 'LABEL_REPEATED',
   }));
+}
 
 /** A message or enum that a field names, as it is named within `scope` or anywhere. */
 export function findType(typeName: string, scope: Descriptor): Descriptor | undefined {
@@ -102,4 +107,6 @@ export function findType(typeName: string, scope: Descriptor): Descriptor | unde
   return named !== undefined && isMessageOrEnum(named[1]) ? named[1].type : undefined;
 }
 
-export const enumNames = ({ value = [] }: Descriptor): string[] => value.map(({ name }) => name);
+export function enumNames({ value = [] }: Descriptor): string[] {
+  return value.map(({ name }) => name);
+}

@@ -35,7 +35,9 @@ const NUM_ROUNDS = 6;
 const STATS_DEADLINE_MS = 5_000;
 const MICROSECONDS = 1e6;
 
-/** Has a running cluster decode batches, and takes the differences of its counters. Nobody else should use it meanwhile. */
+/**
+ * Has a running cluster decode batches, and takes the differences of its counters. Nobody else should use it meanwhile.
+ */
 export async function measureStep(url: string, batchSize: number, signal: AbortSignal): Promise<MeasuredCluster> {
   const rounds: MeasuredStep[] = [];
   for (let round = 0; round < NUM_ROUNDS; round++) rounds.push(await measureRound(url, batchSize, round, signal));

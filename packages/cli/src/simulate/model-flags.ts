@@ -39,8 +39,8 @@ const MAX_REPLICAS = 65_536;
 const MAX_LAYERS = 1024;
 const HALF_DTYPE = 'BF16';
 
-export const addModelFlags = (command: Command): Command =>
-  command
+export function addModelFlags(command: Command): Command {
+  return command
     .addOption(
       checkedOption(
         '--model',
@@ -70,8 +70,11 @@ export const addModelFlags = (command: Command): Command =>
     .addOption(checkedOption('--replicas', 'Redundant experts a layer.', integer('<n>', 0, MAX_REPLICAS)).default(0))
     .addOption(checkedOption('--survive', 'How many boxes may fail.', integer('<k>', 0, 1024)).default(0))
     .addOption(checkedOption('--wire-dtype', 'Type of token rows on the wire.', choice(WIRE_DTYPES)).default('fp16'));
+}
 
-/** @throws ExpertmeshError as opening a store does; `not_found` for a name that is neither a geometry nor a directory. */
+/**
+ * @throws ExpertmeshError as opening a store does; `not_found` for a name that is neither a geometry nor a directory.
+ */
 export async function modelOf({ model, layers, bits, blockSize }: ModelFlags): Promise<SimulatedModel> {
   const preset = SYNTH_PRESETS.find((name) => name === model);
   if (preset === undefined) {
@@ -95,5 +98,6 @@ const isDirectory = async (path: string): Promise<boolean> =>
   );
 
 /** Bytes of a token's row, one way. */
-export const rowBytesOf = ({ wireDtype }: ModelFlags, { hiddenSize }: SimulatedModel): number =>
-  elementBytes(wireDtype, 1, hiddenSize) + 4 * numScales(wireDtype, 1, hiddenSize);
+export function rowBytesOf({ wireDtype }: ModelFlags, { hiddenSize }: SimulatedModel): number {
+  return elementBytes(wireDtype, 1, hiddenSize) + 4 * numScales(wireDtype, 1, hiddenSize);
+}

@@ -3,9 +3,13 @@
 export const UNKNOWN = '-';
 
 /** 0.123 -> 12.3 % */
-export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
 
-export const ratio = (value: number | undefined): string => (value === undefined ? UNKNOWN : value.toFixed(3));
+export function ratio(value: number | undefined): string {
+  return value === undefined ? UNKNOWN : value.toFixed(3);
+}
 
 /** 0 stands for what was not measured. */
 export function milliseconds(valueMs: number): string {
@@ -14,9 +18,13 @@ export function milliseconds(valueMs: number): string {
 }
 
 /** 1 worker, 2 workers. */
-export const counted = (count: number, noun: string): string => `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
 
-export const rate = (perSecond: number): string => perSecond.toFixed(perSecond < 10 ? 2 : 1);
+export function rate(perSecond: number): string {
+  return perSecond.toFixed(perSecond < 10 ? 2 : 1);
+}
 
 /** Local time, to the second: 2026-01-31 09:05:00. */
 export function timeText(timeMs: number): string {

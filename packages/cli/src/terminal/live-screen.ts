@@ -11,8 +11,8 @@ const DEFAULT_ROWS = 24;
 const DEFAULT_COLUMNS = 80;
 
 /**
- * Frames that replace each other on a terminal, on its second screen, so that what was there before is there afterwards. `close` must be
- * called, also after an error: it gives screen and cursor back.
+ * Frames that replace each other on a terminal, on its second screen, so that what was there before is there
+ * afterwards. `close` must be called, also after an error: it gives screen and cursor back.
  */
 export class LiveScreen {
   readonly #output: Output;

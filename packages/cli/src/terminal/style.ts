@@ -30,5 +30,6 @@ export const COLOURED: Style = {
 };
 
 /** Colours where the stream is a terminal that has them, unless NO_COLOR (no-color.org) is set. */
-export const styleFor = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style =>
-  stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb' ? COLOURED : PLAIN;
+export function styleFor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Style {
+  return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb' ? COLOURED : PLAIN;
+}

@@ -1,7 +1,9 @@
 const ESCAPE_CODES = /\u001b\[[\d;]*m/g;
 
 /** Columns that a text takes; all that we print takes one a character. */
-export const visibleWidth = (text: string): number => Array.from(text.replaceAll(ESCAPE_CODES, '')).length;
+export function visibleWidth(text: string): number {
+  return Array.from(text.replaceAll(ESCAPE_CODES, '')).length;
+}
 
 /** The first columns of a line, with the escape codes that are in them. */
 export function clipLine(line: string, width: number): string {

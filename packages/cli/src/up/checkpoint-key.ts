@@ -3,7 +3,10 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
-/** Files up to this size count with their content, larger ones with size and time of change: hashing 470 GB takes minutes. */
+/**
+ * Files up to this size count with their content, larger ones with size and time of change: hashing 470 GB takes
+ * minutes.
+ */
 const HASH_CONTENT_MAX_BYTES = 64 * 2 ** 20;
 
 /** The files that make up a checkpoint: weights, configs, tokenizer. */

@@ -6,8 +6,8 @@ const POLL_TIMEOUT_MS = 2_000;
 const REPORT_INTERVAL_MS = 5_000;
 
 /**
- * Resolves when the coordinator says that it is ready: a token went through every layer and every worker. Loading a large
- * model takes minutes, so only `signal` ends the wait.
+ * Resolves when the coordinator says that it is ready: a token went through every layer and every worker. Loading a
+ * large model takes minutes, so only `signal` ends the wait.
  *
  * @param onWaiting is told every 5 s what the coordinator is waiting for.
  */
@@ -28,7 +28,9 @@ export async function untilReady(
   }
 }
 
-/** Rejects as soon as `signal` aborts: the shutdown waits for the start, which must not wait for a process that hangs. */
+/**
+ * Rejects as soon as `signal` aborts: the shutdown waits for the start, which must not wait for a process that hangs.
+ */
 export async function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {

@@ -31,7 +31,8 @@ export function forkRole<R extends Role>(
   const child = fork(MAIN, [role, ...argv], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: environmentForChildren(),
-    // Of a process group of its own: Ctrl-C in a terminal then reaches this process alone, which ends the others in order.
+    // Of a process group of its own: Ctrl-C in a terminal then reaches this process alone, which ends the others in
+    // order.
     detached: true,
   });
   if (child.stderr !== null) createInterface(child.stderr).on('line', writeLogLine);

@@ -37,9 +37,11 @@ export interface FoundModel extends ServedStore {
 }
 
 /**
- * Looks for the model and writes nothing: a checkpoint is served from the store in the cache that it was, or is to be, packed into.
+ * Looks for the model and writes nothing: a checkpoint is served from the store in the cache that it was, or is to be,
+ * packed into.
  *
- * @throws ExpertmeshError for what is neither a store nor a checkpoint, and `invalid_argument` for more workers than experts.
+ * @throws ExpertmeshError for what is neither a store nor a checkpoint, and `invalid_argument` for more workers than
+ * experts.
  */
 export async function findModel(config: UpConfig): Promise<FoundModel> {
   const modelDir = config.model ?? DEMO_MODEL_DIR;

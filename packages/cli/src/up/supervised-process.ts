@@ -19,8 +19,8 @@ export interface SupervisedProcessOptions<R extends Role> {
 /** A process that is started again when it ends, until `stop`. */
 export class SupervisedProcess<R extends Role> {
   /**
-   * The ports, which it keeps; rejects with `unavailable` when its first start ends before they are open: another start would
-   * end in the same way.
+   * The ports, which it keeps; rejects with `unavailable` when its first start ends before they are open: another start
+   * would end in the same way.
    */
   readonly listening: Promise<ListeningPorts[R]>;
   readonly #options: SupervisedProcessOptions<R>;

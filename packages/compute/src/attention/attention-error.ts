@@ -5,8 +5,8 @@ import { pseudoRandom, relativeError } from '../provider/compare.js';
 import { noContext, type DeviceAttentionSession } from './device-attention-session.js';
 
 /**
- * How far attention over a cache on the device is from that of the CPU, relatively, for `2 * numRows` rows that attend to each other, in two
- * runs, the second of which reads what the first one left in the cache.
+ * How far attention over a cache on the device is from that of the CPU, relatively, for `2 * numRows` rows that attend
+ * to each other, in two runs, the second of which reads what the first one left in the cache.
  */
 export async function attentionError(
   spec: ModelSpec,

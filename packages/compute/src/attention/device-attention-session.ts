@@ -26,14 +26,19 @@ export interface AttendingRows {
   readonly firstRow: number;
   /** ... and the one behind the last. */
   readonly endRow: number;
-  /** The sequence's cache, each fp32 [1, kv heads, capacity, head_dim]; the rows' own keys and values are written to it. */
+  /**
+   * The sequence's cache, each fp32 [1, kv heads, capacity, head_dim]; the rows' own keys and values are written to it.
+   */
   readonly keys: DeviceTensor;
   readonly values: DeviceTensor;
   /** Tokens of the sequence up to the last of the rows. */
   readonly numTokens: number;
   /** fp32 [rows before, heads * head_dim]: answers that the new ones are put behind, or `noContext`. */
   readonly contextBefore: OnnxTensor | DeviceTensor;
-  /** On the device, fp32 [rows before and rows, heads * head_dim]: takes the answers, which come back from the device where it is absent. */
+  /**
+   * On the device, fp32 [rows before and rows, heads * head_dim]: takes the answers, which come back from the device
+   * where it is absent.
+   */
   readonly contextInto?: DeviceTensor;
 }
 
@@ -55,12 +60,17 @@ export class DeviceAttentionSession {
     return new DeviceAttentionSession(spec, attention, zeros);
   }
 
-  /** One layer's keys, or values: zeros, fp32 [1, kv heads, `capacity`, head_dim]. To be released before this is closed. */
+  /**
+   * One layer's keys, or values: zeros, fp32 [1, kv heads, `capacity`, head_dim]. To be released before this is closed.
+   */
   allocateCache(capacity: number): Promise<DeviceTensor> {
     return this.#allocate([1, this.#spec.numKvHeads, capacity, this.#spec.headDim]);
   }
 
-  /** Answers of `numRows` rows: fp32 [1, 1, rows, heads * head_dim], to be used through views. To be released before this is closed. */
+  /**
+   * Answers of `numRows` rows: fp32 [1, 1, rows, heads * head_dim], to be used through views. To be released before
+   * this is closed.
+   */
   allocateContext(numRows: number): Promise<DeviceTensor> {
     return this.#allocate([1, 1, numRows, this.#spec.numHeads * this.#spec.headDim]);
   }
@@ -100,11 +110,13 @@ export class DeviceAttentionSession {
   }
 }
 
-export const noContext = ({ numHeads, headDim }: ModelSpec): OnnxTensor => ({
-  type: 'float32',
-  dims: [0, numHeads * headDim],
-  data: new Float32Array(),
-});
+export function noContext({ numHeads, headDim }: ModelSpec): OnnxTensor {
+  return {
+    type: 'float32',
+    dims: [0, numHeads * headDim],
+    data: new Float32Array(),
+  };
+}
 
 const int32 = (value: number): OnnxTensor => ({ type: 'int32', dims: [1], data: Int32Array.of(value) });
 

@@ -4,14 +4,18 @@ import { type LayerRunner } from './layer-runner.js';
 import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
 
 /**
- * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of its largest
- * run, and there is one per layer or more.
+ * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of
+ * its largest run, and there is one per layer or more.
  */
-export const maxPairsPerRun = (hiddenSize: number): number =>
-  Math.max(1, Math.floor((8 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
+export function maxPairsPerRun(hiddenSize: number): number {
+  return Math.max(1, Math.floor((8 * 1024 * 1024) / (hiddenSize * Float32Array.BYTES_PER_ELEMENT)));
+}
 
 export interface OnnxLayerOptions {
-  /** Loaded from `buildExpertShardGraph`, each with the next `expertsPerSession` of the local experts; the last may have fewer. */
+  /**
+   * Loaded from `buildExpertShardGraph`, each with the next `expertsPerSession` of the local experts; the last may have
+   * fewer.
+   */
   readonly sessions: readonly OnnxSession[];
   readonly expertsPerSession: number;
   readonly hiddenSize: number;
@@ -22,7 +26,10 @@ export interface OnnxLayerOptions {
   readonly maxPairsPerRun: number;
 }
 
-/** ONNX sessions with a branch per expert: gathers the rows of the pairs, runs those that have any, and scatters the outputs back. */
+/**
+ * ONNX sessions with a branch per expert: gathers the rows of the pairs, runs those that have any, and scatters the
+ * outputs back.
+ */
 export class OnnxLayerRunner implements LayerRunner {
   readonly #options: OnnxLayerOptions;
 

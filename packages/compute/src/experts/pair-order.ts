@@ -1,8 +1,9 @@
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 
 /**
- * The (row, expert) pairs of some calls, sorted by the expert's position in the shard, and within an expert by call and row.
- * Rows are numbered through all calls. Its arrays grow and are used again: their contents hold until the next `sort`.
+ * The (row, expert) pairs of some calls, sorted by the expert's position in the shard, and within an expert by call and
+ * row. Rows are numbered through all calls. Its arrays grow and are used again: their contents hold until the next
+ * `sort`.
  */
 export class PairOrder {
   numPairs = 0;

@@ -48,12 +48,12 @@ const NAMED_TIMEOUT_MS = 60_000;
 const AUTO_TIMEOUT_MS = 5_000;
 
 /**
- * Chooses what computes. A provider that is named must work; with `auto` the CPU's best is taken, unless a GPU is known to have the memory,
- * and computes experts correctly and faster.
+ * Chooses what computes. A provider that is named must work; with `auto` the CPU's best is taken, unless a GPU is known
+ * to have the memory, and computes experts correctly and faster.
  *
- * @throws ExpertmeshError `failed_precondition` when the named provider does not work here, with the reason and what to do;
- * `resource_exhausted` when its GPU cannot hold what a coordinator needs (a worker checks what is assigned to it). The signal's reason when it
- * aborts.
+ * @throws ExpertmeshError `failed_precondition` when the named provider does not work here, with the reason and what to
+ * do; `resource_exhausted` when its GPU cannot hold what a coordinator needs (a worker checks what is assigned to it).
+ * The signal's reason when it aborts.
  */
 export async function chooseProvider(request: ProviderRequest, machine = THIS_MACHINE): Promise<ProviderChoice> {
   const { ep } = request;

@@ -1,12 +1,18 @@
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 
 /**
- * How far a provider's result may be from the CPU's. ONNX Runtime on the CPU rounds activations to int8 with 8- and 4-bit weights; some
- * GPUs multiply fp32 with shortened mantissas. A driver that computes wrongly is off by more than either.
+ * How far a provider's result may be from the CPU's. ONNX Runtime on the CPU rounds activations to int8 with 8- and
+ * 4-bit weights; some GPUs multiply fp32 with shortened mantissas. A driver that computes wrongly is off by more than
+ * either.
  */
-export const toleratedError = (quantisation: Quantisation): number => ('blockSize' in quantisation ? 0.05 : 0.01);
+export function toleratedError(quantisation: Quantisation): number {
+  return 'blockSize' in quantisation ? 0.05 : 0.01;
+}
 
-/** The largest difference of two results, in proportion to the largest value expected; infinite where anything is not finite. */
+/**
+ * The largest difference of two results, in proportion to the largest value expected; infinite where anything is not
+ * finite.
+ */
 export function relativeError(actual: Float32Array, expected: Float32Array): number {
   if (actual.length !== expected.length) return Infinity;
   let largestDifference = 0;

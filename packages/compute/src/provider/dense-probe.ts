@@ -11,7 +11,10 @@ import { medianMs } from './time-runs.js';
 
 const NUM_ROWS = 4;
 
-/** Has a provider compute the graphs of a coordinator: projections, router and head; on WebGPU also attention over a cache on the device. */
+/**
+ * Has a provider compute the graphs of a coordinator: projections, router and head; on WebGPU also attention over a
+ * cache on the device.
+ */
 export async function probeDense(
   model: StoredExperts,
   provider: OnnxProvider,

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 
 /**
- * Whether this machine may have a GPU that programs can use. On Linux its driver shows as a device file, and looking for it costs nothing;
- * elsewhere only trying tells.
+ * Whether this machine may have a GPU that programs can use. On Linux its driver shows as a device file, and looking
+ * for it costs nothing; elsewhere only trying tells.
  */
 export function mayHaveGpu(platform: NodeJS.Platform = process.platform, list: ListDir = listDir): boolean {
   if (platform !== 'linux') return platform === 'darwin' || platform === 'win32';

@@ -21,8 +21,8 @@ export interface GpuBudget {
 }
 
 /**
- * What --gpu-memory-bytes says, else most of what is free on the first NVIDIA GPU by its driver's own tool. Nothing tells it of other GPUs:
- * WebGPU hides it, too.
+ * What --gpu-memory-bytes says, else most of what is free on the first NVIDIA GPU by its driver's own tool. Nothing
+ * tells it of other GPUs: WebGPU hides it, too.
  */
 export async function gpuBudget(askedBytes: number | undefined, runTool = runNvidiaSmi): Promise<GpuBudget> {
   if (askedBytes !== undefined) return { bytes: askedBytes, source: `--gpu-memory-bytes ${String(askedBytes)}` };
@@ -54,8 +54,9 @@ export function gpuNeed(
   };
 }
 
-export const fits = ({ weightBytes, cacheBytes }: GpuNeed, budgetBytes: number): boolean =>
-  weightBytes + cacheBytes <= budgetBytes;
+export function fits({ weightBytes, cacheBytes }: GpuNeed, budgetBytes: number): boolean {
+  return weightBytes + cacheBytes <= budgetBytes;
+}
 
 /** @throws ExpertmeshError `resource_exhausted` for more than the budget, where one is known. */
 export function requireGpuMemory(need: GpuNeed, { bytes, source }: GpuBudget): void {
@@ -67,9 +68,12 @@ export function requireGpuMemory(need: GpuNeed, { bytes, source }: GpuBudget): v
   );
 }
 
-export const describeNeed = ({ weightBytes, cacheBytes }: GpuNeed): string =>
-  `${formatBytes(weightBytes)} of weights` +
-  (cacheBytes === 0 ? '' : ` and ${formatBytes(cacheBytes)} for the KV cache`);
+export function describeNeed({ weightBytes, cacheBytes }: GpuNeed): string {
+  return (
+    `${formatBytes(weightBytes)} of weights` +
+    (cacheBytes === 0 ? '' : ` and ${formatBytes(cacheBytes)} for the KV cache`)
+  );
+}
 
 interface Gpu {
   readonly name: string;

@@ -4,8 +4,8 @@ import { type Role } from '@expertmesh/shared/process/parent-link';
 export type GpuProvider = Exclude<Provider, 'native' | 'cpu'>;
 
 /**
- * What each role can use, best first. Workers keep nothing between calls, so any provider will do. A coordinator's KV cache must stay in the
- * GPU's memory, and only WebGPU offers tensors there.
+ * What each role can use, best first. Workers keep nothing between calls, so any provider will do. A coordinator's KV
+ * cache must stay in the GPU's memory, and only WebGPU offers tensors there.
  */
 export const GPU_PROVIDERS: Readonly<Record<Role, readonly GpuProvider[]>> = {
   worker: ['webgpu', 'cuda', 'coreml', 'dml'],
@@ -20,10 +20,13 @@ const PLATFORMS: Readonly<Record<GpuProvider, readonly NodeJS.Platform[]>> = {
   dml: ['win32'],
 };
 
-export const existsOn = (provider: GpuProvider, platform = process.platform): boolean =>
-  PLATFORMS[provider].includes(platform);
+export function existsOn(provider: GpuProvider, platform = process.platform): boolean {
+  return PLATFORMS[provider].includes(platform);
+}
 
-export const isGpu = (provider: Provider): provider is GpuProvider => provider !== 'native' && provider !== 'cpu';
+export function isGpu(provider: Provider): provider is GpuProvider {
+  return provider !== 'native' && provider !== 'cpu';
+}
 
 /** What may help when a provider does not work. */
 export function remedyFor(provider: GpuProvider): string {

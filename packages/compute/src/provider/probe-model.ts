@@ -21,8 +21,8 @@ export const IDLE_STRIDE = 3;
 const VOCAB_SIZE = 512;
 
 /**
- * Writes one layer with dummy weights into `dir`: matrices as large as the real ones, but few experts and a small vocabulary. Every
- * third expert is needed by every token; the others stay idle, as most do in a step.
+ * Writes one layer with dummy weights into `dir`: matrices as large as the real ones, but few experts and a small
+ * vocabulary. Every third expert is needed by every token; the others stay idle, as most do in a step.
  */
 export function writeProbeModel(dir: string, geometry: ProbeGeometry): StoredExperts {
   const spec = probeSpec(geometry);

@@ -43,10 +43,11 @@ export interface ProbeOptions {
 }
 
 /**
- * Tries providers one after the other, each in a process of its own: a provider without its driver prints native errors, and a broken driver
- * can take the process down.
+ * Tries providers one after the other, each in a process of its own: a provider without its driver prints native
+ * errors, and a broken driver can take the process down.
  *
- * @throws ExpertmeshError `failed_precondition` when the model to try them with cannot be written; the signal's reason when it aborts.
+ * @throws ExpertmeshError `failed_precondition` when the model to try them with cannot be written; the signal's reason
+ * when it aborts.
  */
 export async function probeProviders<P extends Provider>(
   providers: readonly P[],

@@ -1,8 +1,8 @@
 import { type z } from 'zod';
 
 /**
- * Says what is wrong with a field, as the rest of a sentence that begins with its name: "is required", "must be a number, is a
- * string". A message that a schema brings itself goes before it.
+ * Says what is wrong with a field, as the rest of a sentence that begins with its name: "is required", "must be a
+ * number, is a string". A message that a schema brings itself goes before it.
  */
 export const fieldErrors: z.core.$ZodErrorMap = (issue) => {
   if (issue.code === 'invalid_union') return wrongKind(issue);
@@ -28,27 +28,27 @@ export const fieldErrors: z.core.$ZodErrorMap = (issue) => {
 };
 
 /** For a union, which says what it takes as a whole; its parts' complaints would contradict each other. */
-export const mustBe =
-  (accepted: string) =>
-  ({ input }: { readonly input?: unknown }): string =>
+export function mustBe(accepted: string) {
+  return ({ input }: { readonly input?: unknown }): string =>
     input === undefined ? 'is required' : `must be ${accepted}, is ${kindOf(input)}`;
+}
 
 /** The discriminator of a union, such as the role of a message, is none of those that there are. */
-const wrongKind = ({
+function wrongKind({
   discriminator,
   options,
   input,
-}: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): string | undefined => {
+}: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): string | undefined {
   if (discriminator === undefined || !Array.isArray(options)) return undefined;
   const found = (input as Readonly<Record<string, unknown>>)[discriminator];
   return found === undefined ? 'is required' : `must be ${anyOf(options)}, is ${shown(found)}`;
-};
+}
 
-const limit = (bound: string, count: number | bigint, input: unknown): string => {
+function limit(bound: string, count: number | bigint, input: unknown): string {
   if (Array.isArray(input)) return `must have ${bound} ${String(count)} entries, has ${String(input.length)}`;
   if (typeof input === 'string') return `must have ${bound} ${String(count)} characters, has ${String(input.length)}`;
   return `must be ${bound} ${String(count)}, is ${String(input)}`;
-};
+}
 
 /** Types, as who writes JSON knows them. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -60,10 +60,10 @@ const WORDS: Readonly<Record<string, string>> = {
   string: 'a string',
 };
 
-const kindOf = (input: unknown): string => {
+function kindOf(input: unknown): string {
   if (input === null || typeof input === 'boolean') return String(input);
   return WORDS[Array.isArray(input) ? 'array' : typeof input] ?? typeof input;
-};
+}
 
 const MAX_SHOWN_CHARS = 40;
 

@@ -58,35 +58,39 @@ export const generationFields = {
 
 type GenerationFields = z.infer<z.ZodObject<typeof generationFields>>;
 
-/** @throws RequestError for `stream_options` without `stream`, which OpenAI refuses too: they would be without effect. */
-export const checkStreamOptions = ({ stream, stream_options: streamOptions }: GenerationFields): void => {
+/**
+ * @throws RequestError for `stream_options` without `stream`, which OpenAI refuses too: they would be without effect.
+ */
+export function checkStreamOptions({ stream, stream_options: streamOptions }: GenerationFields): void {
   if (streamOptions === undefined || stream === true) return;
   const message = 'stream_options has a meaning only with "stream": true; set that, or leave stream_options out';
   throw new RequestError('invalid_value', message, 'stream_options');
-};
+}
 
-export const toGenerationRequest = (
+export function toGenerationRequest(
   fields: GenerationFields,
   promptTokenIds: readonly number[],
   fieldNames?: GenerationRequest['fieldNames'],
-): GenerationRequest => ({
-  promptTokenIds,
-  fieldNames,
-  maxTokens: fields.max_tokens,
-  sampling: {
-    temperature: fields.temperature,
-    // vLLM writes "all tokens" as -1.
-    topK: fields.top_k === -1 ? 0 : fields.top_k,
-    topP: fields.top_p,
-    minP: fields.min_p,
-    repetitionPenalty: fields.repetition_penalty,
-    presencePenalty: fields.presence_penalty,
-    frequencyPenalty: fields.frequency_penalty,
-    seed: fields.seed,
-  },
-  stopStrings: [fields.stop ?? []].flat(),
-  stopTokenIds: fields.stop_token_ids ?? [],
-  ignoreEos: fields.ignore_eos ?? false,
-  includeStop: fields.include_stop_str_in_output ?? false,
-  skipSpecialTokens: fields.skip_special_tokens ?? true,
-});
+): GenerationRequest {
+  return {
+    promptTokenIds,
+    fieldNames,
+    maxTokens: fields.max_tokens,
+    sampling: {
+      temperature: fields.temperature,
+      // vLLM writes "all tokens" as -1.
+      topK: fields.top_k === -1 ? 0 : fields.top_k,
+      topP: fields.top_p,
+      minP: fields.min_p,
+      repetitionPenalty: fields.repetition_penalty,
+      presencePenalty: fields.presence_penalty,
+      frequencyPenalty: fields.frequency_penalty,
+      seed: fields.seed,
+    },
+    stopStrings: [fields.stop ?? []].flat(),
+    stopTokenIds: fields.stop_token_ids ?? [],
+    ignoreEos: fields.ignore_eos ?? false,
+    includeStop: fields.include_stop_str_in_output ?? false,
+    skipSpecialTokens: fields.skip_special_tokens ?? true,
+  };
+}

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { RequestError } from '../generation/request-error.js';
 import { logError } from './http-error.js';
 
-const logged = (thrown: unknown): Record<string, unknown> => {
+function logged(thrown: unknown): Record<string, unknown> {
   let line = '{}';
   const log = createLogger({ name: 'test', level: 'debug', destination: { write: (text) => (line = text) } });
   logError({ log }, thrown);
   const { name: _name, pid: _pid, time: _time, ...rest } = JSON.parse(line) as Record<string, unknown>;
   return rest;
-};
+}
 
 const WARN = 40;
 const ERROR = 50;

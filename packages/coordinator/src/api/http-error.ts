@@ -33,7 +33,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
 /** A hint for clients and proxies; a queue or a worker is rarely back sooner. */
 const RETRY_AFTER_SEC = 1;
 
-export const toHttpError = (thrown: unknown): HttpError => {
+export function toHttpError(thrown: unknown): HttpError {
   if (thrown instanceof ExpertmeshError) {
     return httpError(STATUS_OF_CODE[thrown.code], thrown.message, bodyCode(thrown), thrown.param);
   }
@@ -42,22 +42,27 @@ export const toHttpError = (thrown: unknown): HttpError => {
     return httpError(415, JSON_ONLY, 'unsupported_media_type');
   if (isClientError(thrown)) return httpError(thrown.statusCode, thrown.message, null);
   return httpError(500, 'Internal error; the server log has the details under this request id', 'internal');
-};
+}
 
-export const httpError = (status: number, message: string, code: string | null, param?: string): HttpError => ({
-  status,
-  body: {
-    error: { message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: param ?? null, code },
-  },
-});
+export function httpError(status: number, message: string, code: string | null, param?: string): HttpError {
+  return {
+    status,
+    body: {
+      error: { message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: param ?? null, code },
+    },
+  };
+}
 
-export const sendHttpError = (reply: FastifyReply, { status, body }: HttpError): FastifyReply => {
+export function sendHttpError(reply: FastifyReply, { status, body }: HttpError): FastifyReply {
   if (status === 503) reply.header('retry-after', RETRY_AFTER_SEC);
   return reply.code(status).send(body);
-};
+}
 
-/** Logs what the operator should know of: bugs with their stack, failures in one line, refusals only for who looks for them. */
-export const logError = ({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown): void => {
+/**
+ * Logs what the operator should know of: bugs with their stack, failures in one line, refusals only for who looks for
+ * them.
+ */
+export function logError({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown): void {
   const { status } = toHttpError(thrown);
   if (!isExpected(thrown)) {
     log.error({ err: thrown }, 'request failed');
@@ -66,17 +71,17 @@ export const logError = ({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown):
   const { code, message } = thrown;
   if (status < 500) log.debug({ code, status }, `request refused: ${message}`);
   else log[status === 500 ? 'error' : 'warn']({ code, status }, `request failed: ${message}`);
-};
+}
 
 /** Whether the message says all: a stack would only name the code that noticed. */
 const isExpected = (thrown: unknown): thrown is ExpertmeshError | FastifyError =>
   thrown instanceof ExpertmeshError ? thrown.code !== 'internal' : isClientError(thrown);
 
 /** Below the API there is one code for what can never succeed; clients know it by OpenAI's names. */
-const bodyCode = (error: ExpertmeshError): string => {
+function bodyCode(error: ExpertmeshError): string {
   if (error instanceof RequestError) return error.requestCode;
   return error.code === 'invalid_argument' ? 'invalid_value' : error.code;
-};
+}
 
 const JSON_ONLY = 'The request body must be JSON: send it with the header content-type: application/json';
 

@@ -10,7 +10,7 @@ import Fastify, {
 } from 'fastify';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ServedModel } from '../generation/served-model.js';
-import { type AdminApi } from '../admin/admin-api.js';
+import { type AdminApi } from '../control/admin/admin-api.js';
 import { adminRoutes } from './admin/admin-routes.js';
 import { registerChatRoute } from './chat/chat-route.js';
 import { registerCompletionRoute } from './completions/completion-route.js';
@@ -37,7 +37,7 @@ export interface HttpServer {
 }
 
 /** @throws ExpertmeshError `failed_precondition` when the port is taken or the host is not one of this machine. */
-export const startHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { model, host, port } = options;
   const inFlight = new InFlightRequests();
   const app = buildApp(options, inFlight);
@@ -51,20 +51,22 @@ export const startHttpServer = async (options: HttpServerOptions): Promise<HttpS
   });
   options.logger.info({ host, port: portOf(app), model: model.id }, 'HTTP API listening');
   return { port: portOf(app), close: (deadline) => closeApp(app, inFlight, deadline) };
-};
+}
 
-/** Longest accepted body: room for a prompt as long as the model takes, all of it written as \u escapes, and some tools. */
+/**
+ * Longest accepted body: room for a prompt as long as the model takes, all of it written as \u escapes, and some tools.
+ */
 const maxBodyBytes = (maxModelLen: number): number => 256 * 1024 + 64 * maxModelLen;
 
-const bodyTooLarge = (maxModelLen: number): HttpError => {
+function bodyTooLarge(maxModelLen: number): HttpError {
   const limits = `${String(maxBodyBytes(maxModelLen))} bytes, enough for the ${String(maxModelLen)} tokens of this model`;
   return httpError(413, `The request body is larger than ${limits}; shorten the prompt`, 'request_too_large');
-};
+}
 
 /** What a client that does not read its answer gets after the deadline. */
 const FORCE_CLOSE_AFTER_MS = 500;
 
-const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): FastifyInstance => {
+function buildApp(options: HttpServerOptions, inFlight: InFlightRequests): FastifyInstance {
   const { model, logger } = options;
   const { maxModelLen } = model.engine.limits;
   const app = Fastify({
@@ -103,27 +105,27 @@ const buildApp = (options: HttpServerOptions, inFlight: InFlightRequests): Fasti
   registerOperationsRoutes(app, options);
   if (options.admin !== undefined) void app.register(adminRoutes(options.admin), { prefix: '/admin/v1' });
   return app;
-};
+}
 
 /** A client's own id, if it is one that may stand in logs and headers. */
-const requestId = ({ headers }: IncomingMessage): string => {
+function requestId({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
-};
+}
 
-const logAccess = (request: FastifyRequest, status: number, durationMs: number): void => {
+function logAccess(request: FastifyRequest, status: number, durationMs: number): void {
   const { method, url } = request;
   request.log.info({ method, url, status, durationMs: Math.round(durationMs) }, 'request');
-};
+}
 
-const noSuchRoute = (app: FastifyInstance, { method, url }: FastifyRequest): HttpError => {
+function noSuchRoute(app: FastifyInstance, { method, url }: FastifyRequest): HttpError {
   const [path = ''] = url.split('?');
   const allowed = (['GET', 'POST'] as const).filter((other) => app.hasRoute({ method: other, url: path }));
   if (allowed.length === 0) return httpError(404, `There is no ${method} ${path}`, 'unknown_url');
   return httpError(405, `${path} takes ${allowed.join(' or ')}, not ${method}`, 'method_not_allowed');
-};
+}
 
-const closeApp = async (app: FastifyInstance, inFlight: InFlightRequests, deadline: AbortSignal): Promise<void> => {
+async function closeApp(app: FastifyInstance, inFlight: InFlightRequests, deadline: AbortSignal): Promise<void> {
   let force: NodeJS.Timeout | undefined;
   inFlight.close();
   const endAll = (): void => {
@@ -137,14 +139,14 @@ const closeApp = async (app: FastifyInstance, inFlight: InFlightRequests, deadli
   await app.close();
   deadline.removeEventListener('abort', endAll);
   clearTimeout(force);
-};
+}
 
 /** While the server closes, a connection whose answer has ended would stay open until its keep-alive is over. */
-const dropIdleConnections = (app: FastifyInstance): void => {
+function dropIdleConnections(app: FastifyInstance): void {
   // The connection is idle only after the events of this response.
   setImmediate(() => {
     app.server.closeIdleConnections();
   });
-};
+}
 
 const portOf = (app: FastifyInstance): number => (app.server.address() as AddressInfo).port;

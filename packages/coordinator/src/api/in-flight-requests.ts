@@ -36,5 +36,6 @@ export class InFlightRequests {
   }
 }
 
-export const shuttingDown = (): ExpertmeshError =>
-  new ExpertmeshError('unavailable', 'The server is shutting down; send the request again');
+export function shuttingDown(): ExpertmeshError {
+  return new ExpertmeshError('unavailable', 'The server is shutting down; send the request again');
+}

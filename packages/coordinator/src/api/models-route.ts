@@ -2,7 +2,7 @@ import { type FastifyInstance } from 'fastify';
 import { checkModel, type ServedModel } from '../generation/served-model.js';
 
 /** GET /v1/models and /v1/models/{id} */
-export const registerModelsRoute = (app: FastifyInstance, model: ServedModel): void => {
+export function registerModelsRoute(app: FastifyInstance, model: ServedModel): void {
   const card = {
     id: model.id,
     object: 'model',
@@ -16,4 +16,4 @@ export const registerModelsRoute = (app: FastifyInstance, model: ServedModel): v
     checkModel(model, request.params['*']);
     return card;
   });
-};
+}

@@ -8,11 +8,13 @@ export interface AnswerHead {
   readonly model: string;
 }
 
-export const newAnswerHead = (id: string, model: ServedModel): AnswerHead => ({
-  id,
-  createdAtSec: Math.floor(Date.now() / 1000),
-  model: model.id,
-});
+export function newAnswerHead(id: string, model: ServedModel): AnswerHead {
+  return {
+    id,
+    createdAtSec: Math.floor(Date.now() / 1000),
+    model: model.id,
+  };
+}
 
 /** `stream_options` of a request. */
 export interface UsageOptions {
@@ -27,25 +29,30 @@ interface StreamOptionsField {
   readonly continuous_usage_stats?: boolean | undefined;
 }
 
-export const toUsageOptions = (streamOptions: StreamOptionsField | undefined): UsageOptions => {
+export function toUsageOptions(streamOptions: StreamOptionsField | undefined): UsageOptions {
   const includeUsage = streamOptions?.include_usage ?? false;
   return { includeUsage, continuous: includeUsage && (streamOptions?.continuous_usage_stats ?? false) };
-};
+}
 
-export const openAiHead = ({ id, createdAtSec, model }: AnswerHead, object: string) => ({
-  id,
-  object,
-  created: createdAtSec,
-  model,
-});
+export function openAiHead({ id, createdAtSec, model }: AnswerHead, object: string) {
+  return {
+    id,
+    object,
+    created: createdAtSec,
+    model,
+  };
+}
 
-export const openAiUsage = ({ promptTokens, completionTokens, reasoningTokens }: TokenUsage) => ({
-  prompt_tokens: promptTokens,
-  completion_tokens: completionTokens,
-  total_tokens: promptTokens + completionTokens,
-  ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
-});
+export function openAiUsage({ promptTokens, completionTokens, reasoningTokens }: TokenUsage) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+  };
+}
 
 /** The `usage` member of a chunk: absent unless asked for, and null where it is not continuous. */
-export const chunkUsage = ({ includeUsage, continuous }: UsageOptions, usage: TokenUsage): object =>
-  includeUsage ? { usage: continuous ? openAiUsage(usage) : null } : {};
+export function chunkUsage({ includeUsage, continuous }: UsageOptions, usage: TokenUsage): object {
+  return includeUsage ? { usage: continuous ? openAiUsage(usage) : null } : {};
+}

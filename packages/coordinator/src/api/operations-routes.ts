@@ -20,7 +20,7 @@ export interface OperationsOptions {
 }
 
 /** For operators and their machines: health, metrics, statistics. */
-export const registerOperationsRoutes = (app: FastifyInstance, options: OperationsOptions): void => {
+export function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): void {
   // Routine polling: kept out of the access log.
   const quiet = { logLevel: 'warn' } as const;
 
@@ -39,4 +39,4 @@ export const registerOperationsRoutes = (app: FastifyInstance, options: Operatio
   });
 
   app.get('/admin/v1/stats', quiet, () => ({ engine: options.engine.stats(), cluster: options.clusterStatus() }));
-};
+}

@@ -4,35 +4,37 @@ import { RequestError } from '../generation/request-error.js';
 import { fieldErrors } from './field-errors.js';
 
 /** @throws RequestError naming the first field at fault. */
-export const parseRequest = <T>(schema: z.ZodType<T>, body: unknown): T => {
+export function parseRequest<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body, { error: fieldErrors });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw issue === undefined ? new RequestError('invalid_value', result.error.message) : toRequestError(issue);
-};
+}
 
 /** A field that may be left out or null, as OpenAI's clients do with what they do not use. */
-export const optional = <T>(schema: z.ZodType<T>) =>
-  schema
+export function optional<T>(schema: z.ZodType<T>) {
+  return schema
     .nullish()
     .transform((value) => value ?? undefined)
     .optional();
+}
 
 /** A known field that works only with the values that change nothing; anything else is refused, not ignored. */
-export const unsupported = (...neutralValues: readonly unknown[]) =>
-  z
+export function unsupported(...neutralValues: readonly unknown[]) {
+  return z
     .unknown()
     .refine((value) => [undefined, null, ...neutralValues].some((neutral) => isDeepStrictEqual(value, neutral)), {
       params: { requestCode: 'unsupported_parameter', neutralValues },
     })
     .optional();
+}
 
 /** For a schema that is a function: refuses a known value or field that is not supported. */
-export const refuseUnsupported = (context: z.RefinementCtx, message: string): void => {
+export function refuseUnsupported(context: z.RefinementCtx, message: string): void {
   context.addIssue({ code: 'custom', message, params: { requestCode: 'unsupported_parameter' } });
-};
+}
 
-const toRequestError = (issue: z.core.$ZodIssue): RequestError => {
+function toRequestError(issue: z.core.$ZodIssue): RequestError {
   const param = formatPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
     const name = formatPath([...issue.path, issue.keys[0] ?? '']);
@@ -42,14 +44,14 @@ const toRequestError = (issue: z.core.$ZodIssue): RequestError => {
     return new RequestError('unsupported_parameter', unsupportedMessage(issue, param), param);
   }
   return new RequestError('invalid_value', `${param === '' ? 'The request body' : param} ${issue.message}`, param);
-};
+}
 
-const unsupportedMessage = (issue: z.core.$ZodIssueCustom, param: string): string => {
+function unsupportedMessage(issue: z.core.$ZodIssueCustom, param: string): string {
   const neutralValues = issue.params?.['neutralValues'] as readonly unknown[] | undefined;
   if (neutralValues === undefined) return `${param} ${issue.message}`;
   const neutral = neutralValues.map((value) => JSON.stringify(value)).join(' or ');
   return `${param} is not supported: leave it out${neutral === '' ? '' : ` or set it to ${neutral}`}`;
-};
+}
 
 /** ['messages', 0, 'role'] -> messages[0].role */
 const formatPath = (path: readonly PropertyKey[]): string =>

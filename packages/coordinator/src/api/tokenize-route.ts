@@ -8,14 +8,14 @@ import { parseRequest } from './parse-request.js';
 const textSchema = z.strictObject({ model: generationFields.model, prompt: z.string() });
 
 /** POST /tokenize: the tokens of a `prompt`, or of `messages` through the chat template, without generating. */
-export const registerTokenizeRoute = (app: FastifyInstance, model: ServedModel): void => {
+export function registerTokenizeRoute(app: FastifyInstance, model: ServedModel): void {
   app.post('/tokenize', async (request) => {
     const tokens = await model.tokenizer.encode(promptOf(model, request.body));
     return { count: tokens.length, max_model_len: model.engine.limits.maxModelLen, tokens };
   });
-};
+}
 
-const promptOf = (model: ServedModel, body: unknown): string => {
+function promptOf(model: ServedModel, body: unknown): string {
   if (typeof body === 'object' && body !== null && 'messages' in body) {
     const chat = parseRequest(chatPromptSchema, body);
     checkModel(model, chat.model);
@@ -24,4 +24,4 @@ const promptOf = (model: ServedModel, body: unknown): string => {
   const text = parseRequest(textSchema, body);
   checkModel(model, text.model);
   return text.prompt;
-};
+}

@@ -7,8 +7,8 @@ import { type Placement } from '@expertmesh/shared/placement/placement';
 import { predictPlacement } from '@expertmesh/shared/placement/predict-placement';
 
 /**
- * How even the placement's workers are loaded, from what each was really sent; `stepSeconds` is predicted from the experts' loads, and 0 where the
- * workers' speeds are not known. Without a placement nothing is uneven.
+ * How even the placement's workers are loaded, from what each was really sent; `stepSeconds` is predicted from the
+ * experts' loads, and 0 where the workers' speeds are not known. Without a placement nothing is uneven.
  */
 export function balanceView(
   sums: CountSums,
@@ -34,8 +34,9 @@ export function balanceView(
 }
 
 /** Balancedness of each layer, in the shape's order. */
-export const layerBalancedness = (sums: CountSums, placement: Placement | undefined): number[] =>
-  sums.shape.layerIndices.map((_, layer) => balancedness(workerTokens(sums, placement, layer)));
+export function layerBalancedness(sums: CountSums, placement: Placement | undefined): number[] {
+  return sums.shape.layerIndices.map((_, layer) => balancedness(workerTokens(sums, placement, layer)));
+}
 
 const workerTokens = (sums: CountSums, placement: Placement | undefined, layer: number): number[] =>
   (placement?.workerIds ?? []).map((workerId) => sums.workers.get(workerId)?.tokens[layer] ?? 0);

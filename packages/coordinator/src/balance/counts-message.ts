@@ -36,8 +36,8 @@ const metaSchema = z.strictObject({
 type Meta = z.infer<typeof metaSchema>;
 
 /**
- * Counts as messages below 1 MB. Each stands for itself and has some of the layers; rows and steps are in the last one, so that a window does not
- * end between them.
+ * Counts as messages below 1 MB. Each stands for itself and has some of the layers; rows and steps are in the last one,
+ * so that a window does not end between them.
  */
 export function encodeCounts(
   counts: CountSums,
@@ -75,8 +75,8 @@ export function encodeCounts(
 /**
  * Adds a message's counts to `into`.
  *
- * @throws ExpertmeshError `unimplemented` for another version, `failed_precondition` for another store, `data_loss` for what cannot be read. Then
- *   `into` is to be cleared.
+ * @throws ExpertmeshError `unimplemented` for another version, `failed_precondition` for another store, `data_loss` for
+ * what cannot be read. Then   `into` is to be cleared.
  */
 export function decodeCounts(message: Uint8Array, storeId: string, into: CountSums): CountsSource {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);

@@ -1,9 +1,9 @@
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { delivered, monitorOptions, report, silent, Warnings } from '../../../../test/kit/load-reports.js';
-import { planCluster, planWorker } from '../../../../test/kit/planning-cases.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { delivered, monitorOptions, report, silent, Warnings } from '@expertmesh/test-kit/load-reports';
+import { planCluster, planWorker } from '@expertmesh/test-kit/planning-cases';
 import { registerBalanceMetrics } from './balance-metrics.js';
 import { ExpertLoadMonitor, type ExpertLoadMonitorOptions } from './expert-load-monitor.js';
 import { LOADS_SUBJECT } from './load-exchange.js';

@@ -188,7 +188,10 @@ export class ExpertLoadMonitor implements LoadMonitor {
     return () => this.#listeners.delete(listener);
   }
 
-  /** (token, expert) pairs that this coordinator has sent to each worker since it started; metrics add up over coordinators. */
+  /**
+   * (token, expert) pairs that this coordinator has sent to each worker since it started; metrics add up over
+   * coordinators.
+   */
   get localTokens(): ReadonlyMap<string, number> {
     return this.#localTokens;
   }

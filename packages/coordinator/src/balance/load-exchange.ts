@@ -25,7 +25,10 @@ const PUBLISH_INTERVAL_MS = 2000;
 /** Processes whose last message is remembered; the one that was silent longest is forgotten. */
 const MAX_SOURCES = 256;
 
-/** Tells other coordinators what this one counted, and hears what they did. While the control plane is away, counts wait and add up. */
+/**
+ * Tells other coordinators what this one counted, and hears what they did. While the control plane is away, counts wait
+ * and add up.
+ */
 export class LoadExchange {
   readonly #options: LoadExchangeOptions;
   readonly #unpublished: CountSums;

@@ -8,7 +8,10 @@ import { type ExpertLoads } from '@expertmesh/shared/placement/expert-loads';
 
 export type LoadWindow = 'recent' | 'window' | 'total';
 
-/** How experts are used, over all coordinators. Lives in the main thread; the engine thread counts and hands counts over. */
+/**
+ * How experts are used, over all coordinators. Lives in the main thread; the engine thread counts and hands counts
+ * over.
+ */
 export interface LoadMonitor {
   /** For planning; layers without tokens are there with zeros. */
   loads(window: LoadWindow): ExpertLoads;

@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { delivered, monitorOptions, report, silent, Warnings } from '../../../../test/kit/load-reports.js';
-import { tempDir } from '../../../../test/kit/temp-dir.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { delivered, monitorOptions, report, silent, Warnings } from '@expertmesh/test-kit/load-reports';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { ExpertLoadMonitor, type ExpertLoadMonitorOptions } from './expert-load-monitor.js';
 import { LOADS_SUBJECT } from './load-exchange.js';
 

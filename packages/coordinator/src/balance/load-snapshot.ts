@@ -66,7 +66,10 @@ export async function writeSnapshot(file: string, storeId: string, snapshot: Loa
   await rename(anew, file);
 }
 
-/** What was written last; undefined where there is nothing. What cannot be used is set aside as `<file>.unusable`, with a warning. */
+/**
+ * What was written last; undefined where there is nothing. What cannot be used is set aside as `<file>.unusable`, with
+ * a warning.
+ */
 export async function readSnapshot(
   file: string,
   storeId: string,

@@ -28,8 +28,8 @@ const REPORT_INTERVAL_MS = 1000;
 const ROWS_PER_REPORT = 250;
 
 /**
- * Counts routes in the engine thread. There are two buffers: while the main thread reads one, rows are counted into the other; when it
- * is slow with that, the report waits and nothing is lost.
+ * Counts routes in the engine thread. There are two buffers: while the main thread reads one, rows are counted into the
+ * other; when it is slow with that, the report waits and nothing is lost.
  */
 export class RouteCounter {
   readonly #options: RouteCounterOptions;

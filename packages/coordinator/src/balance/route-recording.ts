@@ -5,17 +5,19 @@ import { encodeChunk } from '@expertmesh/shared/routing-trace/trace-chunk';
 import { encodeTraceHeader, type TraceHeader } from '@expertmesh/shared/routing-trace/trace-header';
 import { type RecordedSteps } from './trace-recorder.js';
 
-export const traceHeaderOf = (spec: ModelSpec, storeId: string): TraceHeader => ({
-  formatVersion: 1,
-  storeId,
-  numLayers: spec.numLayers,
-  hiddenSize: spec.hiddenSize,
-  ...routingShape(spec),
-});
+export function traceHeaderOf(spec: ModelSpec, storeId: string): TraceHeader {
+  return {
+    formatVersion: 1,
+    storeId,
+    numLayers: spec.numLayers,
+    hiddenSize: spec.hiddenSize,
+    ...routingShape(spec),
+  };
+}
 
 /**
- * A trace as it is recorded: the header with the first piece, then chunks. Whoever puts the pieces' `data` one behind the other has a file.
- * `numTokens` are the rows of the piece.
+ * A trace as it is recorded: the header with the first piece, then chunks. Whoever puts the pieces' `data` one behind
+ * the other has a file. `numTokens` are the rows of the piece.
  */
 export async function* traceChunks(
   header: TraceHeader,

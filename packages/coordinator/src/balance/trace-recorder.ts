@@ -25,7 +25,10 @@ const FLUSH_INTERVAL_MS = 1000;
 interface Recording {
   readonly id: number;
   readonly sink: TraceSink;
-  /** Passes under way, by the list of chunks that they are of. One that loses rows to a failure goes on with another list, and is left out. */
+  /**
+   * Passes under way, by the list of chunks that they are of. One that loses rows to a failure goes on with another
+   * list, and is left out.
+   */
   readonly passes: WeakMap<readonly Chunk[], { readonly step: TraceStep; readonly bytes: Uint8Array }>;
   rowsLeft: number;
   unreadBytes: number;

@@ -47,7 +47,10 @@ export class VarintWriter {
   }
 }
 
-/** Reads what VarintWriter wrote. All methods throw ExpertmeshError `data_loss` past the end and for what it cannot have written. */
+/**
+ * Reads what VarintWriter wrote. All methods throw ExpertmeshError `data_loss` past the end and for what it cannot have
+ * written.
+ */
 export class VarintReader {
   readonly #view: DataView;
   #offset = 0;

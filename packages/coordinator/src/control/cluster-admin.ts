@@ -16,12 +16,16 @@ import {
 
 /**
  * What operators see and do, behind the AdminService and its JSON twin. Views answer from any coordinator; what changes
- * something runs on the leader alone, and elsewhere throws `failed_precondition` (the service passes calls on to the leader before that).
+ * something runs on the leader alone, and elsewhere throws `failed_precondition` (the service passes calls on to the
+ * leader before that).
  *
  * All methods throw ExpertmeshError that names the value, the limit and the remedy.
  */
 export interface ClusterAdmin {
-  /** The AdminService of the leader where that is another coordinator; undefined here on the leader, and while nobody leads. */
+  /**
+   * The AdminService of the leader where that is another coordinator; undefined here on the leader, and while nobody
+   * leads.
+   */
   leaderAddress(): string | undefined;
   view(): ClusterView;
   cordon(command: WorkerCommand): Promise<CommandOutcome>;

@@ -18,7 +18,7 @@ import {
   type WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { admit } from './admit.js';
+import { admit } from './leading/admit.js';
 import { orderOf, type ChangeOrder } from './change/change-order.js';
 import { type AuditEntry, type Changes } from './change/changes.js';
 import { type Drains } from './change/drains.js';
@@ -26,11 +26,11 @@ import { type ClusterAdmin } from './cluster-admin.js';
 import { type ClusterCore } from './cluster-core.js';
 import { clusterView } from './cluster-view.js';
 import { gainOf, isWorthMoving } from './decisions/auto-rebalance.js';
-import { requireOffice, type Office } from './leadership.js';
+import { requireOffice, type Office } from './leading/leadership.js';
 import { documentView, placementFromView, placementLayers } from './planning/plan-message.js';
 import { achievedSurvival, redundantExpertsOf, toPlanMessage, toWish } from './planning/plan-request.js';
 import { type Planner, type PlanWish } from './planning/planner.js';
-import { type Admission, type WorkerAdmission } from './worker-admission.js';
+import { type Admission, type WorkerAdmission } from './leading/worker-admission.js';
 import { failureDomainOf } from './workers/known-workers.js';
 
 export interface ClusterControlOptions {

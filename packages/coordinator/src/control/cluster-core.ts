@@ -9,7 +9,7 @@ import { type WorkerEvent } from '../membership/worker-event.js';
 import { type ProbeReplica } from './change/replica-canary.js';
 import { Coordinators, type CoordinatorIdentity } from './coordinators.js';
 import { EngineRouting } from './engine-routing.js';
-import { Leadership, type Office } from './leadership.js';
+import { Leadership, type Office } from './leading/leadership.js';
 import { type PlacementStep } from './placement/routing.js';
 import { PlacementStore } from './placement/placement-store.js';
 import { type Shards } from './placement/shards.js';
@@ -39,8 +39,8 @@ export interface ClusterCoreOptions {
 }
 
 /**
- * The part of the cluster that every coordinator has, whether it leads or not: it knows the workers and the placement, has the engine route by it,
- * and, in office, has the workers hold what it says.
+ * The part of the cluster that every coordinator has, whether it leads or not: it knows the workers and the placement,
+ * has the engine route by it, and, in office, has the workers hold what it says.
  */
 export class ClusterCore {
   readonly store: PlacementStore;
@@ -149,7 +149,10 @@ export class ClusterCore {
 
   readonly probe: ProbeReplica = (workerId, layerIndex, expertId) => this.routing.probe(workerId, layerIndex, expertId);
 
-  /** Why changes of placement wait; undefined once the engine has loaded, and workers hold what calls are routed to them for where they can. */
+  /**
+   * Why changes of placement wait; undefined once the engine has loaded, and workers hold what calls are routed to them
+   * for where they can.
+   */
   get whyUnsettled(): string | undefined {
     if (this.routing.engine === undefined) return 'the engine has not loaded';
     return whyUnsettled({

@@ -17,7 +17,7 @@ import { layerSwitches } from './change/layer-switch.js';
 import { type Coordinators } from './coordinators.js';
 import { type PlacementStore } from './placement/placement-store.js';
 import { includesShards, numReplicasIn, shardsOf } from './placement/shards.js';
-import { type Admission, type WorkerAdmission } from './worker-admission.js';
+import { type Admission, type WorkerAdmission } from './leading/worker-admission.js';
 import { type KnownWorker } from './workers/known-workers.js';
 import { type Membership } from './workers/membership.js';
 import { type WorkerRates } from './workers/worker-rates.js';

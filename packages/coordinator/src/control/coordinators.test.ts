@@ -3,8 +3,8 @@ import { encodeCoordinatorRecord, type CoordinatorRecord } from '@expertmesh/sha
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { settle } from '../../../../test/kit/settle.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { settle } from '@expertmesh/test-kit/settle';
 import { Coordinators } from './coordinators.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });

@@ -30,7 +30,10 @@ export interface CoordinatorsOptions {
   readonly clock: Clock;
 }
 
-/** The leader takes records out that nobody has renewed for so long: those of coordinators that died and do not come back under their name. */
+/**
+ * The leader takes records out that nobody has renewed for so long: those of coordinators that died and do not come
+ * back under their name.
+ */
 const FORGET_AFTER_MS = 600_000;
 const FORGET_INTERVAL_MS = 30_000;
 
@@ -73,7 +76,10 @@ export class Coordinators {
     this.#heartbeat.beat();
   }
 
-  /** Whether every coordinator that lives has all its calls follow the step. One that is still loading has none, and begins with the newest. */
+  /**
+   * Whether every coordinator that lives has all its calls follow the step. One that is still loading has none, and
+   * begins with the newest.
+   */
   isApplied({ version, numLayers }: PlacementStep): boolean {
     const hasApplied = ({ appliedVersion, appliedLayers }: CoordinatorRecord): boolean =>
       appliedVersion === 0 || (appliedVersion === version && appliedLayers === numLayers);

@@ -2,7 +2,7 @@ import { WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type WorkerCosts } from '../dispatch/worker-cost.js';
 import { type WorkerEvent } from '../membership/worker-event.js';
 import { EngineRouting } from './engine-routing.js';

@@ -9,14 +9,14 @@ import { type PlanCluster } from '@expertmesh/shared/placement/plan-cluster';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { AutoRebalancer } from './auto-rebalancer.js';
-import { auditor } from './auditor.js';
+import { AutoRebalancer } from './leading/auto-rebalancer.js';
+import { auditor } from './leading/auditor.js';
 import { Changes } from './change/changes.js';
 import { Drains } from './change/drains.js';
 import { type ClusterAdmin } from './cluster-admin.js';
 import { ClusterControl } from './cluster-control.js';
 import { ClusterCore } from './cluster-core.js';
-import { LeaderDuties } from './leader-duties.js';
+import { LeaderDuties } from './leading/leader-duties.js';
 import { moverWorld } from './change/mover-world.js';
 import { shardsOf } from './placement/shards.js';
 import { withoutIdle } from './placement/routing.js';
@@ -26,8 +26,8 @@ import { planInThread } from './planning/plan-in-thread.js';
 import { Planner } from './planning/planner.js';
 import { expertSizeOf } from './planning/store-size.js';
 import { type ServingEvents } from './serving-events.js';
-import { fixedPlacement, isUsableWith } from './static-members.js';
-import { WorkerAdmission } from './worker-admission.js';
+import { fixedPlacement, isUsableWith } from './leading/static-members.js';
+import { WorkerAdmission } from './leading/worker-admission.js';
 
 export interface OpenClusterOptions {
   readonly config: CoordinatorConfig;

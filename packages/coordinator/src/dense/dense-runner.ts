@@ -1,7 +1,7 @@
 import { type WholeLayersSeconds } from '@expertmesh/kernels/whole-layers';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type AllExperts } from '../dispatch/expert-dispatcher.js';
-import { type SequenceCache } from './sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 
 /** Everything of the model but the experts. */
 export interface DenseRunner {
@@ -9,7 +9,10 @@ export interface DenseRunner {
   embed(tokenIds: readonly number[]): Float32Array;
   /** An empty cache for a sequence of at most `maxTokens` tokens. The runner must live longer. */
   createCache(maxTokens: number): SequenceCache;
-  /** Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has room for its sequence's rows. */
+  /**
+   * Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has room for its sequence's
+   * rows.
+   */
   begin(sequences: readonly SequenceRows[]): DenseStep;
   /** fp32 [rows, hidden] to fp32 [rows, vocab], which holds until the next call; one call at a time. */
   logits(hidden: Float32Array): Promise<Float32Array>;
@@ -28,7 +31,8 @@ export interface DenseStep {
    * Norms, projections, attention, and router or MLP of a layer; keys and values of the rows are written to the caches.
    *
    * @param hidden fp32 [rows, hidden]
-   * @returns arrays that do not hold for long: `residual` until the next layer of this step but one, `routed` until the next one.
+   * @returns arrays that do not hold for long: `residual` until the next layer of this step but one, `routed` until the
+   * next one.
    */
   layer(layerIndex: number, hidden: Float32Array): Promise<LayerOutput>;
   /**

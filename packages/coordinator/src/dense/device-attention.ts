@@ -12,8 +12,8 @@ import { type OnnxAttention, type StepAttention, type StepContext } from './onnx
 import { reliableRows } from './reliable-rows.js';
 
 /**
- * Attention on a GPU whose memory holds the caches. Queries, keys, values and the answers stay there, too. A run takes rows of one
- * sequence and puts their answers behind those of the runs before.
+ * Attention on a GPU whose memory holds the caches. Queries, keys, values and the answers stay there, too. A run takes
+ * rows of one sequence and puts their answers behind those of the runs before.
  */
 export class DeviceAttention implements OnnxAttention {
   readonly deviceInputs = ['q', 'k', 'v'];
@@ -64,7 +64,9 @@ export class DeviceAttention implements OnnxAttention {
     return this.#session.close();
   }
 
-  /** Two places take turns: each piece reads the answers before it in one and writes them, with its own, to the other. */
+  /**
+   * Two places take turns: each piece reads the answers before it in one and writes them, with its own, to the other.
+   */
   async #attendAll(layerIndex: number, qkv: DeviceQkv, pieces: readonly Piece[]): Promise<StepContext> {
     const numRows = pieces.at(-1)?.endRow ?? 0;
     const places = [await this.#session.allocateContext(numRows)];

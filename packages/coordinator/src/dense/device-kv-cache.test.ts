@@ -4,7 +4,7 @@ import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
 import { DeviceTensor } from '@expertmesh/shared/onnx/device-tensor';
 import { onnxRuntime } from '@expertmesh/shared/onnx/onnx-runtime';
 import { deviceCache, DeviceKvCache } from './device-kv-cache.js';
-import { hostCache, KvCache, kvCacheBytes } from './kv-cache.js';
+import { hostCache, KvCache, kvCacheBytes } from '../kv/kv-cache.js';
 
 const spec = parseModelSpec(PRESET_CONFIGS.demo);
 

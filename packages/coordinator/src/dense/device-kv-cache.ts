@@ -1,8 +1,8 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type DeviceTensor } from '@expertmesh/shared/onnx/device-tensor';
-import { kvCacheCapacity } from './kv-cache.js';
-import { type SequenceCache } from './sequence-cache.js';
+import { kvCacheCapacity } from '../kv/kv-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 
 /** Keys and values of a layer, each fp32 [1, kv heads, capacity, head_dim]. */
 export interface DeviceLayerCache {
@@ -14,8 +14,9 @@ export interface DeviceLayerCache {
 export type AllocateOnDevice = (capacity: number) => Promise<DeviceTensor>;
 
 /**
- * Keys and values of one sequence in the memory of a GPU. Each layer takes all that the sequence can need at its first use, as much as the
- * engine has set aside for it: growing would leave ONNX Runtime's pool full of smaller pieces, which it never gives back.
+ * Keys and values of one sequence in the memory of a GPU. Each layer takes all that the sequence can need at its first
+ * use, as much as the engine has set aside for it: growing would leave ONNX Runtime's pool full of smaller pieces,
+ * which it never gives back.
  */
 export class DeviceKvCache implements SequenceCache {
   readonly capacity: number;

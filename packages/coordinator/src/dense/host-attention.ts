@@ -3,7 +3,7 @@ import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildAttentionGraph } from '@expertmesh/shared/onnx/attention-graph';
 import { createOnnxSession, type OnnxOutputs, type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type SequenceRows } from './dense-runner.js';
-import { hostCache, KvCache } from './kv-cache.js';
+import { hostCache, KvCache } from '../kv/kv-cache.js';
 import { type OnnxAttention, type StepAttention, type StepContext } from './onnx-attention.js';
 
 /** Attention on the CPU over caches in JavaScript arrays. */

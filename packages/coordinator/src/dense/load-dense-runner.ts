@@ -7,8 +7,8 @@ import { OnnxDenseRunner } from './onnx-dense-runner.js';
 /**
  * Verifies and loads everything of a model but its experts.
  *
- * @throws ExpertmeshError `not_found` or `data_loss` for a blob that is missing or not what the manifest says, `cancelled` after an abort,
- * `internal` when ONNX Runtime refuses it.
+ * @throws ExpertmeshError `not_found` or `data_loss` for a blob that is missing or not what the manifest says,
+ * `cancelled` after an abort, `internal` when ONNX Runtime refuses it.
  */
 export function loadDenseRunner(
   store: ExpertStore,

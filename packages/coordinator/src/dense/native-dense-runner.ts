@@ -14,12 +14,15 @@ import {
   type RoutedRows,
   type SequenceRows,
 } from './dense-runner.js';
-import { hostCache, KvCache } from './kv-cache.js';
+import { hostCache, KvCache } from '../kv/kv-cache.js';
 import { rotaryRows, totalRows } from './rotary-rows.js';
 import { RotaryTable } from './rotary-table.js';
 import { verifiedDenseBlobs } from './verified-dense-blobs.js';
 
-/** On the native kernels, a whole layer in one call, straight from the store's mapped files. Computes beside the calling thread. */
+/**
+ * On the native kernels, a whole layer in one call, straight from the store's mapped files. Computes beside the calling
+ * thread.
+ */
 export class NativeDenseRunner implements DenseRunner {
   readonly #spec: ModelSpec;
   readonly #pool: KernelPool;
@@ -27,7 +30,8 @@ export class NativeDenseRunner implements DenseRunner {
   readonly #layers: readonly DenseLayer[];
   readonly #head: Head;
   readonly #rotary: RotaryTable;
-  // 600 KB a row of a large vocabulary: fresh arrays would have the garbage collector work for longer than the head takes to compute.
+  // 600 KB a row of a large vocabulary: fresh arrays would have the garbage collector work for longer than the head
+  // takes to compute.
   #logits = new Float32Array();
 
   private constructor(store: ExpertStore, pool: KernelPool, layers: readonly DenseLayer[], head: Head) {
@@ -142,7 +146,10 @@ function routesOfLayers(spec: ModelSpec, numRows: number) {
   return { routes: { expertIds, routingWeights, probabilitySums }, byLayer };
 }
 
-/** Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there are two of those. */
+/**
+ * Arrays that all layers of a step write in turn. A layer's hidden state is what the layer before it wrote, so there
+ * are two of those.
+ */
 class StepOutputs {
   readonly routed: RoutedRows;
   readonly #residuals: readonly [Float32Array, Float32Array];

@@ -1,7 +1,7 @@
 import { type DeviceTensor } from '@expertmesh/shared/onnx/device-tensor';
 import { type OnnxOutputs, type OnnxTensor } from '@expertmesh/shared/onnx/session';
 import { type SequenceRows } from './dense-runner.js';
-import { type SequenceCache } from './sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 
 /** The attention of OnnxDenseRunner, and with it the place of the KV cache: this process, or the memory of a GPU. */
 export interface OnnxAttention {

@@ -19,7 +19,7 @@ import { HostAttention } from './host-attention.js';
 import { type OnnxAttention } from './onnx-attention.js';
 import { rotaryRows, totalRows } from './rotary-rows.js';
 import { RotaryTable } from './rotary-table.js';
-import { type SequenceCache } from './sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 import { verifiedDenseBlobs } from './verified-dense-blobs.js';
 
 interface LayerSessions {
@@ -154,7 +154,9 @@ export class OnnxDenseRunner implements DenseRunner {
   }
 }
 
-/** Only WebGPU offers tensors that stay on its device; elsewhere the whole cache would cross the bus for every token. */
+/**
+ * Only WebGPU offers tensors that stay on its device; elsewhere the whole cache would cross the bus for every token.
+ */
 function loadAttention(spec: ModelSpec, provider: OnnxProvider, numThreads: number): Promise<OnnxAttention> {
   switch (provider) {
     case 'cpu':

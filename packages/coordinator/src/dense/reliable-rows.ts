@@ -1,8 +1,9 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
 /**
- * ONNX Runtime takes another kernel from 32 rows on, which is wrong on SwiftShader (probably because its subgroups have 4 lanes). So each
- * device is tried with many rows when the model is loaded, and given fewer at a time where that goes wrong.
+ * ONNX Runtime takes another kernel from 32 rows on, which is wrong on SwiftShader (probably because its subgroups have
+ * 4 lanes). So each device is tried with many rows when the model is loaded, and given fewer at a time where that goes
+ * wrong.
  */
 const MANY_ROWS = 64;
 const FEW_ROWS = 31;

@@ -18,5 +18,6 @@ export function rotaryRows(table: RotaryTable, sequences: readonly SequenceRows[
   return rotary;
 }
 
-export const totalRows = (sequences: readonly SequenceRows[]): number =>
-  sequences.reduce((sum, { numRows }) => sum + numRows, 0);
+export function totalRows(sequences: readonly SequenceRows[]): number {
+  return sequences.reduce((sum, { numRows }) => sum + numRows, 0);
+}

@@ -1,6 +1,6 @@
 /**
- * Cosine and sine of the rotary embedding by position, computed as transformers does: every step up to the angle is rounded
- * to fp32, which is visible at long positions.
+ * Cosine and sine of the rotary embedding by position, computed as transformers does: every step up to the angle is
+ * rounded to fp32, which is visible at long positions.
  */
 export class RotaryTable {
   readonly halfDim: number;

@@ -6,7 +6,10 @@ import { type DenseLoadOptions } from './dense-runner.js';
 export type DenseBlob =
   { readonly kind: 'embedding' } | { readonly kind: 'layer'; readonly layerIndex: number } | { readonly kind: 'head' };
 
-/** The dense blobs of a store in the order in which they are needed, each verified; progress counts those that the caller has dealt with. */
+/**
+ * The dense blobs of a store in the order in which they are needed, each verified; progress counts those that the
+ * caller has dealt with.
+ */
 export async function* verifiedDenseBlobs(
   { spec }: ExpertStore,
   { verification, onProgress }: DenseLoadOptions,
@@ -20,7 +23,9 @@ export async function* verifiedDenseBlobs(
 }
 
 /** Their paths, in the same order. */
-export const denseBlobPaths = (spec: ModelSpec): string[] => denseBlobs(spec).map(pathOf);
+export function denseBlobPaths(spec: ModelSpec): string[] {
+  return denseBlobs(spec).map(pathOf);
+}
 
 const denseBlobs = ({ numLayers }: ModelSpec): DenseBlob[] => [
   { kind: 'embedding' },

@@ -16,7 +16,8 @@ export type PartOutcome =
   | { readonly kind: 'failed'; readonly part: DispatchPart; readonly error: ExpertmeshError };
 
 /**
- * Whether the answer is one to this call: same layer, placement version and shape, every pair computed, every value finite.
+ * Whether the answer is one to this call: same layer, placement version and shape, every pair computed, every value
+ * finite.
  *
  * @returns what is wrong, as `data_loss`, with `peer` naming the worker; undefined when nothing is.
  */
@@ -37,8 +38,8 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
 }
 
 /**
- * Adds the parts' rows up in the order given, whatever the order in which they came, so that the same parts give the same
- * bits. Rows of a failed part are in `failures`, with the first part's error where several failed.
+ * Adds the parts' rows up in the order given, whatever the order in which they came, so that the same parts give the
+ * same bits. Rows of a failed part are in `failures`, with the first part's error where several failed.
  */
 export function combineParts(
   numRows: number,

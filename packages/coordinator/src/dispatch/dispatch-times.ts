@@ -10,9 +10,10 @@ export interface DispatchMoments {
 }
 
 /**
- * Divides the time between the last call sent and the last answer into what some worker computed in, what a call waited in at a worker
- * while none computed, and the rest, the wire. Clocks of other boxes tell nothing here, so each worker's own time is taken to end with
- * the arrival of its answer: the way back moves all of them by about as much, which leaves what they cover together as long as it is.
+ * Divides the time between the last call sent and the last answer into what some worker computed in, what a call waited
+ * in at a worker while none computed, and the rest, the wire. Clocks of other boxes tell nothing here, so each worker's
+ * own time is taken to end with the arrival of its answer: the way back moves all of them by about as much, which
+ * leaves what they cover together as long as it is.
  */
 export function dispatchTimes(moments: DispatchMoments, outcomes: readonly PartOutcome[]): DispatchTimes {
   const { startMs, sentMs, answeredMs, endMs } = moments;

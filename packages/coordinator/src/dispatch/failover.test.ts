@@ -1,16 +1,16 @@
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import {
   answering,
   type Behaviour,
   holdCalls,
   simpleExpert,
   SimpleExpertServer,
-} from '../../../../test/kit/simple-expert-server.js';
-import { simpleLayerCall, simpleSum } from '../../../../test/kit/simple-layer-call.js';
-import { until } from '../../../../test/kit/until.js';
+} from '@expertmesh/test-kit/simple-expert-server';
+import { simpleLayerCall, simpleSum } from '@expertmesh/test-kit/simple-layer-call';
+import { until } from '@expertmesh/test-kit/until';
 import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts, NEWER_PLACEMENT_WAIT_MS } from './failover.js';
 import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
@@ -86,7 +86,7 @@ const refused = (answer: DispatchAnswer, error: NonNullable<DispatchAnswer['erro
 });
 
 /** A worker without some of its experts. */
-const without = (...missing: number[]): Behaviour => {
+function without(...missing: number[]): Behaviour {
   return ({ expertIds, layerIndex }: DispatchCall, answer, stream) => {
     const missingExpertIds = missing.filter((expertId) => expertIds.includes(expertId));
     const message = `expert ${String(missingExpertIds[0])} of layer ${String(layerIndex)} is not on this worker`;
@@ -96,7 +96,7 @@ const without = (...missing: number[]): Behaviour => {
         : refused(answer, { code: 'failed_precondition', message, missingExpertIds }),
     );
   };
-};
+}
 
 describe('failover', () => {
   it('sends the pairs of a worker that dies in the middle of a call to their other replicas', async () => {

@@ -10,8 +10,8 @@ export const NEWER_PLACEMENT_WAIT_MS = 2_000;
 export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held';
 
 /**
- * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays wrong, and an
- * answer that is wrong must be looked at.
+ * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays
+ * wrong, and an answer that is wrong must be looked at.
  */
 export function failoverReason(error: ExpertmeshError): FailoverReason | undefined {
   if (error instanceof ExpertsNotHeldError) return 'not_held';
@@ -64,7 +64,10 @@ export class FailoverCounts {
   }
 }
 
-/** Calls to a worker that failed for this reason and went, at least in part, to another replica or once more to this one. */
+/**
+ * Calls to a worker that failed for this reason and went, at least in part, to another replica or once more to this
+ * one.
+ */
 export interface WorkerFailovers {
   readonly workerId: string;
   readonly reason: FailoverReason;

@@ -1,12 +1,12 @@
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LayerResult } from './expert-dispatcher.js';
 import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
-import { answering, type Behaviour, holdCalls, SimpleExpertServer } from '../../../../test/kit/simple-expert-server.js';
-import { simpleLayerCall, simpleSum } from '../../../../test/kit/simple-layer-call.js';
-import { until } from '../../../../test/kit/until.js';
+import { answering, type Behaviour, holdCalls, SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
+import { simpleLayerCall, simpleSum } from '@expertmesh/test-kit/simple-layer-call';
+import { until } from '@expertmesh/test-kit/until';
 
 const HIDDEN_SIZE = 6;
 const NUM_EXPERTS = 12;

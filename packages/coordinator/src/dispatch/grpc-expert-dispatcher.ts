@@ -22,8 +22,8 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
   /**
-   * Longest time for the calls of one layer, with all that is sent again. A worker that vanished is noticed sooner, by its connection
-   * or by membership's heartbeat (setWorkerDown); this is for one that is there and does not answer.
+   * Longest time for the calls of one layer, with all that is sent again. A worker that vanished is noticed sooner, by
+   * its connection or by membership's heartbeat (setWorkerDown); this is for one that is there and does not answer.
    */
   readonly callTimeoutMs: number;
   readonly maxMessageBytes?: number;
@@ -33,10 +33,10 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
 export type PartsObserver = (workerIds: readonly string[], parts: readonly DispatchPart[]) => void;
 
 /**
- * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are checked
- * and added up in the placement's order of workers, also what was sent again, so that the same parts have the same bits. Which replicas
- * took part changes only how the terms of a sum are grouped, and that only the rounding of its last bits.
- * Lives in the engine thread.
+ * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are
+ * checked and added up in the placement's order of workers, also what was sent again, so that the same parts have the
+ * same bits. Which replicas took part changes only how the terms of a sum are grouped, and that only the rounding of
+ * its last bits. Lives in the engine thread.
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
@@ -56,7 +56,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   /**
    * Routes by this placement the layers that are dispatched from now on, and what must be sent again.
    *
-   * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement lacks.
+   * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement
+   * lacks.
    */
   async setPlacement(placement: Placement): Promise<void> {
     const before = [...this.#underWay];
@@ -120,7 +121,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   /**
-   * Sends every worker of the placement one row for one of its experts of the layer, except workers that are away and can be spared.
+   * Sends every worker of the placement one row for one of its experts of the layer, except workers that are away and
+   * can be spared.
    *
    * @throws ExpertmeshError of the first worker (in the placement's order) that did not answer with finite values.
    */
@@ -141,7 +143,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   /**
-   * What a worker, in the placement or not yet, computes for a fixed row with weight 1: fp32 [hidden]. Two replicas of an expert agree.
+   * What a worker, in the placement or not yet, computes for a fixed row with weight 1: fp32 [hidden]. Two replicas of
+   * an expert agree.
    *
    * @throws ExpertmeshError as its call, and `data_loss` for values that are not finite.
    */

@@ -29,8 +29,9 @@ export interface DispatchContext {
 }
 
 /**
- * One layer call under way. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are sent to another
- * replica of the newest placement: a worker that dies costs its pairs one resend, in the middle of a token.
+ * One layer call under way. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are
+ * sent to another replica of the newest placement: a worker that dies costs its pairs one resend, in the middle of a
+ * token.
  */
 export class LayerDispatch {
   readonly #call: LayerCall;
@@ -90,8 +91,8 @@ export class LayerDispatch {
     return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
   }
 
-  // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is about to load it.
-  // A pair waits for that once; of a worker that is away, nobody knows whether it comes back.
+  // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is
+  // about to load it. A pair waits for that once; of a worker that is away, nobody knows whether it comes back.
   async #waitForReplica(
     pairs: readonly number[],
     router: ReplicaRouter,

@@ -18,14 +18,18 @@ export interface RoutingTask {
 export interface RoutedPairs {
   /** [pairs] */
   readonly workerOfPair: Int32Array;
-  /** [workers] The pairs of each by its speed: what they would cost if every one of them read its expert's weights for itself. */
+  /**
+   * [workers] The pairs of each by its speed: what they would cost if every one of them read its expert's weights for
+   * itself.
+   */
   readonly pairSeconds: Float64Array;
 }
 
 /**
- * Gives every pair to one of its expert's replicas. The layer takes as long as the slowest worker, so a pair goes where it is finished
- * first, counting what it costs to send the row to a worker that does not need it otherwise. An active expert costs far more than one
- * more pair of it, so that an expert stays on one replica until the others are idle enough to pay for reading its weights once more.
+ * Gives every pair to one of its expert's replicas. The layer takes as long as the slowest worker, so a pair goes where
+ * it is finished first, counting what it costs to send the row to a worker that does not need it otherwise. An active
+ * expert costs far more than one more pair of it, so that an expert stays on one replica until the others are idle
+ * enough to pay for reading its weights once more.
  *
  * Greedy: pairs without a choice first, then expert by expert, those with the most pairs first.
  */

@@ -3,7 +3,10 @@ import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { elementBytes, numScales } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerCall } from './expert-dispatcher.js';
 
-/** What one message asks of one worker: rows of the layer call and, in compressed-row form, their pairs that this worker computes. */
+/**
+ * What one message asks of one worker: rows of the layer call and, in compressed-row form, their pairs that this worker
+ * computes.
+ */
 export interface DispatchPart {
   /** Index into the placement's workerIds. */
   readonly workerIndex: number;
@@ -18,8 +21,9 @@ export interface DispatchPart {
 }
 
 /**
- * Groups (row, expert) pairs of a layer call by worker. Every pair is in exactly one part; a worker has one part, or several of at most
- * `maxRowsPerPart` rows. Parts are ordered by worker and then by row, and so is the sum of their answers.
+ * Groups (row, expert) pairs of a layer call by worker. Every pair is in exactly one part; a worker has one part, or
+ * several of at most `maxRowsPerPart` rows. Parts are ordered by worker and then by row, and so is the sum of their
+ * answers.
  *
  * @param pairs positions in the call's expertIds, ascending.
  * @param workerOfPair [pairs] in 0 .. numWorkers - 1.

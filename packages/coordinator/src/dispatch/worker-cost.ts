@@ -1,4 +1,6 @@
-/** What a worker's share of a layer call costs: as the planner has it, a x active experts + b x (token, expert) pairs. */
+/**
+ * What a worker's share of a layer call costs: as the planner has it, a x active experts + b x (token, expert) pairs.
+ */
 export interface WorkerCost {
   readonly secondsPerActiveExpert: number;
   readonly secondsPerToken: number;
@@ -7,7 +9,10 @@ export interface WorkerCost {
 /** By worker id. Workers that are not named cost what the named ones cost on average. */
 export type WorkerCosts = ReadonlyMap<string, WorkerCost>;
 
-/** While nothing is known, all workers are alike; what counts then is that reading an expert costs as much as about ten pairs. */
+/**
+ * While nothing is known, all workers are alike; what counts then is that reading an expert costs as much as about ten
+ * pairs.
+ */
 const UNKNOWN: WorkerCost = { secondsPerActiveExpert: 100e-6, secondsPerToken: 10e-6 };
 
 /** The costs of some workers, in their order. Figures that make no sense count as unknown. */

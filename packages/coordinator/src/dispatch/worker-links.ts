@@ -13,7 +13,9 @@ export interface WorkerLinksOptions {
   readonly random?: () => number;
 }
 
-/** The ways to all members of placements: a stream to each worker that has been up, and the coordinator's own experts. */
+/**
+ * The ways to all members of placements: a stream to each worker that has been up, and the coordinator's own experts.
+ */
 export class WorkerLinks {
   readonly #options: WorkerLinksOptions;
   readonly #streams = new Map<string, WorkerStream>();

@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { answering, holdCalls, simpleExpert, SimpleExpertServer } from '../../../../test/kit/simple-expert-server.js';
-import { until } from '../../../../test/kit/until.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { answering, holdCalls, simpleExpert, SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
+import { until } from '@expertmesh/test-kit/until';
 import { WorkerStream } from './worker-stream.js';
 import { type OutgoingCall } from './expert-link.js';
 

@@ -61,7 +61,9 @@ export class WorkerStream implements ExpertLink {
     return this.#state.kind === 'connected' && this.#state.connection.isReady;
   }
 
-  /** Whether it is connected or about to be, at this address: false while it waits to connect again, and after close. */
+  /**
+   * Whether it is connected or about to be, at this address: false while it waits to connect again, and after close.
+   */
   isUsableAt(address: string): boolean {
     return this.#state.kind === 'connected' && this.#options.address === address;
   }
@@ -69,8 +71,9 @@ export class WorkerStream implements ExpertLink {
   /**
    * Sends the call and waits for its answer; call ids are given here.
    *
-   * @throws ExpertsNotHeldError when the worker holds other experts; ExpertmeshError the worker's own error, `unavailable` when the worker is or goes away, `deadline_exceeded`, or
-   * `resource_exhausted` when MAX_QUEUED_CALLS are in flight.
+   * @throws ExpertsNotHeldError when the worker holds other experts; ExpertmeshError the worker's own error,
+   * `unavailable` when the worker is or goes away, `deadline_exceeded`, or `resource_exhausted` when MAX_QUEUED_CALLS
+   * are in flight.
    */
   async call(call: OutgoingCall, deadlineMs: number): Promise<DispatchAnswer> {
     this.#counts.numCalls++;
@@ -81,7 +84,8 @@ export class WorkerStream implements ExpertLink {
     const { clock } = this.#options;
     const callId = this.#nextCallId();
     const startMs = clock.nowMs();
-    // Answers come in later turns. A call that cannot be encoded throws here, and leaves nothing that waits for its answer.
+    // Answers come in later turns. A call that cannot be encoded throws here, and leaves nothing that waits for its
+    // answer.
     connection.send({ ...call, callId });
     this.#counts.sentBytes += tensorBytes(call);
     return new Promise((resolve, reject) => {

@@ -9,8 +9,8 @@ export interface WorkerProbe {
 }
 
 /**
- * Proves that the model can generate: one token goes through every layer to logits, and in each layer every worker computes an
- * expert (the token's own routing reaches only some of them).
+ * Proves that the model can generate: one token goes through every layer to logits, and in each layer every worker
+ * computes an expert (the token's own routing reaches only some of them).
  *
  * @throws ExpertmeshError the first failure.
  */

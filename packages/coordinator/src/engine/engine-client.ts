@@ -1,3 +1,11 @@
+import { type Constraint } from '../sampling/grammar/constraint.js';
+import {
+  type LogitControls,
+  type LogprobsRequest,
+  type SamplingParams,
+  type ThinkingControl,
+  type TokenLogprobs,
+} from '../sampling/sampling-params.js';
 import { type LayerTimeSums } from './layer-times.js';
 
 /**
@@ -7,11 +15,12 @@ import { type LayerTimeSums } from './layer-times.js';
 export interface EngineClient {
   readonly limits: EngineLimits;
   /**
-   * Runs one sequence. Yields at least once; the last output, and only the last, has a finishReason. Leaving the loop or
-   * aborting `signal` ends the sequence and frees its KV cache.
+   * Runs one sequence. Yields at least once; the last output, and only the last, has a finishReason. Leaving the loop
+   * or aborting `signal` ends the sequence and frees its KV cache.
    *
-   * @throws ExpertmeshError `invalid_argument` when the sequence can never fit (param `max_tokens` or `prompt`), `resource_exhausted` when the queue is
-   * full, `unavailable` when experts that it needs are away, `cancelled` after an abort.
+   * @throws ExpertmeshError `invalid_argument` when the sequence can never fit (param `max_tokens` or `prompt`),
+   * `resource_exhausted` when the queue is full, `unavailable` when experts that it needs are away, `cancelled` after
+   * an abort.
    */
   generate(request: SequenceRequest, signal: AbortSignal): AsyncIterable<SequenceOutput>;
   stats(): EngineStats;
@@ -25,37 +34,40 @@ export interface EngineLimits {
 
 export interface SequenceRequest {
   readonly promptTokenIds: readonly number[];
-  /** Most new tokens. */
+  /** Most new tokens; 0 only where log-probabilities of the prompt are all that is wanted. */
   readonly maxTokens: number;
   readonly sampling: SamplingParams;
+  readonly controls?: LogitControls | undefined;
+  readonly thinking?: ThinkingControl | undefined;
+  /** What the answer must look like, once thinking has ended. */
+  readonly constraint?: Constraint | undefined;
+  readonly logprobs?: LogprobsRequest | undefined;
+  /** So many answers to the one prompt, which is computed once; 1 if absent. */
+  readonly numAnswers?: number | undefined;
+  /** Lower is served first, as in vLLM; 0 if absent. */
+  readonly priority?: number | undefined;
+  /** On whose behalf it is: places are shared fairly between tenants. */
+  readonly tenant?: string | undefined;
+  /** Computed prompts are shared only between requests of equal salt. */
+  readonly cacheSalt?: string | undefined;
+  /** It fails with `deadline_exceeded` when it has not ended so long after it came. */
+  readonly timeoutMs?: number | undefined;
   /** The sequence ends with finishReason `stop` when one of these is sampled; that token is the last one reported. */
   readonly stopTokenIds: readonly number[];
-}
-
-/** How the next token is chosen. Neutral values switch a step off; they are complete, defaults are applied before. */
-export interface SamplingParams {
-  /** 0 is greedy. */
-  readonly temperature: number;
-  /** Keep the k most likely tokens; 0 keeps all. */
-  readonly topK: number;
-  /** Keep the smallest set of tokens whose probability reaches this; 1 keeps all. */
-  readonly topP: number;
-  /** Keep tokens of at least this fraction of the most likely one's probability; 0 keeps all. */
-  readonly minP: number;
-  /** Above 1 makes tokens of the prompt and of the answer less likely; 1 is off. */
-  readonly repetitionPenalty: number;
-  /** Subtracted once from the logit of a token that the answer has; 0 is off. */
-  readonly presencePenalty: number;
-  /** Subtracted from the logit of a token per time that the answer has it; 0 is off. */
-  readonly frequencyPenalty: number;
-  /** Same seed, prompt and parameters give the same tokens; absent means a random one. */
-  readonly seed?: number | undefined;
 }
 
 export type FinishReason = 'stop' | 'length';
 
 export interface SequenceOutput {
+  /** Which of `numAnswers`; 0 if absent. */
+  readonly answerIndex?: number;
   readonly tokenIds: readonly number[];
+  /** Of `tokenIds`, where they were asked for. */
+  readonly logprobs?: readonly TokenLogprobs[];
+  /** On the first output, where they were asked for: of each token of the prompt; the first has none. */
+  readonly promptLogprobs?: readonly (TokenLogprobs | undefined)[];
+  /** On the first output: tokens of the prompt whose keys and values were there already. */
+  readonly numCachedTokens?: number;
   readonly finishReason?: FinishReason;
 }
 
@@ -81,17 +93,19 @@ export interface EngineStats {
 }
 
 /** Of an engine that has done nothing yet. */
-export const emptyEngineStats = (kvCacheBudgetBytes: number): EngineStats => ({
-  numRunning: 0,
-  numWaiting: 0,
-  kvCacheUsedBytes: 0,
-  kvCacheBudgetBytes,
-  numSteps: 0,
-  maxBatchSize: 0,
-  sumBatchSize: 0,
-  numPromptTokens: 0,
-  numGenerationTokens: 0,
-  numFailedSequences: 0,
-  numDraftedTokens: 0,
-  numAcceptedTokens: 0,
-});
+export function emptyEngineStats(kvCacheBudgetBytes: number): EngineStats {
+  return {
+    numRunning: 0,
+    numWaiting: 0,
+    kvCacheUsedBytes: 0,
+    kvCacheBudgetBytes,
+    numSteps: 0,
+    maxBatchSize: 0,
+    sumBatchSize: 0,
+    numPromptTokens: 0,
+    numGenerationTokens: 0,
+    numFailedSequences: 0,
+    numDraftedTokens: 0,
+    numAcceptedTokens: 0,
+  };
+}

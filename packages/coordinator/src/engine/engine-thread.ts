@@ -15,8 +15,9 @@ import { loadModel } from './load-model.js';
 import { type EngineCommand, type EngineReport, type EngineThreadOptions } from './thread-protocol.js';
 
 /**
- * The engine thread: scheduler, dense model and dispatch streams. It is a thread of its own because ONNX Runtime, unlike
- * the native kernels, blocks the thread that it computes on, and HTTP, health and heartbeats must not wait for it.
+ * The engine thread: scheduler, dense model and dispatch streams. It is a thread of its own because ONNX Runtime,
+ * unlike the native kernels, blocks the thread that it computes on, and HTTP, health and heartbeats must not wait for
+ * it.
  */
 const STATS_INTERVAL_MS = 100;
 const MAX_SEED = 2 ** 48 - 1;

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Engine, type EngineEvent, type EngineOptions } from './engine.js';
 import { type Chunk } from './forward.js';
-import { kvCacheBytes, KvCache } from '../dense/kv-cache.js';
-import { type SequenceCache } from '../dense/sequence-cache.js';
-import { CountingForward, request, spec, VOCAB } from '../../../../test/kit/counting-forward.js';
+import { kvCacheBytes, KvCache } from '../kv/kv-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
+import { CountingForward, request, spec, VOCAB } from '@expertmesh/test-kit/counting-forward';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,7 +1,7 @@
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_WAITING_SEQUENCES } from '@expertmesh/shared/limits/limits';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { type SequenceCache } from '../dense/sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 import { type EngineStats, type SequenceOutput, type SequenceRequest } from './engine-client.js';
 import { type Chunk, type ChunkResult, type ForwardPass } from './forward.js';
 import { PromptBudget } from './prompt-budget.js';
@@ -45,8 +45,8 @@ interface Waiting {
 }
 
 /**
- * Continuous batching: sequences join and leave between steps. The KV cache that a sequence can need at most is set aside
- * when it starts, so that a running sequence never has to give way; until there is room it waits its turn.
+ * Continuous batching: sequences join and leave between steps. The KV cache that a sequence can need at most is set
+ * aside when it starts, so that a running sequence never has to give way; until there is room it waits its turn.
  */
 export class Engine {
   readonly #options: EngineOptions;
@@ -191,8 +191,8 @@ export class Engine {
     if (events.length > 0) this.#options.emit(events);
   }
 
-  // Sequences that decode come first, then their drafts, and what room and time then leave is for prompts. A draft never takes the
-  // last token that a running sequence could have had.
+  // Sequences that decode come first, then their drafts, and what room and time then leave is for prompts. A draft
+  // never takes the last token that a running sequence could have had.
   #plan(): { shares: StepShare<Sequence>[]; drafts: Map<Sequence, Draft>; numDecodeRows: number } {
     const { maxBatchTokens } = this.#options;
     const decoding = decodeShares(this.#running);

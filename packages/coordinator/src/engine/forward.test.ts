@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { KvCache } from '../dense/kv-cache.js';
+import { KvCache } from '../kv/kv-cache.js';
 import { splitEvenly, type Chunk } from './forward.js';
 
 describe('splitEvenly', () => {

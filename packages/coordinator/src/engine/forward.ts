@@ -1,7 +1,7 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type AllLayersOutput, type DenseRunner, type DenseStep, type LayerRoutes } from '../dense/dense-runner.js';
-import { type SequenceCache } from '../dense/sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 import { type AllExperts, type ExpertDispatcher, type LayerResult } from '../dispatch/expert-dispatcher.js';
 import { addInPlace, gatherRows, joinRows, nonFiniteRows } from './hidden-rows.js';
 import { LayerTimes } from './layer-times.js';
@@ -53,8 +53,8 @@ export class ForwardPass {
   }
 
   /**
-   * Computes all chunks. Chunks whose experts failed drop out on the way; the others go on. Micro-batches go through the model
-   * side by side: while the experts of one are away, this thread computes the dense part of another.
+   * Computes all chunks. Chunks whose experts failed drop out on the way; the others go on. Micro-batches go through
+   * the model side by side: while the experts of one are away, this thread computes the dense part of another.
    */
   async run(chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> {
     const results = new Map<Chunk, ChunkResult>();
@@ -70,7 +70,10 @@ export class ForwardPass {
     return results;
   }
 
-  /** Takes chunks through all layers; those that fail on the way are in `results` then, and not in the batch that is left. */
+  /**
+   * Takes chunks through all layers; those that fail on the way are in `results` then, and not in the batch that is
+   * left.
+   */
   async #runBatch(
     chunks: readonly Chunk[],
     allExperts: AllExperts | undefined,

@@ -1,8 +1,9 @@
 import { type DispatchTimes } from '../dispatch/expert-dispatcher.js';
 
 /**
- * Where the time of the layers with experts goes, in microseconds, summed over `numLayers` passes of a batch through such a layer. With
- * micro-batches the stages of different batches overlap, so their sum is more than the time that passed.
+ * Where the time of the layers with experts goes, in microseconds, summed over `numLayers` passes of a batch through
+ * such a layer. With micro-batches the stages of different batches overlap, so their sum is more than the time that
+ * passed.
  */
 export interface LayerTimeSums {
   readonly numLayers: number;

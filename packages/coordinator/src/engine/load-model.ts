@@ -14,7 +14,9 @@ export interface LoadedModel {
   readonly local: LocalExperts | undefined;
 }
 
-/** Verifies and loads what this process computes of a model; progress counts dense blobs and layers of local experts. */
+/**
+ * Verifies and loads what this process computes of a model; progress counts dense blobs and layers of local experts.
+ */
 export async function loadModel(
   store: ExpertStore,
   backend: ComputeBackend,

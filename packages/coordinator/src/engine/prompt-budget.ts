@@ -6,9 +6,10 @@ const MIN_PROMPT_TOKENS = 2;
 const QUIET_STEP_INTERVAL = 64;
 
 /**
- * Decides how many prompt tokens share a step with sequences that decode: as many as lengthen it to at most `maxStretch` times what
- * it takes without them, so that running answers keep flowing (the stall-free batching of Sarathi-Serve, arXiv 2403.02310, with the
- * token budget measured instead of profiled). Prompts that have a step to themselves are not limited.
+ * Decides how many prompt tokens share a step with sequences that decode: as many as lengthen it to at most
+ * `maxStretch` times what it takes without them, so that running answers keep flowing (the stall-free batching of
+ * Sarathi-Serve, arXiv 2403.02310, with the token budget measured instead of profiled). Prompts that have a step to
+ * themselves are not limited.
  */
 export class PromptBudget {
   readonly #times: StepTimeModel;

@@ -1,6 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { kvCacheBytes } from '../dense/kv-cache.js';
+import { kvCacheBytes } from '../kv/kv-cache.js';
 import { type SequenceRequest } from './engine-client.js';
 
 /** The bounds that a sequence must fit. */

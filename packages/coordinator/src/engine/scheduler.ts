@@ -18,9 +18,9 @@ export function decodeShares<S extends SchedulableSequence>(running: readonly S[
 }
 
 /**
- * Divides a step's prompt tokens among the prompts that are not computed yet. Half of them go to the oldest prompt, the others to those
- * with the least left: so a short prompt need not wait for all of a long one, and a long one gets at least half of what it would
- * have alone, however many short ones follow it.
+ * Divides a step's prompt tokens among the prompts that are not computed yet. Half of them go to the oldest prompt, the
+ * others to those with the least left: so a short prompt need not wait for all of a long one, and a long one gets at
+ * least half of what it would have alone, however many short ones follow it.
  *
  * @param running Oldest first.
  */

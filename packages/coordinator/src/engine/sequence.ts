@@ -1,11 +1,11 @@
-import { type SequenceCache } from '../dense/sequence-cache.js';
+import { type SequenceCache } from '../kv/sequence-cache.js';
 import { Acceptance } from '../speculation/acceptance.js';
 import { lookUpDraft, type Draft } from '../speculation/prompt-lookup.js';
 import { type FinishReason, type SequenceRequest } from './engine-client.js';
-import { uniform } from './random.js';
-import { sampleToken } from './sampler.js';
+import { uniform } from '../sampling/random.js';
+import { sampleToken } from '../sampling/sampler.js';
 import { type SchedulableSequence } from './scheduler.js';
-import { TokenCounts } from './token-counts.js';
+import { TokenCounts } from '../sampling/token-counts.js';
 
 /** A token that was sampled and appended. */
 export interface Sampled {
@@ -65,8 +65,9 @@ export class Sequence implements SchedulableSequence {
   }
 
   /**
-   * Samples the tokens that follow, as long as they are those that were drafted, and one more. Every token is sampled from the
-   * model's own distribution with its own random number, so a draft changes how fast tokens come and not which.
+   * Samples the tokens that follow, as long as they are those that were drafted, and one more. Every token is sampled
+   * from the model's own distribution with its own random number, so a draft changes how fast tokens come and not
+   * which.
    *
    * @param logits fp32 [draft's length + 1, vocab]; changed in place.
    */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { StepTimeModel } from './step-time-model.js';
 
-const learned = (measured: readonly (readonly [numRows: number, elapsedMs: number])[]): StepTimeModel => {
+function learned(measured: readonly (readonly [numRows: number, elapsedMs: number])[]): StepTimeModel {
   const model = new StepTimeModel();
   for (const [numRows, elapsedMs] of measured) model.observe(numRows, elapsedMs);
   return model;
-};
+}
 
 describe('StepTimeModel', () => {
   it('knows what it has measured and interpolates between sizes that are near', () => {

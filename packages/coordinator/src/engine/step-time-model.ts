@@ -2,20 +2,29 @@
 const SIZES_PER_DOUBLING = 2;
 /** Weight of a new measurement of a size. */
 const LEARNING_RATE = 0.2;
-/** A measurement counts as at most this share above or below what was known: one pause of the machine is not what steps take. */
+/**
+ * A measurement counts as at most this share above or below what was known: one pause of the machine is not what steps
+ * take.
+ */
 const MAX_SURPRISE = 0.5;
 /**
- * The first step of a size counts as at most so many times what its neighbours predict, as it may include page faults. Time that is
- * proportional to the rows stays below this.
+ * The first step of a size counts as at most so many times what its neighbours predict, as it may include page faults.
+ * Time that is proportional to the rows stays below this.
  */
 const MAX_FIRST_STRETCH = 2;
 /** Weight of a new deviation. */
 const DEVIATION_RATE = 0.05;
 /** So many mean deviations above the mean lie about 99 of 100 values. */
 const DEVIATIONS = 3;
-/** More than this share is not added for deviations: where the machine does other work, smaller steps do not make it even. */
+/**
+ * More than this share is not added for deviations: where the machine does other work, smaller steps do not make it
+ * even.
+ */
 const MAX_MARGIN = 0.4;
-/** What was not measured for so many steps is forgotten, as the model's length of contexts and the machine have moved on. */
+/**
+ * What was not measured for so many steps is forgotten, as the model's length of contexts and the machine have moved
+ * on.
+ */
 const MEMORY_STEPS = 512;
 /** Beyond the sizes that are known, a row is taken to add this share of what a step of one row takes. */
 const PRIOR_ROW_SHARE = 0.1;
@@ -32,8 +41,9 @@ interface MeasuredSize {
 }
 
 /**
- * Learns how long a step takes by its number of rows, from the steps that were made. No form is assumed between measured sizes: with
- * experts, time rises steeply while each row needs experts that no other row has read, then more slowly.
+ * Learns how long a step takes by its number of rows, from the steps that were made. No form is assumed between
+ * measured sizes: with experts, time rises steeply while each row needs experts that no other row has read, then more
+ * slowly.
  */
 export class StepTimeModel {
   readonly #sizes: (MeasuredSize | undefined)[] = [];
@@ -57,7 +67,10 @@ export class StepTimeModel {
     known.lastStep = this.#numSteps;
   }
 
-  /** Milliseconds that a step of so many rows is expected to take; before the first measurement, in units of a step of one row. */
+  /**
+   * Milliseconds that a step of so many rows is expected to take; before the first measurement, in units of a step of
+   * one row.
+   */
   expectMs(numRows: number): number {
     let below: MeasuredSize | undefined;
     for (const size of this.#known()) {
@@ -72,7 +85,10 @@ export class StepTimeModel {
     return this.expectMs(numRows) * (1 + Math.min(DEVIATIONS * this.#deviation, MAX_MARGIN));
   }
 
-  /** The most rows that a step can have without going far beyond sizes that were measured, from a size of `numRows` upwards. */
+  /**
+   * The most rows that a step can have without going far beyond sizes that were measured, from a size of `numRows`
+   * upwards.
+   */
   reachableRows(numRows: number): number {
     let reached = numRows;
     for (const size of this.#known()) {

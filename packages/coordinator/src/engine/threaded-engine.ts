@@ -144,8 +144,9 @@ export class ThreadedEngine implements EngineClient {
   }
 
   /**
-   * The routes of all passes that begin from now on, until `signal` aborts or `maxRows` were recorded (Infinity: no limit). Fails with
-   * `resource_exhausted` where another recording is under way, and where the consumer is too slow: generation never waits for it.
+   * The routes of all passes that begin from now on, until `signal` aborts or `maxRows` were recorded (Infinity: no
+   * limit). Fails with `resource_exhausted` where another recording is under way, and where the consumer is too slow:
+   * generation never waits for it.
    */
   async *recordSteps(maxRows: number, signal: AbortSignal): AsyncGenerator<RecordedSteps, void, void> {
     if (this.#death !== undefined) throw this.#death;

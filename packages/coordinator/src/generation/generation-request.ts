@@ -33,7 +33,7 @@ const MAX_STOP_TOKEN_IDS = 1024;
  *
  * @throws RequestError naming the field, the value and the limit.
  */
-export const toSequenceRequest = (model: ServedModel, request: GenerationRequest): SequenceRequest => {
+export function toSequenceRequest(model: ServedModel, request: GenerationRequest): SequenceRequest {
   const { promptTokenIds, stopStrings, stopTokenIds, fieldNames = DEFAULT_FIELD_NAMES } = request;
   const { maxModelLen, vocabSize } = model.engine.limits;
   checkTokenIds(promptTokenIds, fieldNames.prompt, vocabSize);
@@ -45,14 +45,14 @@ export const toSequenceRequest = (model: ServedModel, request: GenerationRequest
     sampling: resolveSampling(request.sampling, model.defaults.sampling),
     stopTokenIds: request.ignoreEos ? stopTokenIds : [...new Set([...model.defaults.eosTokenIds, ...stopTokenIds])],
   };
-};
+}
 
-const resolveMaxTokens = (
+function resolveMaxTokens(
   numPromptTokens: number,
   maxTokens: number | undefined,
   maxModelLen: number,
   fieldNames: FieldNames,
-): number => {
+): number {
   const { prompt: promptParam, maxTokens: maxTokensParam } = fieldNames;
   if (numPromptTokens === 0)
     throw new RequestError('invalid_value', 'The prompt is empty: it has no token', promptParam);
@@ -81,9 +81,9 @@ const resolveMaxTokens = (
     );
   }
   return maxTokens ?? room;
-};
+}
 
-const checkStops = (stopStrings: readonly string[], stopTokenIds: readonly number[]): void => {
+function checkStops(stopStrings: readonly string[], stopTokenIds: readonly number[]): void {
   checkCount('stop', stopStrings.length, MAX_STOP_STRINGS);
   checkCount('stop_token_ids', stopTokenIds.length, MAX_STOP_TOKEN_IDS);
   for (const stop of stopStrings) {
@@ -94,18 +94,18 @@ const checkStops = (stopStrings: readonly string[], stopTokenIds: readonly numbe
       'stop',
     );
   }
-};
+}
 
-const checkCount = (param: string, count: number, max: number): void => {
+function checkCount(param: string, count: number, max: number): void {
   if (count <= max) return;
   throw new RequestError(
     'invalid_value',
     `${param} may have at most ${String(max)} entries; it has ${String(count)}`,
     param,
   );
-};
+}
 
-const checkTokenIds = (tokenIds: readonly number[], param: string, vocabSize: number): void => {
+function checkTokenIds(tokenIds: readonly number[], param: string, vocabSize: number): void {
   const wrong = tokenIds.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
   if (wrong === undefined) return;
   throw new RequestError(
@@ -113,4 +113,4 @@ const checkTokenIds = (tokenIds: readonly number[], param: string, vocabSize: nu
     `${param} has token ${String(wrong)}; this model's tokens are 0 to ${String(vocabSize - 1)}`,
     param,
   );
-};
+}

@@ -1,4 +1,4 @@
-import { type SamplingParams } from '../engine/engine-client.js';
+import { type SamplingParams } from '../sampling/sampling-params.js';
 import { RequestError } from './request-error.js';
 
 /** What a request says about sampling; absent fields take the model's defaults. */
@@ -29,19 +29,16 @@ const RANGES: Readonly<Record<keyof SamplingParams, Range>> = {
  *
  * @throws RequestError `invalid_value` naming the field, the value and the limit.
  */
-export const resolveSampling = (
-  overrides: SamplingOverrides,
-  defaults: Omit<SamplingParams, 'seed'>,
-): SamplingParams => {
+export function resolveSampling(overrides: SamplingOverrides, defaults: Omit<SamplingParams, 'seed'>): SamplingParams {
   const entries = Object.entries(overrides).filter(([, value]) => value !== undefined) as [
     keyof SamplingParams,
     number,
   ][];
   for (const [field, value] of entries) checkRange(RANGES[field], value);
   return { ...defaults, ...Object.fromEntries(entries) };
-};
+}
 
-const checkRange = ({ param, min, max, minIsExcluded = false, isInteger = false }: Range, value: number): void => {
+function checkRange({ param, min, max, minIsExcluded = false, isInteger = false }: Range, value: number): void {
   const isAboveMin = minIsExcluded ? value > min : value >= min;
   if (isAboveMin && value <= max && (!isInteger || Number.isInteger(value))) return;
   const kind = isInteger ? 'an integer' : 'a number';
@@ -51,4 +48,4 @@ const checkRange = ({ param, min, max, minIsExcluded = false, isInteger = false 
     `${param} must be ${kind} ${lower} and at most ${String(max)}; it is ${String(value)}`,
     param,
   );
-};
+}

@@ -16,11 +16,14 @@ export interface ServedModel {
   readonly defaults: GenerationDefaults;
 }
 
-/** Reads tokenizer, chat template and generation defaults from a model directory (or an expert store, which has the same files). */
-export const loadServedModel = async (
+/**
+ * Reads tokenizer, chat template and generation defaults from a model directory (or an expert store, which has the same
+ * files).
+ */
+export async function loadServedModel(
   modelDir: string,
   { id, engine }: { readonly id: string; readonly engine: EngineClient },
-): Promise<ServedModel> => {
+): Promise<ServedModel> {
   const tokenizer = await loadTokenizer(modelDir);
   const defaults = await readGenerationDefaults(modelDir);
   return {
@@ -31,14 +34,14 @@ export const loadServedModel = async (
     chatTemplate: await loadChatTemplate(modelDir, tokenizer.specialTokens),
     defaults: { ...defaults, eosTokenIds: eosTokenIds(defaults, tokenizer) },
   };
-};
+}
 
 /** @throws RequestError `model_not_found` when a request names another model. */
-export const checkModel = ({ id }: ServedModel, requested: string | undefined): void => {
+export function checkModel({ id }: ServedModel, requested: string | undefined): void {
   if (requested === undefined || requested === id) return;
   const message = `The model ${requested} does not exist here; this server serves ${id}`;
   throw new RequestError('model_not_found', message, 'model');
-};
+}
 
 /** generation_config.json decides, as in transformers; a model without one ends at its tokenizer's eos_token. */
 const eosTokenIds = (defaults: GenerationDefaults, { eosTokenId }: Tokenizer): readonly number[] =>

@@ -1,9 +1,9 @@
 import { WorkerState, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 
 /**
- * Where the session with one worker stands. `connecting` asks who is there; one that reads the same store is `up`, whatever experts it
- * holds, and a heartbeat asks in regular intervals from then on. Whatever goes wrong leads to `waiting`, and from there to
- * `connecting` again.
+ * Where the session with one worker stands. `connecting` asks who is there; one that reads the same store is `up`,
+ * whatever experts it holds, and a heartbeat asks in regular intervals from then on. Whatever goes wrong leads to
+ * `waiting`, and from there to `connecting` again.
  */
 export type SessionState =
   | { readonly phase: 'waiting' | 'connecting'; readonly numFailures: number; readonly lastError: string | undefined }
@@ -26,7 +26,10 @@ export type SessionEvent =
   /** The time of an `await-retry` or an `await-heartbeat` is over. */
   | { readonly type: 'retry-due' | 'heartbeat-due' }
   | { readonly type: 'stats'; readonly stats: WorkerStats }
-  /** The request under way failed, or the heartbeat had no answer in time. Reasons call the worker "it": who tells one names it. */
+  /**
+   * The request under way failed, or the heartbeat had no answer in time. Reasons call the worker "it": who tells one
+   * names it.
+   */
   | { readonly type: 'failed'; readonly reason: string };
 
 export type SessionAction =

@@ -5,8 +5,8 @@ import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { workerService } from '@expertmesh/shared/rpc/services';
 
 /**
- * How a leader commands a worker that is up. Each call throws the worker's own error, or `unavailable`, `deadline_exceeded` or
- * `cancelled` when the worker went away meanwhile.
+ * How a leader commands a worker that is up. Each call throws the worker's own error, or `unavailable`,
+ * `deadline_exceeded` or `cancelled` when the worker went away meanwhile.
  */
 export interface WorkerCommands {
   /** Also loads what was assigned; resolves when the worker holds exactly that. */

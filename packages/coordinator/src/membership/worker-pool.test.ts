@@ -2,8 +2,8 @@ import { type AssignRequest, WorkerState, WorkerStats } from '@expertmesh/shared
 import { bindService, type RpcServer, startServer } from '@expertmesh/shared/rpc/server';
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { until } from '../../../../test/kit/until.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { until } from '@expertmesh/test-kit/until';
 import { type WorkerEvent } from './worker-event.js';
 import { membersAt, WorkerPool } from './worker-pool.js';
 

@@ -20,8 +20,9 @@ export interface Member {
 }
 
 /** Static members: a worker's id is its control address. */
-export const membersAt = (controlAddresses: readonly NetworkAddress[]): Member[] =>
-  controlAddresses.map((controlAddress) => ({ workerId: formatNetworkAddress(controlAddress), controlAddress }));
+export function membersAt(controlAddresses: readonly NetworkAddress[]): Member[] {
+  return controlAddresses.map((controlAddress) => ({ workerId: formatNetworkAddress(controlAddress), controlAddress }));
+}
 
 /** One session for each member. Events come later, and from within `setMembers` for members that have gone or moved. */
 export class WorkerPool {

@@ -164,7 +164,7 @@ export class WorkerSession {
 }
 
 /** "it did not answer ..." stays as it is; "it: connection refused" says no more than "connection refused". */
-const reasonOf = (thrown: unknown): string => {
+function reasonOf(thrown: unknown): string {
   const { message } = ExpertmeshError.from(thrown);
   return message.startsWith(`${PEER}: `) ? message.slice(PEER.length + 2) : message;
-};
+}

@@ -2,15 +2,17 @@ import { type EngineClient, type SequenceOutput, type SequenceRequest } from '..
 import { type FinishedReason, type ServiceMetrics } from './service-metrics.js';
 
 /** The same engine, with every sequence counted and timed. */
-export const meteredEngine = (
+export function meteredEngine(
   engine: EngineClient,
   metrics: ServiceMetrics,
   nowMs: () => number = () => performance.now(),
-): EngineClient => ({
-  limits: engine.limits,
-  stats: () => engine.stats(),
-  generate: (request, signal) => metered(engine, metrics, nowMs, request, signal),
-});
+): EngineClient {
+  return {
+    limits: engine.limits,
+    stats: () => engine.stats(),
+    generate: (request, signal) => metered(engine, metrics, nowMs, request, signal),
+  };
+}
 
 async function* metered(
   engine: EngineClient,
@@ -42,7 +44,7 @@ async function* metered(
   }
 }
 
-const recordFirstToken = (metrics: ServiceMetrics, { promptTokenIds }: SequenceRequest, elapsedMs: number): void => {
+function recordFirstToken(metrics: ServiceMetrics, { promptTokenIds }: SequenceRequest, elapsedMs: number): void {
   metrics.promptTokens.inc(promptTokenIds.length);
   metrics.timeToFirstToken.observe(elapsedMs / 1000);
-};
+}

@@ -47,7 +47,9 @@ interface ClusterParts {
   readonly control: OpenedCluster;
 }
 
-/** What of the process is the cluster's: the engine thread, the workers, the control plane, and what watches over them. */
+/**
+ * What of the process is the cluster's: the engine thread, the workers, the control plane, and what watches over them.
+ */
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #parts: ClusterParts;

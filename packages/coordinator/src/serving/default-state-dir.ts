@@ -2,7 +2,10 @@ import { join } from 'node:path';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 
-/** Without NATS it is another one: who served alone before should not wait, as part of a cluster, for the workers that it had then. */
+/**
+ * Without NATS it is another one: who served alone before should not wait, as part of a cluster, for the workers that
+ * it had then.
+ */
 export function defaultStateDir(
   { cacheDir, natsUrl, cluster }: Pick<CoordinatorConfig, 'cacheDir' | 'natsUrl' | 'cluster'>,
   { storeId }: Pick<ExpertStore, 'storeId'>,

@@ -9,8 +9,8 @@ import {
 } from '../engine/engine-client.js';
 
 /**
- * The engine as the API sees it from the first moment: refuses sequences with `unavailable` and the reason until the model can
- * generate, so that nobody waits for a worker that may never come.
+ * The engine as the API sees it from the first moment: refuses sequences with `unavailable` and the reason until the
+ * model can generate, so that nobody waits for a worker that may never come.
  */
 export class ReadinessGate implements EngineClient {
   readonly limits: EngineLimits;

@@ -20,8 +20,9 @@ export interface WorkerReadiness {
 }
 
 /**
- * What the last canary said, and whether another one is to be sent: owners of experts have come back since, or the placement is another.
- * A service that is ready stays so meanwhile; one whose experts were not all there needs a canary that passes.
+ * What the last canary said, and whether another one is to be sent: owners of experts have come back since, or the
+ * placement is another. A service that is ready stays so meanwhile; one whose experts were not all there needs a canary
+ * that passes.
  */
 export interface CanaryState {
   readonly result: 'none' | 'passed' | { readonly failedBecause: string };
@@ -40,12 +41,13 @@ export function notReadyBecause(state: ReadinessState): string | undefined {
 }
 
 /** Whether the canary is to be sent: everything is there, and nobody has tried it since. */
-export const isCanaryDue = (state: ReadinessState): boolean =>
-  state.engine === 'loaded' && state.canary.isDue && missingExpert(state) === undefined;
+export function isCanaryDue(state: ReadinessState): boolean {
+  return state.engine === 'loaded' && state.canary.isDue && missingExpert(state) === undefined;
+}
 
 /**
- * Why some expert cannot be computed: every worker that the placement gives it to is away or has not loaded it. A worker that is away is
- * no reason while others hold its experts.
+ * Why some expert cannot be computed: every worker that the placement gives it to is away or has not loaded it. A
+ * worker that is away is no reason while others hold its experts.
  */
 export function missingExpert(state: ReadinessState): string | undefined {
   const { placement } = state;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { emptyEngineStats, type EngineStats } from '../engine/engine-client.js';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { EngineLoad } from './engine-load.js';
 import { RowCost } from './row-cost.js';
 

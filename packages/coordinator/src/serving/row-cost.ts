@@ -17,9 +17,9 @@ interface Totals {
 }
 
 /**
- * What it takes to send one more token row of a layer to a worker and to take its answer. A layer costs so much whatever is sent, and each row
- * so much more: the least squares of both over how the engine's counters have grown. As long as steps were all alike the two cannot be told
- * apart, and it is what rows usually take.
+ * What it takes to send one more token row of a layer to a worker and to take its answer. A layer costs so much
+ * whatever is sent, and each row so much more: the least squares of both over how the engine's counters have grown. As
+ * long as steps were all alike the two cannot be told apart, and it is what rows usually take.
  */
 export class RowCost {
   readonly #rowBytes: number;

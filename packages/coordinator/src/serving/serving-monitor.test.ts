@@ -3,7 +3,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type KnownWorker } from '../control/workers/known-workers.js';
 import { ReadinessGate } from './readiness-gate.js';
 import { ServingMonitor } from './serving-monitor.js';

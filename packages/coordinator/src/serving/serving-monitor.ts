@@ -48,7 +48,10 @@ export class ServingMonitor {
     this.#change({ engine: 'loaded' });
   }
 
-  /** The engine routes by this placement from now on. Its steps during a change have been verified before they come here. */
+  /**
+   * The engine routes by this placement from now on. Its steps during a change have been verified before they come
+   * here.
+   */
   placementApplied(placement: Placement): void {
     const before = this.#state.placement;
     if (before === placement) return;

@@ -3,8 +3,8 @@ const LEARNING_RATE = 0.15;
 /** While nothing is drafted, estimates drift back to where they began, so that drafting is tried again. */
 const FORGETTING_RATE = 0.02;
 /**
- * Matches from these lengths on are judged apart, and begin with these chances: the longer a match, the likelier is it the place that is
- * being copied.
+ * Matches from these lengths on are judged apart, and begin with these chances: the longer a match, the likelier is it
+ * the place that is being copied.
  */
 const MATCH_CLASSES = [
   { leastLength: 0, prior: 0.5 },
@@ -12,7 +12,9 @@ const MATCH_CLASSES = [
   { leastLength: 8, prior: 0.9 },
 ] as const;
 
-/** Estimates how likely a drafted token of one sequence is accepted, by the length of the match that it was taken from. */
+/**
+ * Estimates how likely a drafted token of one sequence is accepted, by the length of the match that it was taken from.
+ */
 export class Acceptance {
   readonly #estimates: number[] = MATCH_CLASSES.map(({ prior }) => prior);
 

@@ -1,7 +1,8 @@
 /**
  * The number of drafted tokens that makes the sequence fastest: a step with d of them computes d more rows and is
- * expected to give (1 - p^(d+1)) / (1 - p) tokens, p being the chance that a drafted token is accepted (Leviathan et al.: Fast
- * Inference from Transformers via Speculative Decoding, arXiv 2211.17192, eq. 1). 0 where drafting does not pay.
+ * expected to give (1 - p^(d+1)) / (1 - p) tokens, p being the chance that a drafted token is accepted (Leviathan et
+ * al.: Fast Inference from Transformers via Speculative Decoding, arXiv 2211.17192, eq. 1). 0 where drafting does not
+ * pay.
  *
  * @param acceptance p, in [0, 1].
  * @param stepMs How long a step of so many rows takes.

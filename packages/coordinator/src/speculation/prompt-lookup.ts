@@ -10,8 +10,8 @@ export interface Draft {
 }
 
 /**
- * Proposes what may come next: finds the place of the context that agrees longest with what it ends with, the last one of equals,
- * and takes what followed there (prompt lookup decoding; Saxena 2023).
+ * Proposes what may come next: finds the place of the context that agrees longest with what it ends with, the last one
+ * of equals, and takes what followed there (prompt lookup decoding; Saxena 2023).
  *
  * @param tokenIds Prompt and answer so far.
  * @param maxTokens Most tokens to propose.

@@ -7,7 +7,7 @@ interface Answer {
   calls: string[];
 }
 
-const parse = (pieces: readonly string[], startsInThinking: boolean, parseToolCalls: boolean): Answer => {
+function parse(pieces: readonly string[], startsInThinking: boolean, parseToolCalls: boolean): Answer {
   const parser = new AnswerParser({ startsInThinking, parseToolCalls });
   const parts: ChatPart[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
   const answer: Answer = { reasoning: '', content: '', calls: [] };
@@ -16,17 +16,17 @@ const parse = (pieces: readonly string[], startsInThinking: boolean, parseToolCa
     else answer[part.kind] += part.text;
   }
   return answer;
-};
+}
 
 /** The answer, after checking that it does not depend on how the text is cut. */
-const answerOf = (text: string, { startsInThinking = false, parseToolCalls = true } = {}): Answer => {
+function answerOf(text: string, { startsInThinking = false, parseToolCalls = true } = {}): Answer {
   const whole = parse([text], startsInThinking, parseToolCalls);
   expect(parse(Array.from(text), startsInThinking, parseToolCalls)).toEqual(whole);
   for (let cut = 1; cut < text.length; cut++) {
     expect(parse([text.slice(0, cut), text.slice(cut)], startsInThinking, parseToolCalls)).toEqual(whole);
   }
   return whole;
-};
+}
 
 describe('thinking', () => {
   it('is separated from the content, without the newlines around it', () => {

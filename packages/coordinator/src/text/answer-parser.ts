@@ -3,7 +3,10 @@ import { type AnswerPart, ToolCallParser } from './tool-call-parser.js';
 
 export type ChatPart = { readonly kind: 'reasoning'; readonly text: string } | AnswerPart;
 
-/** Takes an assistant's text apart as it arrives: thinking, then content, with tool calls inside when tools were offered. */
+/**
+ * Takes an assistant's text apart as it arrives: thinking, then content, with tool calls inside when tools were
+ * offered.
+ */
 export class AnswerParser {
   readonly #reasoning: ReasoningSplitter;
   readonly #toolCalls: ToolCallParser | undefined;

@@ -70,26 +70,26 @@ export class ChatTemplate {
  *
  * @returns undefined for a model without one, which can complete text but not chat.
  */
-export const loadChatTemplate = async (
+export async function loadChatTemplate(
   modelDir: string,
   specialTokens: Readonly<Record<string, string>>,
-): Promise<ChatTemplate | undefined> => {
+): Promise<ChatTemplate | undefined> {
   const source = (await readTemplateFile(modelDir)) ?? (await readConfigTemplate(modelDir));
   return source === undefined ? undefined : new ChatTemplate(source, specialTokens);
-};
+}
 
-const readTemplateFile = async (modelDir: string): Promise<string | undefined> => {
+async function readTemplateFile(modelDir: string): Promise<string | undefined> {
   const path = join(modelDir, 'chat_template.jinja');
   return existsSync(path) ? readFile(path, 'utf8') : undefined;
-};
+}
 
 const configSchema = z.object({ chat_template: z.string().nullish() });
 
-const readConfigTemplate = async (modelDir: string): Promise<string | undefined> => {
+async function readConfigTemplate(modelDir: string): Promise<string | undefined> {
   const path = join(modelDir, 'tokenizer_config.json');
   const config = configSchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
   if (!config.success) {
     throw new ExpertmeshError('unimplemented', `${path}: chat_template must be one template, a string`);
   }
   return config.data.chat_template ?? undefined;
-};
+}

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type SamplingParams } from '../engine/engine-client.js';
+import { type SamplingParams } from '../sampling/sampling-params.js';
 
 /** What a request that does not say otherwise gets. */
 export interface GenerationDefaults {
@@ -36,13 +36,13 @@ const generationConfigSchema = z.object({
 });
 
 /**
- * Reads generation_config.json of a model directory; without the file every step is neutral. `do_sample` decides between
- * sampling and greedy, as in transformers, but only where it stands there: a file that leaves it out but names a
- * temperature means to sample.
+ * Reads generation_config.json of a model directory; without the file every step is neutral. `do_sample` decides
+ * between sampling and greedy, as in transformers, but only where it stands there: a file that leaves it out but names
+ * a temperature means to sample.
  *
  * @throws ExpertmeshError `invalid_argument` when the file is not understood.
  */
-export const readGenerationDefaults = async (modelDir: string): Promise<GenerationDefaults> => {
+export async function readGenerationDefaults(modelDir: string): Promise<GenerationDefaults> {
   const path = join(modelDir, 'generation_config.json');
   if (!existsSync(path)) return { sampling: NEUTRAL_SAMPLING, eosTokenIds: [] };
   const text = await readFile(path, 'utf8');
@@ -52,7 +52,7 @@ export const readGenerationDefaults = async (modelDir: string): Promise<Generati
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
     throw new ExpertmeshError('invalid_argument', `${path} is not understood: ${reason}`, { cause });
   }
-};
+}
 
 const toDefaults = (config: z.infer<typeof generationConfigSchema>): GenerationDefaults => ({
   sampling: {

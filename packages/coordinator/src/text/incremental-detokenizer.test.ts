@@ -4,10 +4,10 @@ import { loadTokenizer } from './tokenizer.js';
 
 const tokenizer = await loadTokenizer('models/qwen3-moe-demo');
 
-const detokenize = (pieces: readonly (readonly number[])[], skipSpecialTokens = false): string[] => {
+function detokenize(pieces: readonly (readonly number[])[], skipSpecialTokens = false): string[] {
   const detokenizer = new IncrementalDetokenizer(tokenizer, { skipSpecialTokens });
   return [...pieces.map((ids) => detokenizer.push(ids)), detokenizer.flush()];
-};
+}
 
 describe('IncrementalDetokenizer', () => {
   it('gives an emoji only when its last byte has come', async () => {

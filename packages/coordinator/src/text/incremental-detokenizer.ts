@@ -1,8 +1,8 @@
 import { type Tokenizer } from './tokenizer.js';
 
 /**
- * Token ids in, text out, one step at a time. A character whose bytes are spread over several tokens comes out when it is
- * complete; what all pushes and the flush give, joined, is `tokenizer.decode` of all ids.
+ * Token ids in, text out, one step at a time. A character whose bytes are spread over several tokens comes out when it
+ * is complete; what all pushes and the flush give, joined, is `tokenizer.decode` of all ids.
  */
 export class IncrementalDetokenizer {
   readonly #tokenizer: Tokenizer;

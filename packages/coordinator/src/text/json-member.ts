@@ -1,12 +1,13 @@
 /**
- * The source text of one member of a JSON object, as it stands there: parsing and writing it again would round large integers and
- * turn `1.0` into `1`. `json` must be a valid JSON object; of repeated keys the last counts, as in JSON.parse.
+ * The source text of one member of a JSON object, as it stands there: parsing and writing it again would round large
+ * integers and turn `1.0` into `1`. `json` must be a valid JSON object; of repeated keys the last counts, as in
+ * JSON.parse.
  */
-export const jsonMember = (json: string, key: string): string | undefined => {
+export function jsonMember(json: string, key: string): string | undefined {
   let found: string | undefined;
   for (const [name, value] of membersOf(json)) if (name === key) found = value;
   return found;
-};
+}
 
 /** A string, a bracket, a separator; everything else is inside some value. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/gsu;

@@ -9,12 +9,14 @@ export interface TextPart {
 }
 
 /** Whether generation after this prompt begins inside thinking, because the chat template has opened it already. */
-export const opensThinking = (prompt: string): boolean => prompt.trimEnd().endsWith(THINK_OPEN);
+export function opensThinking(prompt: string): boolean {
+  return prompt.trimEnd().endsWith(THINK_OPEN);
+}
 
 /**
- * Separates thinking from the answer in text that arrives in pieces. Thinking is what stands between `<think>` at the very
- * beginning and `</think>`, without the newlines around it; an answer that is cut inside is all thinking. A `<think>`
- * further on is content: the model speaks about it.
+ * Separates thinking from the answer in text that arrives in pieces. Thinking is what stands between `<think>` at the
+ * very beginning and `</think>`, without the newlines around it; an answer that is cut inside is all thinking. A
+ * `<think>` further on is content: the model speaks about it.
  */
 export class ReasoningSplitter {
   #state: 'start' | 'thinking' | 'content';
@@ -91,8 +93,8 @@ export class ReasoningSplitter {
 
 const part = (kind: TextPart['kind'], text: string): TextPart[] => (text === '' ? [] : [{ kind, text }]);
 
-const withoutTrailingNewlines = (text: string): string => {
+function withoutTrailingNewlines(text: string): string {
   let end = text.length;
   while (text[end - 1] === '\n') end--;
   return text.slice(0, end);
-};
+}

@@ -5,11 +5,11 @@ import { loadTokenizer } from './tokenizer.js';
 
 const tokenizer = await loadTokenizer('models/qwen3-moe-demo');
 
-const reasoningOf = (text: string, startsInThinking: boolean): string => {
+function reasoningOf(text: string, startsInThinking: boolean): string {
   const splitter = new ReasoningSplitter({ startsInThinking });
   const parts = [...splitter.push(text), ...splitter.flush()];
   return parts.map((part) => (part.kind === 'reasoning' ? part.text : '')).join('');
-};
+}
 
 describe('ReasoningTokenCounter', () => {
   it.each([

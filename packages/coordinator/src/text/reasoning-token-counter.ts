@@ -2,9 +2,9 @@ import { THINK_CLOSE, THINK_OPEN } from './reasoning-splitter.js';
 import { type Tokenizer } from './tokenizer.js';
 
 /**
- * Counts the tokens of thinking for `completion_tokens_details.reasoning_tokens`, as ReasoningSplitter separates its text: thinking
- * begins only before the first visible token, and neither the marks nor the newlines around it count. Control tokens are no
- * text. The marks are taken to be tokens of their own, as in Qwen3's vocabulary.
+ * Counts the tokens of thinking for `completion_tokens_details.reasoning_tokens`, as ReasoningSplitter separates its
+ * text: thinking begins only before the first visible token, and neither the marks nor the newlines around it count.
+ * Control tokens are no text. The marks are taken to be tokens of their own, as in Qwen3's vocabulary.
  */
 export class ReasoningTokenCounter {
   readonly #tokenizer: Tokenizer;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StopStrings } from './stop-strings.js';
 
-const run = (stops: readonly string[], pieces: readonly string[], includeStop = false): string => {
+function run(stops: readonly string[], pieces: readonly string[], includeStop = false): string {
   const matcher = new StopStrings(stops, { includeStop });
   let text = '';
   for (const piece of pieces) {
@@ -10,7 +10,7 @@ const run = (stops: readonly string[], pieces: readonly string[], includeStop = 
     if (match.stopped) return `${text}|`;
   }
   return text + matcher.flush();
-};
+}
 
 describe('StopStrings', () => {
   it('ends the text before a stop string that comes in pieces', () => {

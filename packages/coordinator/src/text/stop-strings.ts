@@ -46,7 +46,7 @@ interface Span {
   readonly end: number;
 }
 
-const firstComplete = (text: string, stops: readonly string[]): Span | undefined => {
+function firstComplete(text: string, stops: readonly string[]): Span | undefined {
   let first: Span | undefined;
   for (const stop of stops) {
     const start = text.indexOf(stop);
@@ -55,4 +55,4 @@ const firstComplete = (text: string, stops: readonly string[]): Span | undefined
     if (first === undefined || end < first.end || (end === first.end && start < first.start)) first = { start, end };
   }
   return first;
-};
+}

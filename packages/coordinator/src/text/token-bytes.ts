@@ -39,7 +39,7 @@ export class TokenBytes {
 
 const NO_BYTES = new Uint8Array(0);
 
-const bytesById = ({ model, added_tokens: addedTokens }: Vocabulary): (Uint8Array | undefined)[] => {
+function bytesById({ model, added_tokens: addedTokens }: Vocabulary): (Uint8Array | undefined)[] {
   const byteOf = byteOfCharacter();
   const encoder = new TextEncoder();
   const table: (Uint8Array | undefined)[] = [];
@@ -49,17 +49,17 @@ const bytesById = ({ model, added_tokens: addedTokens }: Vocabulary): (Uint8Arra
   }
   for (const { id, content } of addedTokens) table[id] = encoder.encode(content);
   return table;
-};
+}
 
 /**
  * GPT-2's map of bytes to printable characters, the other way round: printable Latin-1 stands for itself, and the other
  * bytes, in order, for U+0100 and up (`bytes_to_unicode` in openai/gpt-2, src/encoder.py).
  */
-const byteOfCharacter = (): ReadonlyMap<string, number> => {
+function byteOfCharacter(): ReadonlyMap<string, number> {
   const isPrintable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
   const map = new Map<string, number>();
   let next = 0x100;
   for (let byte = 0; byte < 256; byte++) map.set(String.fromCharCode(isPrintable(byte) ? byte : next++), byte);
   return map;
-};
+}

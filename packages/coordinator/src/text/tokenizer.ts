@@ -60,7 +60,7 @@ const tokenizerConfigSchema = z.looseObject({
  * @throws ExpertmeshError `not_found` when a file is missing, `invalid_argument` when one is not understood, and
  * `unimplemented` when the tokenizer is of another kind than Qwen3's.
  */
-export const loadTokenizer = async (modelDir: string): Promise<Tokenizer> => {
+export async function loadTokenizer(modelDir: string): Promise<Tokenizer> {
   const tokenizerPath = join(modelDir, 'tokenizer.json');
   const tokenizerJson = await readJson(tokenizerPath);
   const vocabulary = parse(vocabularySchema, tokenizerJson, tokenizerPath);
@@ -88,21 +88,21 @@ export const loadTokenizer = async (modelDir: string): Promise<Tokenizer> => {
       SPECIAL_TOKEN_NAMES.flatMap((name) => (config[name] ? [[name, config[name]]] : [])),
     ),
   };
-};
+}
 
-const encodeInSlices = async (library: HuggingFaceTokenizer, text: string, sliceChars: number): Promise<number[]> => {
+async function encodeInSlices(library: HuggingFaceTokenizer, text: string, sliceChars: number): Promise<number[]> {
   const tokenIds: number[] = [];
   for (const slice of slicesOf(text, sliceChars)) {
     if (tokenIds.length > 0) await nextTurn();
     for (const id of library.encode(slice).ids) tokenIds.push(id);
   }
   return tokenIds;
-};
+}
 
 const decodeBytes = (pieces: readonly Uint8Array[]): string =>
   new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(pieces));
 
-const readJson = async (path: string): Promise<object> => {
+async function readJson(path: string): Promise<object> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new ExpertmeshError('not_found', `Cannot read ${path}: a model directory needs it`, { cause });
   });
@@ -111,10 +111,10 @@ const readJson = async (path: string): Promise<object> => {
   } catch (cause) {
     throw new ExpertmeshError('invalid_argument', `${path} is not JSON: ${String(cause)}`, { cause });
   }
-};
+}
 
-const parse = <T>(schema: z.ZodType<T>, json: object, path: string): T => {
+function parse<T>(schema: z.ZodType<T>, json: object, path: string): T {
   const { success, data, error } = schema.safeParse(json);
   if (success) return data;
   throw new ExpertmeshError('invalid_argument', `${path} is not understood: ${z.prettifyError(error)}`);
-};
+}

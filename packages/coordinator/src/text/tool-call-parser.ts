@@ -16,8 +16,8 @@ const TOOL_CALL_CLOSE = '</tool_call>';
 
 /**
  * Takes `<tool_call>{"name": ..., "arguments": {...}}</tool_call>` blocks out of content that arrives in pieces. A call
- * comes out when its block is complete; whitespace before a block, and after one where no text goes on, is dropped. A block that is cut or is not such
- * JSON stays content, unchanged.
+ * comes out when its block is complete; whitespace before a block, and after one where no text goes on, is dropped. A
+ * block that is cut or is not such JSON stays content, unchanged.
  */
 export class ToolCallParser {
   #held = '';
@@ -44,7 +44,10 @@ export class ToolCallParser {
     return parts;
   }
 
-  /** Passes on the content before the next block, and returns that block (with the whitespace before it) if it is complete. */
+  /**
+   * Passes on the content before the next block, and returns that block (with the whitespace before it) if it is
+   * complete.
+   */
   #takeBlock(parts: AnswerPart[]): string | undefined {
     const openIndex = this.#held.indexOf(TOOL_CALL_OPEN);
     const contentLength =
@@ -73,18 +76,18 @@ export class ToolCallParser {
 
 const toolCallSchema = z.object({ name: z.string().min(1), arguments: z.record(z.string(), z.unknown()) });
 
-const parseToolCall = (block: string): ToolCall | undefined => {
+function parseToolCall(block: string): ToolCall | undefined {
   const json = block.trimStart().slice(TOOL_CALL_OPEN.length, -TOOL_CALL_CLOSE.length);
   const { success, data } = toolCallSchema.safeParse(parseJson(json));
   const argumentsText = jsonMember(json, 'arguments');
   return success && argumentsText !== undefined ? { name: data.name, arguments: argumentsText } : undefined;
-};
+}
 
-const parseJson = (text: string): unknown => {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     // The model wrote something else; the caller keeps it as content.
     return undefined;
   }
-};
+}

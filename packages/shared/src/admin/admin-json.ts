@@ -7,18 +7,26 @@ import {
   type WorkerView,
 } from '../gen/expertmesh/v1/admin.js';
 
-/** What operators see as JSON, from the command line and over HTTP: the messages of the AdminService with words in place of numbers. */
+/**
+ * What operators see as JSON, from the command line and over HTTP: the messages of the AdminService with words in place
+ * of numbers.
+ */
 
 export type AvailabilityWord = 'unknown' | 'joining' | 'up' | 'away';
 export type AdmissionWord = 'unknown' | 'accepting' | 'cordoned' | 'draining' | 'drained';
 export type ProgressWord = 'unknown' | 'planned' | 'moving' | 'done' | 'rolling-back' | 'rolled-back' | 'not-needed';
 
-export const availabilityWord = (availability: WorkerAvailability): AvailabilityWord =>
-  AVAILABILITY_WORDS[availability];
+export function availabilityWord(availability: WorkerAvailability): AvailabilityWord {
+  return AVAILABILITY_WORDS[availability];
+}
 
-export const admissionWord = (admission: WorkerAdmission): AdmissionWord => ADMISSION_WORDS[admission];
+export function admissionWord(admission: WorkerAdmission): AdmissionWord {
+  return ADMISSION_WORDS[admission];
+}
 
-export const progressWord = (state: State): ProgressWord => PROGRESS_WORDS[state];
+export function progressWord(state: State): ProgressWord {
+  return PROGRESS_WORDS[state];
+}
 
 const AVAILABILITY_WORDS: Readonly<Record<WorkerAvailability, AvailabilityWord>> = {
   [WorkerAvailability.UNRECOGNIZED]: 'unknown',
@@ -48,16 +56,22 @@ const PROGRESS_WORDS: Readonly<Record<State, ProgressWord>> = {
   [State.STATE_NOT_NEEDED]: 'not-needed',
 };
 
-export const workerJson = (worker: WorkerView) => ({
-  ...worker,
-  availability: availabilityWord(worker.availability),
-  admission: admissionWord(worker.admission),
-});
+export function workerJson(worker: WorkerView) {
+  return {
+    ...worker,
+    availability: availabilityWord(worker.availability),
+    admission: admissionWord(worker.admission),
+  };
+}
 
-export const progressJson = (progress: ChangeProgress) => ({ ...progress, state: progressWord(progress.state) });
+export function progressJson(progress: ChangeProgress) {
+  return { ...progress, state: progressWord(progress.state) };
+}
 
-export const clusterJson = (view: ClusterView) => ({
-  ...view,
-  workers: view.workers.map(workerJson),
-  change: view.change === undefined ? undefined : progressJson(view.change),
-});
+export function clusterJson(view: ClusterView) {
+  return {
+    ...view,
+    workers: view.workers.map(workerJson),
+    change: view.change === undefined ? undefined : progressJson(view.change),
+  };
+}

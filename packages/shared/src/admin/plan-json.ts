@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { type PlacementPlan, type PlanRequest } from '../gen/expertmesh/v1/admin.js';
 import { PLACEMENT_POLICIES } from '../placement/plan-placement.js';
 
-/** A plan as JSON, in a file or in the body of a request: all fields of the message, of which those without a meaning for applying it may be left out. */
+/**
+ * A plan as JSON, in a file or in the body of a request: all fields of the message, of which those without a meaning
+ * for applying it may be left out.
+ */
 
 /** Nobody waits longer for a plan. */
 export const MAX_PLAN_SECONDS = 600;

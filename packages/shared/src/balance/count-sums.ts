@@ -2,7 +2,9 @@ import { type ExpertLoads, type LayerLoads } from '../placement/expert-loads.js'
 import { type Counts, type WorkerCounts, type WorkerCountsById } from './route-counts.js';
 import { numExpertPairs, triangleStarts, type RoutingShape } from './routing-shape.js';
 
-/** Workers that sums keep apart; what others were sent after that is not counted. Far more than a cluster has at a time. */
+/**
+ * Workers that sums keep apart; what others were sent after that is not counted. Far more than a cluster has at a time.
+ */
 const MAX_WORKERS = 1024;
 
 /** Counts added up, over coordinators and time. Fractions come from decay. */

@@ -40,21 +40,25 @@ export function numDeadExperts(sums: CountSums): number {
   return sum(ofLayers);
 }
 
-/** Total variation between the expert shares of two spans, mean over layers. @param before [layers, numExperts] tokens */
+/**
+ * Total variation between the expert shares of two spans, mean over layers. @param before [layers, numExperts] tokens
+ */
 export function meanDrift(before: Float64Array, after: CountSums): number {
   return meanOverLayers(after, (layer) => drift(after.ofLayer(before, layer), after.ofLayer(after.tokens, layer)));
 }
 
 /** Gini coefficient of each layer's expert loads. */
-export const layerGinis = (sums: CountSums): number[] =>
-  sums.shape.layerIndices.map((_, layer) => gini(sums.ofLayer(sums.tokens, layer)));
+export function layerGinis(sums: CountSums): number[] {
+  return sums.shape.layerIndices.map((_, layer) => gini(sums.ofLayer(sums.tokens, layer)));
+}
 
 /**
- * The load-balancing loss of each layer, on the scale of transformers' `load_balancing_loss_func`, which sums over a token's top-k choices: topK
- * where either the experts' loads or the router's probabilities are even. 0 where no router probabilities are known.
+ * The load-balancing loss of each layer, on the scale of transformers' `load_balancing_loss_func`, which sums over a
+ * token's top-k choices: topK where either the experts' loads or the router's probabilities are even. 0 where no router
+ * probabilities are known.
  */
-export const layerLoadBalancingLosses = (sums: CountSums): number[] =>
-  sums.shape.layerIndices.map((_, layer) => {
+export function layerLoadBalancingLosses(sums: CountSums): number[] {
+  return sums.shape.layerIndices.map((_, layer) => {
     const probabilities = sums.ofLayer(sums.probabilitySums, layer);
     // A row's probabilities sum to 1, so this is the number of rows for which they are known.
     const numRows = sum(probabilities);
@@ -62,6 +66,7 @@ export const layerLoadBalancingLosses = (sums: CountSums): number[] =>
     const means = probabilities.map((probability) => probability / numRows);
     return sums.shape.topK * loadBalancingLoss(sums.ofLayer(sums.tokens, layer), means);
   });
+}
 
 const meanOverLayers = ({ shape }: CountSums, ofLayer: (layer: number) => number): number =>
   sum(shape.layerIndices.map((_, layer) => ofLayer(layer))) / Math.max(1, shape.layerIndices.length);

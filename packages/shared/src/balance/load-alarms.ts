@@ -57,16 +57,17 @@ export const NO_ALARMS: readonly AlarmState[] = NAMES.map((name) => ({
 }));
 
 /** The alarms after another window. A measure that is not there leaves its alarm as it is. */
-export const afterWindow = (
+export function afterWindow(
   states: readonly AlarmState[],
   measures: AlarmMeasures,
   limits: AlarmLimits,
   nowMs: number,
-): AlarmState[] =>
-  states.map((state) => {
+): AlarmState[] {
+  return states.map((state) => {
     const measure = measureOf(state.name, measures);
     return measure === undefined ? state : step(state, measure, limits[state.name], limits.numWindows, nowMs);
   });
+}
 
 function step(state: AlarmState, measure: number, levels: AlarmLevels, numWindows: number, nowMs: number): AlarmState {
   const isAgainst = state.isRaised ? measure < levels.clear : measure > levels.raise;

@@ -13,9 +13,9 @@ export interface WindowLengths {
 }
 
 /**
- * Counts over three spans: since ever (`total`), with what is older weighing less (`recent`), and over the last `windowRows` rows. Windows
- * follow each other without overlap (that is when `add` says so); the one that `window` gives slides in slices between these ends.
- * Memory is bounded by the number of slices.
+ * Counts over three spans: since ever (`total`), with what is older weighing less (`recent`), and over the last
+ * `windowRows` rows. Windows follow each other without overlap (that is when `add` says so); the one that `window`
+ * gives slides in slices between these ends. Memory is bounded by the number of slices.
  */
 export class LoadWindows {
   readonly total: CountSums;
@@ -73,7 +73,8 @@ export class LoadWindows {
     return true;
   }
 
-  // What stays is the shortest run of slices that is a window, so it never reaches into the window before one that has just ended.
+  // What stays is the shortest run of slices that is a window, so it never reaches into the window before one that has
+  // just ended.
   #dropOldSlices(): CountSums | undefined {
     let dropped: CountSums | undefined;
     let numRows = this.#slices.reduce((sum, slice) => sum + slice.numRows, 0);

@@ -67,7 +67,10 @@ export class RouteCounts implements Counts {
   }
 }
 
-/** In passes of more rows, co-activations are counted of about so many, evenly spread, each for its share: they are four fifths of the work. */
+/**
+ * In passes of more rows, co-activations are counted of about so many, evenly spread, each for its share: they are four
+ * fifths of the work.
+ */
 const SAMPLED_ROWS = 32;
 
 type RoutedIds = Int32Array | Uint8Array | Uint16Array;

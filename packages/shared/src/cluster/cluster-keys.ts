@@ -11,6 +11,12 @@ export const ADMISSIONS_KEY = 'admissions';
 export const DOCUMENT_KEY_PREFIX = 'document/';
 export const AUDIT_KEY_PREFIX = 'audit/';
 
-export const workerKey = (workerId: string): string => WORKER_KEY_PREFIX + workerId;
-export const coordinatorKey = (coordinatorId: string): string => COORDINATOR_KEY_PREFIX + coordinatorId;
-export const documentKey = (version: number): string => DOCUMENT_KEY_PREFIX + String(version);
+export function workerKey(workerId: string): string {
+  return WORKER_KEY_PREFIX + workerId;
+}
+export function coordinatorKey(coordinatorId: string): string {
+  return COORDINATOR_KEY_PREFIX + coordinatorId;
+}
+export function documentKey(version: number): string {
+  return DOCUMENT_KEY_PREFIX + String(version);
+}

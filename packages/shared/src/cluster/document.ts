@@ -12,10 +12,13 @@ export interface DocumentKind<T> {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-export const encodeDocument = (document: unknown): Uint8Array => encoder.encode(JSON.stringify(document));
+export function encodeDocument(document: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(document));
+}
 
 /**
- * @throws ExpertmeshError `failed_precondition` for another format version, `data_loss` for anything else that is no such document.
+ * @throws ExpertmeshError `failed_precondition` for another format version, `data_loss` for anything else that is no
+ * such document.
  */
 export function parseDocument<T>(kind: DocumentKind<T>, value: Uint8Array): T {
   const json = parseJson(kind, value);

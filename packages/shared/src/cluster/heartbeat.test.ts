@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { bytes, RecordingWatch } from '../../../../test/kit/recording-watch.js';
-import { settle } from '../../../../test/kit/settle.js';
-import { SwitchableControlPlane } from '../../../../test/kit/switchable-control-plane.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { bytes, RecordingWatch } from '@expertmesh/test-kit/recording-watch';
+import { settle } from '@expertmesh/test-kit/settle';
+import { SwitchableControlPlane } from '@expertmesh/test-kit/switchable-control-plane';
 import { EmbeddedControlPlane } from '../control-plane/embedded-control-plane.js';
 import { createLogger } from '../process/logger.js';
 import { Heartbeat } from './heartbeat.js';

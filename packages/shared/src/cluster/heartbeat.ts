@@ -15,7 +15,10 @@ export interface HeartbeatOptions {
   readonly clock?: Clock;
 }
 
-/** Keeps the record of this process in the control plane: puts it every second and whenever the control plane comes back. */
+/**
+ * Keeps the record of this process in the control plane: puts it every second and whenever the control plane comes
+ * back.
+ */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #clock: Clock;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
-import { settle } from '../../../../test/kit/settle.js';
-import { SwitchableControlPlane } from '../../../../test/kit/switchable-control-plane.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { settle } from '@expertmesh/test-kit/settle';
+import { SwitchableControlPlane } from '@expertmesh/test-kit/switchable-control-plane';
 import { EmbeddedControlPlane } from '../control-plane/embedded-control-plane.js';
 import { createLogger } from '../process/logger.js';
 import { LEADER_KEY } from './cluster-keys.js';

@@ -20,7 +20,10 @@ export interface LeaderElectionOptions {
   readonly controlPlane: Pick<ControlPlane, 'leader' | 'onState'>;
   readonly coordinatorId: string;
   readonly bootId: string;
-  /** The highest epoch that this process has heard of: from workers, the placement in force, the state on disk. 0 for none. */
+  /**
+   * The highest epoch that this process has heard of: from workers, the placement in force, the state on disk. 0 for
+   * none.
+   */
   readonly knownEpoch: () => number;
   /** This process leads from now on, under `epoch`. */
   readonly onElected: (epoch: number) => void;
@@ -30,7 +33,10 @@ export interface LeaderElectionOptions {
   readonly clock?: Clock;
 }
 
-/** Carries out what the state machine of leader-state decides: finds the one coordinator that leads, and says so here when it is this one. */
+/**
+ * Carries out what the state machine of leader-state decides: finds the one coordinator that leads, and says so here
+ * when it is this one.
+ */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   readonly #clock: Clock;
@@ -74,7 +80,10 @@ export class LeaderElection {
     return office !== undefined && this.#clock.nowMs() - office.renewedMs < TENURE_MS ? office.epoch : undefined;
   }
 
-  /** Who leads by all that this process knows, itself included; undefined while nobody does, or has been heard to for the whole lease. */
+  /**
+   * Who leads by all that this process knows, itself included; undefined while nobody does, or has been heard to for
+   * the whole lease.
+   */
   get leader(): LeaderRecord | undefined {
     const { seen } = this.#state;
     if (seen === undefined || this.#clock.nowMs() - seen.sinceMs >= LEASE_MS) return undefined;

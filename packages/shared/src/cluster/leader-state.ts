@@ -4,7 +4,10 @@ import { type LeaderRecord } from './member-record.js';
 export const RENEWAL_INTERVAL_MS = 1_000;
 /** Without a renewal for so long the leader stops acting. */
 export const TENURE_MS = 2_500;
-/** Others take over when the record has not changed for so long by their own clock. More than TENURE_MS: there are never two who act. */
+/**
+ * Others take over when the record has not changed for so long by their own clock. More than TENURE_MS: there are never
+ * two who act.
+ */
 export const LEASE_MS = 3_000;
 /** From a call that failed to the next. */
 const RETRY_DELAY_MS = 250;
@@ -62,18 +65,22 @@ export interface LeaderTerms {
 
 export type LeaderTransition = readonly [LeaderState, readonly LeaderAction[]];
 
-export const initialLeaderState = (self: LeaderState['self']): LeaderState => ({
-  self,
-  seen: undefined,
-  isStale: true,
-  office: undefined,
-  pending: undefined,
-  retryAtMs: 0,
-  highestEpoch: 0,
-  renewal: 0,
-});
+export function initialLeaderState(self: LeaderState['self']): LeaderState {
+  return {
+    self,
+    seen: undefined,
+    isStale: true,
+    office: undefined,
+    pending: undefined,
+    retryAtMs: 0,
+    highestEpoch: 0,
+    renewal: 0,
+  };
+}
 
-/** What follows from an event: what it says itself, whether the office is lost, and the next call if none is under way. */
+/**
+ * What follows from an event: what it says itself, whether the office is lost, and the next call if none is under way.
+ */
 export function transition(state: LeaderState, event: LeaderEvent, terms: LeaderTerms): LeaderTransition {
   const [heard, elections] = hear(state, event, terms);
   const [kept, losses] = expire(heard, terms);
@@ -122,7 +129,8 @@ function hearRead(state: LeaderState, entry: LeaderEntry | undefined, nowMs: num
     pending: undefined,
     highestEpoch: Math.max(state.highestEpoch, entry?.record?.epoch ?? 0),
   };
-  // A record that is gone was lost with the server's store: the next renewal makes it again, unless somebody else is quicker.
+  // A record that is gone was lost with the server's store: the next renewal makes it again, unless somebody else is
+  // quicker.
   if (state.office === undefined || entry === undefined) return [next, []];
   const { record } = entry;
   if (isOwn(state, record) && record?.epoch === state.office.epoch) return [next, []];

@@ -49,8 +49,9 @@ interface KnownMember<R extends MemberRecord> {
 }
 
 /**
- * Who is in the cluster: the members that keep a record in the control plane. While that is away, nobody falls silent and nobody goes;
- * afterwards everybody has the whole time anew, also to write a record again that the control plane has lost.
+ * Who is in the cluster: the members that keep a record in the control plane. While that is away, nobody falls silent
+ * and nobody goes; afterwards everybody has the whole time anew, also to write a record again that the control plane
+ * has lost.
  */
 export class MemberDirectory<R extends MemberRecord> {
   readonly #options: MemberDirectoryOptions<R>;

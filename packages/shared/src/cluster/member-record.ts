@@ -8,7 +8,10 @@ export interface WorkerRecord {
   readonly workerId: string;
   /** Chosen anew at every start of the process. */
   readonly bootId: string;
-  /** Grows with every heartbeat of this process; observers measure the time between changes with their own monotonic clock. */
+  /**
+   * Grows with every heartbeat of this process; observers measure the time between changes with their own monotonic
+   * clock.
+   */
   readonly heartbeat: number;
   /** Where coordinators reach it, `host:port`. */
   readonly controlAddress: string;
@@ -51,21 +54,32 @@ export interface LeaderRecord {
   readonly hasResigned: boolean;
 }
 
-export const encodeWorkerRecord = (record: WorkerRecord): Uint8Array => encodeDocument(record);
+export function encodeWorkerRecord(record: WorkerRecord): Uint8Array {
+  return encodeDocument(record);
+}
 
 /** Errors as parseDocument. */
-export const parseWorkerRecord = (value: Uint8Array): WorkerRecord => parseDocument(WORKER_RECORD, value);
+export function parseWorkerRecord(value: Uint8Array): WorkerRecord {
+  return parseDocument(WORKER_RECORD, value);
+}
 
-export const encodeCoordinatorRecord = (record: CoordinatorRecord): Uint8Array => encodeDocument(record);
-
-/** Errors as parseDocument. */
-export const parseCoordinatorRecord = (value: Uint8Array): CoordinatorRecord =>
-  parseDocument(COORDINATOR_RECORD, value);
-
-export const encodeLeaderRecord = (record: LeaderRecord): Uint8Array => encodeDocument(record);
+export function encodeCoordinatorRecord(record: CoordinatorRecord): Uint8Array {
+  return encodeDocument(record);
+}
 
 /** Errors as parseDocument. */
-export const parseLeaderRecord = (value: Uint8Array): LeaderRecord => parseDocument(LEADER_RECORD, value);
+export function parseCoordinatorRecord(value: Uint8Array): CoordinatorRecord {
+  return parseDocument(COORDINATOR_RECORD, value);
+}
+
+export function encodeLeaderRecord(record: LeaderRecord): Uint8Array {
+  return encodeDocument(record);
+}
+
+/** Errors as parseDocument. */
+export function parseLeaderRecord(value: Uint8Array): LeaderRecord {
+  return parseDocument(LEADER_RECORD, value);
+}
 
 const formatVersion = z.literal(1);
 const id = z.string().min(1).max(256);

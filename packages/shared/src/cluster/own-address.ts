@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { formatNetworkAddress } from '../config/network-address.js';
 
 /** The id of this process: what was configured, or the host's name and the port that it listens on. */
-export const ownMemberId = (configured: string | undefined, port: number): string =>
-  configured ?? `${hostname()}-${String(port)}`;
+export function ownMemberId(configured: string | undefined, port: number): string {
+  return configured ?? `${hostname()}-${String(port)}`;
+}
 
 /** Where the others of the cluster reach a port of this process, `host:port`. */
 export function advertisedAddress(

@@ -47,26 +47,39 @@ export interface WorkerAdmissions {
   readonly epoch: number;
   /** Workers that are not named are accepting. */
   readonly workers: Readonly<Record<string, 'cordoned' | 'draining' | 'drained' | 'removed'>>;
-  /** Boot ids of workers of which it is said for this process alone: of removed ones, and of those that are drained to be started again. */
+  /**
+   * Boot ids of workers of which it is said for this process alone: of removed ones, and of those that are drained to
+   * be started again.
+   */
   readonly untilRestart: Readonly<Record<string, string>>;
 }
 
-export const encodePlacementDocument = (document: PlacementDocument): Uint8Array =>
-  encodeDocument({ ...document, placement: encodePlacement(document.placement) });
+export function encodePlacementDocument(document: PlacementDocument): Uint8Array {
+  return encodeDocument({ ...document, placement: encodePlacement(document.placement) });
+}
 
 /** Errors as parseDocument. */
-export const parsePlacementDocument = (value: Uint8Array): PlacementDocument =>
-  parseDocument(PLACEMENT_DOCUMENT, value);
+export function parsePlacementDocument(value: Uint8Array): PlacementDocument {
+  return parseDocument(PLACEMENT_DOCUMENT, value);
+}
 
-export const encodePlacementInForce = (inForce: PlacementInForce): Uint8Array => encodeDocument(inForce);
-
-/** Errors as parseDocument. */
-export const parsePlacementInForce = (value: Uint8Array): PlacementInForce => parseDocument(IN_FORCE, value);
-
-export const encodeWorkerAdmissions = (admissions: WorkerAdmissions): Uint8Array => encodeDocument(admissions);
+export function encodePlacementInForce(inForce: PlacementInForce): Uint8Array {
+  return encodeDocument(inForce);
+}
 
 /** Errors as parseDocument. */
-export const parseWorkerAdmissions = (value: Uint8Array): WorkerAdmissions => parseDocument(ADMISSIONS, value);
+export function parsePlacementInForce(value: Uint8Array): PlacementInForce {
+  return parseDocument(IN_FORCE, value);
+}
+
+export function encodeWorkerAdmissions(admissions: WorkerAdmissions): Uint8Array {
+  return encodeDocument(admissions);
+}
+
+/** Errors as parseDocument. */
+export function parseWorkerAdmissions(value: Uint8Array): WorkerAdmissions {
+  return parseDocument(ADMISSIONS, value);
+}
 
 const formatVersion = z.literal(1);
 const count = z.number().int().min(0);

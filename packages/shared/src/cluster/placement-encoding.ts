@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { type Placement } from '../placement/placement.js';
 
 /**
- * A placement as JSON. Layers of the same replicas stand together; their experts are one text, in order and separated by spaces, each the
- * indices of its workers, separated by commas: "0 0,2 1" places expert 1 on the workers 0 and 2. That is a quarter of nested arrays.
+ * A placement as JSON. Layers of the same replicas stand together; their experts are one text, in order and separated
+ * by spaces, each the indices of its workers, separated by commas: "0 0,2 1" places expert 1 on the workers 0 and 2.
+ * That is a quarter of nested arrays.
  */
 export interface EncodedPlacement {
   readonly version: number;

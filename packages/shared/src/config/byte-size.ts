@@ -10,7 +10,10 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
   TIB: 2 ** 40,
 };
 
-/** Reads "8GiB", "512 MiB", "1.5GB" or a plain number of bytes; undefined for anything else, and for more than a number counts exactly. */
+/**
+ * Reads "8GiB", "512 MiB", "1.5GB" or a plain number of bytes; undefined for anything else, and for more than a number
+ * counts exactly.
+ */
 export function parseByteSize(text: string): number | undefined {
   const [, amount, unit] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text.trim()) ?? [];
   const unitBytes = UNIT_BYTES[unit === '' ? 'B' : (unit?.toUpperCase() ?? '')];

@@ -32,7 +32,9 @@ function membershipContradiction({ natsUrl, workers, localExperts }: Coordinator
   return undefined;
 }
 
-/** What is wrong with the settings that "up" passes on to the coordinator: it refuses them before anything is started. */
+/**
+ * What is wrong with the settings that "up" passes on to the coordinator: it refuses them before anything is started.
+ */
 export function servingContradiction(
   config: Pick<CoordinatorConfig, 'port' | 'grpcPort' | 'maxNumSeqs' | 'maxBatchTokens'>,
 ): string | undefined {

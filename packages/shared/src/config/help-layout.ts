@@ -9,7 +9,10 @@ const DEFAULT_WIDTH = 80;
 /** The flag that shows them. */
 export const HELP_OPTION = ['-h, --help', 'Show this help.'] as const;
 
-/** Help texts that keep to the width of the terminal: where two columns have no room, each description goes below its flag. */
+/**
+ * Help texts that keep to the width of the terminal: where two columns have no room, each description goes below its
+ * flag.
+ */
 export const HELP_LAYOUT: HelpConfiguration = {
   formatItem(this: Help, term: string, termWidth: number, description: string, helper: Help): string {
     const width = this.helpWidth ?? DEFAULT_WIDTH;

@@ -13,5 +13,6 @@ export function parseNetworkAddress(text: string, defaultPort: number): NetworkA
   return { host, port };
 }
 
-export const formatNetworkAddress = ({ host, port }: NetworkAddress): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+export function formatNetworkAddress({ host, port }: NetworkAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}

@@ -5,7 +5,10 @@ import { type OptionTable } from './option.js';
 import { UP_OPTIONS } from './up-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 
-/** Every command that is configured by flags and environment alike; `admin` stands for all that speak with a running cluster. */
+/**
+ * Every command that is configured by flags and environment alike; `admin` stands for all that speak with a running
+ * cluster.
+ */
 export const OPTION_TABLES = {
   up: UP_OPTIONS,
   coordinator: COORDINATOR_OPTIONS,

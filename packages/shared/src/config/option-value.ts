@@ -55,9 +55,13 @@ export function decimal(placeholder: string, min: number, max: number): OptionVa
 }
 
 /** A TCP port; 0 lets the system choose a free one. */
-export const port = (): OptionValue<number> => integer('<port>', 0, 65_535);
+export function port(): OptionValue<number> {
+  return integer('<port>', 0, 65_535);
+}
 
-export const durationMs = (min: number, max: number): OptionValue<number> => integer('<ms>', min, max);
+export function durationMs(min: number, max: number): OptionValue<number> {
+  return integer('<ms>', min, max);
+}
 
 /** A number of bytes, written as 8GiB, 512MiB, 1.5GB or plain. */
 export function byteSize(min: number): OptionValue<number> {
@@ -94,12 +98,14 @@ export function choice<const T extends string | number>(choices: readonly T[]): 
 }
 
 /** A switch: the flag alone turns it on. */
-export const onOff = (): OptionValue<boolean> => ({
-  placeholder: '[on|off]',
-  accepts: 'on or off',
-  schema: z.enum(['on', 'off']).transform((value) => value === 'on'),
-  preset: 'on',
-});
+export function onOff(): OptionValue<boolean> {
+  return {
+    placeholder: '[on|off]',
+    accepts: 'on or off',
+    schema: z.enum(['on', 'off']).transform((value) => value === 'on'),
+    preset: 'on',
+  };
+}
 
 /** One or more addresses, separated by commas, without repetition. */
 export function addresses(defaultPort: number): OptionValue<readonly NetworkAddress[]> {

@@ -31,31 +31,42 @@ export type ConfigOf<Table extends OptionTable> = {
 };
 
 /** Makes a spec whose type is what the value's parser gives, or undefined where that is the default. */
-export const option = <T, Default extends T | undefined = T>(spec: {
+export function option<T, Default extends T | undefined = T>(spec: {
   readonly description: string;
   readonly value: OptionValue<T>;
   readonly default: DefaultValue<Default>;
-}): OptionSpec<T | Default> => spec;
+}): OptionSpec<T | Default> {
+  return spec;
+}
 
 export const required = { kind: 'required' } as const;
 
-export const constant = <const T>(value: T): DefaultValue<T> => ({ kind: 'constant', value });
+export function constant<const T>(value: T): DefaultValue<T> {
+  return { kind: 'constant', value };
+}
 
-export const computed = <T>(description: string, compute: (context: DefaultContext) => T): DefaultValue<T> => ({
-  kind: 'computed',
-  description,
-  compute,
-});
+export function computed<T>(description: string, compute: (context: DefaultContext) => T): DefaultValue<T> {
+  return {
+    kind: 'computed',
+    description,
+    compute,
+  };
+}
 
 /** Absent unless given; `description` says what holds then. */
-export const absent = (description: string): DefaultValue<undefined> => computed(description, () => undefined);
+export function absent(description: string): DefaultValue<undefined> {
+  return computed(description, () => undefined);
+}
 
 /** natsUrl -> --nats-url */
-export const flagName = (key: string): string => `--${kebabCase(key)}`;
+export function flagName(key: string): string {
+  return `--${kebabCase(key)}`;
+}
 
 /** natsUrl -> EXPERTMESH_NATS_URL */
-export const environmentName = (key: string): string =>
-  `${ENVIRONMENT_PREFIX}${kebabCase(key).replaceAll('-', '_').toUpperCase()}`;
+export function environmentName(key: string): string {
+  return `${ENVIRONMENT_PREFIX}${kebabCase(key).replaceAll('-', '_').toUpperCase()}`;
+}
 
 export const ENVIRONMENT_PREFIX = 'EXPERTMESH_';
 

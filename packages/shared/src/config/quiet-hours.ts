@@ -13,11 +13,13 @@ export function parseQuietHours(text: string): QuietHours | undefined {
 }
 
 /** @param minute of the local day */
-export const isQuiet = ({ fromMinute, toMinute }: QuietHours, minute: number): boolean =>
-  fromMinute < toMinute ? minute >= fromMinute && minute < toMinute : minute >= fromMinute || minute < toMinute;
+export function isQuiet({ fromMinute, toMinute }: QuietHours, minute: number): boolean {
+  return fromMinute < toMinute ? minute >= fromMinute && minute < toMinute : minute >= fromMinute || minute < toMinute;
+}
 
-export const formatQuietHours = ({ fromMinute, toMinute }: QuietHours): string =>
-  `${formatTime(fromMinute)}-${formatTime(toMinute)}`;
+export function formatQuietHours({ fromMinute, toMinute }: QuietHours): string {
+  return `${formatTime(fromMinute)}-${formatTime(toMinute)}`;
+}
 
 const formatTime = (minute: number): string =>
   [Math.floor(minute / 60), minute % 60].map((part) => String(part).padStart(2, '0')).join(':');

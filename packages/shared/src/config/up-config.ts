@@ -10,5 +10,6 @@ export type UpConfig = ConfigOf<typeof UP_OPTIONS>;
  * @param command a command with UP_OPTIONS that has been parsed.
  * @throws CommanderError for wrong usage, after the message was printed.
  */
-export const readUpConfig = (command: Command, env: Environment): UpConfig =>
-  readConfig(command, UP_OPTIONS, env, servingContradiction);
+export function readUpConfig(command: Command, env: Environment): UpConfig {
+  return readConfig(command, UP_OPTIONS, env, servingContradiction);
+}

@@ -11,7 +11,9 @@ import { checkKey, checkValue } from './key-value-limits.js';
 import { subjectMatches } from './subject.js';
 import { WatchView } from './watch-view.js';
 
-/** The control plane of a coordinator that shares its workers with no other: in this process, never away, gone with it. */
+/**
+ * The control plane of a coordinator that shares its workers with no other: in this process, never away, gone with it.
+ */
 export class EmbeddedControlPlane implements ControlPlane {
   readonly kind = 'embedded';
   readonly workers: KeyValue;

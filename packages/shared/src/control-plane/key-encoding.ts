@@ -2,8 +2,9 @@ const PLAIN = /[A-Za-z0-9_/-]/;
 const EMPTY = '=';
 
 /**
- * Writes any text with the characters that a key of NATS may have: letters, digits, `_`, `-` and `/` stand for themselves, each byte of all
- * others is `=` and two hexadecimal digits. Dots are among those, since NATS gives them a meaning.
+ * Writes any text with the characters that a key of NATS may have: letters, digits, `_`, `-` and `/` stand for
+ * themselves, each byte of all others is `=` and two hexadecimal digits. Dots are among those, since NATS gives them a
+ * meaning.
  */
 export function encodeKey(key: string): string {
   if (key === '') return EMPTY;

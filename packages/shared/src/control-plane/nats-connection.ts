@@ -51,8 +51,9 @@ const WRONG_LAST_REVISION = 10_071;
 const NOT_DELETED = 10_057;
 
 /**
- * One connection to a NATS server. It is never mended: when it breaks, everything that came from it is over, and a new one is made. So
- * nothing that was sent to a lost server can arrive late, and no watch can die unnoticed in a reconnection.
+ * One connection to a NATS server. It is never mended: when it breaks, everything that came from it is over, and a new
+ * one is made. So nothing that was sent to a lost server can arrive late, and no watch can die unnoticed in a
+ * reconnection.
  */
 export class NatsConnection {
   /** Says why, when the connection is over. */

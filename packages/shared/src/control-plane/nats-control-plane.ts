@@ -24,9 +24,10 @@ export interface NatsControlPlaneOptions {
 }
 
 /**
- * The control plane of a cluster: three JetStream buckets, and messages. It connects for as long as it is open, and everything that
- * looks wrong (a call without an answer, a bucket that is gone, a watch that missed something) ends the connection: the next one finds
- * or makes the buckets, has the watches catch up, and then the state is `connected` again. Its background work never throws.
+ * The control plane of a cluster: three JetStream buckets, and messages. It connects for as long as it is open, and
+ * everything that looks wrong (a call without an answer, a bucket that is gone, a watch that missed something) ends the
+ * connection: the next one finds or makes the buckets, has the watches catch up, and then the state is `connected`
+ * again. Its background work never throws.
  */
 export class NatsControlPlane implements ControlPlane {
   readonly kind = 'nats';

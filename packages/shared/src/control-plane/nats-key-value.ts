@@ -9,7 +9,9 @@ import { WatchView } from './watch-view.js';
 
 /** The client has the same, and does not keep it in all cases. */
 const CALL_TIMEOUT_MS = 2_500;
-/** Markers of deletions are of no use to anybody after this; the clocks of servers and processes may differ by as much. */
+/**
+ * Markers of deletions are of no use to anybody after this; the clocks of servers and processes may differ by as much.
+ */
 const MARKER_LIFE_MS = 3_600_000;
 /** Revisions of a bucket that was made anew begin again from 1: this much is added for every time that it was. */
 const REVISIONS_PER_BUCKET = 2 ** 42;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../process/logger.js';
-import { bytes, RecordingWatch } from '../../../../test/kit/recording-watch.js';
+import { bytes, RecordingWatch } from '@expertmesh/test-kit/recording-watch';
 import { WatchView } from './watch-view.js';
 
 let view: WatchView;

@@ -9,8 +9,8 @@ interface Watch {
 }
 
 /**
- * A bucket as its watches have been told of it. Between `beginSync` and `endSync` comes all that is there now; what is no different
- * from before is told to nobody, and what did not come any more is told as deleted.
+ * A bucket as its watches have been told of it. Between `beginSync` and `endSync` comes all that is there now; what is
+ * no different from before is told to nobody, and what did not come any more is told as deleted.
  */
 export class WatchView {
   readonly #logger: Logger;

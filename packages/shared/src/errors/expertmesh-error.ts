@@ -2,7 +2,8 @@
  * The closed set of error codes, a subset of gRPC's names. What each means for the caller:
  * - `invalid_argument`: the request can never succeed as it is; the message names the value, the limit and the remedy.
  * - `not_found`: the named thing (file, model, blob) does not exist.
- * - `failed_precondition`: right request, wrong state (another store, an expert that is not held, a leader that has been replaced).
+ * - `failed_precondition`: right request, wrong state (another store, an expert that is not held, a leader that has
+ * been replaced).
  * - `resource_exhausted`: a bound is reached (memory, disk, queue); retrying later or asking for less helps.
  * - `unavailable`: a peer is away; retrying later helps.
  * - `deadline_exceeded`: a peer did not answer in time.
@@ -53,7 +54,9 @@ export class ExpertmeshError extends Error {
 }
 
 /** Whether a peer was not there, or took too long: asking it again may help. */
-export const isAway = ({ code }: ExpertmeshError): boolean => code === 'unavailable' || code === 'deadline_exceeded';
+export function isAway({ code }: ExpertmeshError): boolean {
+  return code === 'unavailable' || code === 'deadline_exceeded';
+}
 
 /** The structured-clone form of an error, for crossing a thread border. */
 export interface ErrorData {
@@ -62,12 +65,15 @@ export interface ErrorData {
   readonly param?: string | undefined;
 }
 
-export const toErrorData = (thrown: unknown): ErrorData => {
+export function toErrorData(thrown: unknown): ErrorData {
   const { code, message, param } = ExpertmeshError.from(thrown);
   return { code, message, param };
-};
+}
 
-export const fromErrorData = ({ code, message, param }: ErrorData): ExpertmeshError =>
-  new ExpertmeshError(code, message, param === undefined ? {} : { param });
+export function fromErrorData({ code, message, param }: ErrorData): ExpertmeshError {
+  return new ExpertmeshError(code, message, param === undefined ? {} : { param });
+}
 
-export const isErrorCode = (code: string): code is ErrorCode => (ERROR_CODES as readonly string[]).includes(code);
+export function isErrorCode(code: string): code is ErrorCode {
+  return (ERROR_CODES as readonly string[]).includes(code);
+}

@@ -42,9 +42,10 @@ export function expertLayout(spec: ModelSpec, quantisation: Quantisation): BlobL
 }
 
 /**
- * All of a layer but its experts: `input_norm` [hidden], `qkv` [(heads + 2 * kv heads) * head_dim, hidden] (query rows, then
- * key, then value), `qkv_bias` and `o_bias` where the model has them, `q_norm` and `k_norm` [head_dim], `o` [hidden, heads * head_dim],
- * `post_norm` [hidden], and `router` [experts, hidden] (fp32) or, in a layer without experts, `gate_up` and `down`.
+ * All of a layer but its experts: `input_norm` [hidden], `qkv` [(heads + 2 * kv heads) * head_dim, hidden] (query rows,
+ * then key, then value), `qkv_bias` and `o_bias` where the model has them, `q_norm` and `k_norm` [head_dim], `o`
+ * [hidden, heads * head_dim], `post_norm` [hidden], and `router` [experts, hidden] (fp32) or, in a layer without
+ * experts, `gate_up` and `down`.
  */
 export function denseLayerLayout(spec: ModelSpec, quantisation: Quantisation, layerIndex: number): BlobLayout {
   const qkvRows = (spec.numHeads + 2 * spec.numKvHeads) * spec.headDim;
@@ -67,7 +68,10 @@ export function denseLayerLayout(spec: ModelSpec, quantisation: Quantisation, la
   ]);
 }
 
-/** `embed` [vocab, hidden]: fp32 in a 32-bit store, else 16 bits. Rows are read one by one, so it is never block-quantised. */
+/**
+ * `embed` [vocab, hidden]: fp32 in a 32-bit store, else 16 bits. Rows are read one by one, so it is never
+ * block-quantised.
+ */
 export function embeddingLayout(spec: ModelSpec, quantisation: Quantisation): BlobLayout {
   return placeAll([{ name: 'embed', dtype: embeddingDtype(quantisation), shape: [spec.vocabSize, spec.hiddenSize] }]);
 }
@@ -78,8 +82,12 @@ export function headLayout(spec: ModelSpec, quantisation: Quantisation): BlobLay
 }
 
 /** Names of the two tensors that a block-quantised matrix becomes. */
-export const quantisedName = (name: string): string => `${name}.q`;
-export const scalesName = (name: string): string => `${name}.scales`;
+export function quantisedName(name: string): string {
+  return `${name}.q`;
+}
+export function scalesName(name: string): string {
+  return `${name}.scales`;
+}
 
 function embeddingDtype(quantisation: Quantisation): StoredDtype {
   if (quantisation.bits === 32) return 'F32';

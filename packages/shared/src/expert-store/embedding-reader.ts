@@ -18,7 +18,10 @@ export class EmbeddingReader {
   readonly #tensor: StoredTensor;
   readonly #row: Uint8Array;
 
-  /** @throws ExpertmeshError `not_found` when the file is missing, `data_loss` when it has another size than the manifest says. */
+  /**
+   * @throws ExpertmeshError `not_found` when the file is missing, `data_loss` when it has another size than the
+   * manifest says.
+   */
   constructor(store: ExpertStore) {
     const layout = embeddingLayout(store.spec, store.quantisation);
     const [tensor] = layout.tensors;
@@ -34,7 +37,8 @@ export class EmbeddingReader {
   /**
    * Writes the rows of `tokenIds` to `out` as fp32 [tokenIds.length, hidden].
    *
-   * @throws ExpertmeshError `invalid_argument` for a token id outside the vocabulary, `data_loss` when the file ends early.
+   * @throws ExpertmeshError `invalid_argument` for a token id outside the vocabulary, `data_loss` when the file ends
+   * early.
    */
   readRows(tokenIds: readonly number[] | Int32Array, out: Float32Array): void {
     if (out.length < tokenIds.length * this.#hiddenSize)

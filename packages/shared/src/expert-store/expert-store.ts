@@ -22,10 +22,11 @@ export interface ExpertStore {
   /** @throws ExpertmeshError `not_found` for a path that the manifest does not list. */
   blob(path: string): StoreFile;
   /**
-   * The absolute path of a blob's file, after a look that it is there with the right size. Its hash is verifyBlob's business.
+   * The absolute path of a blob's file, after a look that it is there with the right size. Its hash is verifyBlob's
+   * business.
    *
-   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for one of another size, `failed_precondition` for one that lies
-   * outside of the store, behind a link.
+   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for one of another size, `failed_precondition`
+   * for one that lies outside of the store, behind a link.
    */
   requireBlobFile(path: string): Promise<string>;
 }
@@ -33,8 +34,8 @@ export interface ExpertStore {
 /**
  * Reads and checks the manifest of the store in `dir`.
  *
- * @throws ExpertmeshError `not_found` where there is no store, `failed_precondition` for another format version, `data_loss`
- * for a manifest that is damaged or contradicts its model.
+ * @throws ExpertmeshError `not_found` where there is no store, `failed_precondition` for another format version,
+ * `data_loss` for a manifest that is damaged or contradicts its model.
  */
 export async function openExpertStore(dir: string): Promise<ExpertStore> {
   const absoluteDir = resolve(dir);

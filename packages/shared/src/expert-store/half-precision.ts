@@ -1,7 +1,8 @@
 /**
  * 16-bit floats to and from fp32, on whole arrays. Rounding is to nearest, ties to even; subnormals, infinities and NaN
- * are kept (a NaN stays a NaN, made quiet). BF16 is the upper half of an fp32; fp16 is IEEE 754 binary16. What is a normal number
- * in both formats is converted by shifts: tables would be out of the caches by the time of the next row, behind an expert's weights.
+ * are kept (a NaN stays a NaN, made quiet). BF16 is the upper half of an fp32; fp16 is IEEE 754 binary16. What is a
+ * normal number in both formats is converted by shifts: tables would be out of the caches by the time of the next row,
+ * behind an expert's weights.
  */
 
 const INFINITY_BITS = 0x7f80_0000;

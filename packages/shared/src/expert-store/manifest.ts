@@ -17,8 +17,8 @@ export interface StoreFile {
 }
 
 /**
- * What `manifest.json` says. It holds no date and no path of a machine, so the same checkpoint packed with the same options has the same
- * manifest everywhere, and the manifest's own sha256 names the store.
+ * What `manifest.json` says. It holds no date and no path of a machine, so the same checkpoint packed with the same
+ * options has the same manifest everywhere, and the manifest's own sha256 names the store.
  */
 export interface Manifest {
   readonly formatVersion: typeof STORE_FORMAT_VERSION;
@@ -55,11 +55,14 @@ const manifestSchema = z.strictObject({
   files: z.array(storeFile.extend({ path: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/) })),
 });
 
-export const serialiseManifest = (manifest: Manifest): string => `${JSON.stringify(manifest, undefined, 1)}\n`;
+export function serialiseManifest(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, undefined, 1)}\n`;
+}
 
 /**
  * @param where the manifest's path, for the message
- * @throws ExpertmeshError `failed_precondition` for another format version, `data_loss` for anything that is no manifest.
+ * @throws ExpertmeshError `failed_precondition` for another format version, `data_loss` for anything that is no
+ * manifest.
  */
 export function parseManifest(json: string, where: string): Manifest {
   const value = parseJson(json, where);

@@ -9,11 +9,12 @@ const FP32_MEMORY_FACTOR = 1.1;
 const NATIVE_MEMORY_FACTOR = 1.05;
 
 /**
- * The memory that serving packed weights is estimated to need, in bytes, without the process's own 110 MB. ONNX Runtime computes
- * fp32, so 16-bit weights are expanded when they are loaded; 4 and 8 bits stay packed.
+ * The memory that serving packed weights is estimated to need, in bytes, without the process's own 110 MB. ONNX Runtime
+ * computes fp32, so 16-bit weights are expanded when they are loaded; 4 and 8 bits stay packed.
  */
-export const estimateMemoryBytes = (packedBytes: number, quantisation: Quantisation, provider: Provider): number =>
-  Math.ceil(packedBytes * (provider === 'native' ? NATIVE_MEMORY_FACTOR : onnxMemoryFactor(quantisation)));
+export function estimateMemoryBytes(packedBytes: number, quantisation: Quantisation, provider: Provider): number {
+  return Math.ceil(packedBytes * (provider === 'native' ? NATIVE_MEMORY_FACTOR : onnxMemoryFactor(quantisation)));
+}
 
 function onnxMemoryFactor(quantisation: Quantisation): number {
   switch (quantisation.bits) {

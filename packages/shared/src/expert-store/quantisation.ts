@@ -12,7 +12,8 @@ export type HalfDtype = 'BF16' | 'F16';
 
 /**
  * How the large matrices of a store are held. With 4 and 8 bits a matrix [out, in] is symmetric block-quantised along
- * `in`: weight = scale * (q - 2^(bits-1)), one fp32 scale per row and block, in the layout of ONNX Runtime's MatMulNBits.
+ * `in`: weight = scale * (q - 2^(bits-1)), one fp32 scale per row and block, in the layout of ONNX Runtime's
+ * MatMulNBits.
  */
 export type Quantisation =
   | { readonly bits: 4 | 8; readonly blockSize: BlockSize }

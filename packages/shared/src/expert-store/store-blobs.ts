@@ -18,8 +18,8 @@ export interface StoreBlob {
 }
 
 /**
- * All blobs of a store, in the manifest's order: embedding, head, the dense part of each layer, then the experts. The spec
- * and the quantisation decide them completely.
+ * All blobs of a store, in the manifest's order: embedding, head, the dense part of each layer, then the experts. The
+ * spec and the quantisation decide them completely.
  *
  * @throws ExpertmeshError `invalid_argument` when the block size does not divide a matrix's input dimension.
  */

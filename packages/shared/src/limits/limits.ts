@@ -9,17 +9,23 @@ export const MAX_QUEUED_CALLS = 1024;
 /** Bytes of calls that may wait on one worker; the call after that is refused likewise. */
 export const MAX_QUEUED_BYTES = 1024 * 1024 * 1024;
 
-/** Bytes of messages that a worker has received in part, of all its streams together; a stream that begins another is ended with `resource_exhausted`. */
+/**
+ * Bytes of messages that a worker has received in part, of all its streams together; a stream that begins another is
+ * ended with `resource_exhausted`.
+ */
 export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
 
 /** Sequences that may wait for a place; the next is refused with `resource_exhausted` (HTTP 503, Retry-After). */
 export const MAX_WAITING_SEQUENCES = 1024;
 
 /**
- * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights. Measured:
- * 1.17 with blocks of 128, 1.26 with blocks of 32.
+ * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights.
+ * Measured: 1.17 with blocks of 128, 1.26 with blocks of 32.
  */
 export const QUANTISED_MEMORY_FACTOR = 1.3;
 
-/** Attention scores (heads x rows x context) that are in memory at a time, 4 bytes each; longer prompts are computed in slices. */
+/**
+ * Attention scores (heads x rows x context) that are in memory at a time, 4 bytes each; longer prompts are computed in
+ * slices.
+ */
 export const MAX_ATTENTION_SCORES = 2 ** 25;

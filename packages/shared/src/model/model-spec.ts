@@ -69,8 +69,8 @@ type Config = z.infer<typeof configSchema>;
 /**
  * Reads a Hugging Face `config.json` of model type `qwen3_moe`.
  *
- * @throws ExpertmeshError `invalid_argument` where a field is missing or contradicts another, `unimplemented` where a field asks for
- * arithmetic that is not supported: such a field is named, never ignored.
+ * @throws ExpertmeshError `invalid_argument` where a field is missing or contradicts another, `unimplemented` where a
+ * field asks for arithmetic that is not supported: such a field is named, never ignored.
  */
 export function parseModelSpec(config: unknown): ModelSpec {
   const parsed = configSchema.safeParse(config);
@@ -170,5 +170,6 @@ function refuseContradictions(spec: ModelSpec): void {
 }
 
 /** Indices of the layers that have experts, ascending. */
-export const moeLayerIndices = (spec: ModelSpec): number[] =>
-  spec.layerKinds.flatMap((kind, layerIndex) => (kind === 'moe' ? [layerIndex] : []));
+export function moeLayerIndices(spec: ModelSpec): number[] {
+  return spec.layerKinds.flatMap((kind, layerIndex) => (kind === 'moe' ? [layerIndex] : []));
+}

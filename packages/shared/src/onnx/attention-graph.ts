@@ -2,12 +2,12 @@ import { type ModelSpec } from '../model/model-spec.js';
 import { GraphBuilder, MICROSOFT_DOMAIN } from './graph-builder.js';
 
 /**
- * Grouped-query attention of one sequence's new tokens over its KV cache. It has no weights, so one session serves every
- * layer.
+ * Grouped-query attention of one sequence's new tokens over its KV cache. It has no weights, so one session serves
+ * every layer.
  *
- * Inputs: `q` fp32 [rows, heads * head_dim]; `keys` and `values` fp32 [kv heads, capacity, head_dim], the cache itself, the new
- * tokens included; `mask` fp32 [rows, capacity], 0 where a row may look and -Infinity where it may not (later tokens, unused
- * capacity). Output: `context` fp32 [rows, heads * head_dim].
+ * Inputs: `q` fp32 [rows, heads * head_dim]; `keys` and `values` fp32 [kv heads, capacity, head_dim], the cache itself,
+ * the new tokens included; `mask` fp32 [rows, capacity], 0 where a row may look and -Infinity where it may not (later
+ * tokens, unused capacity). Output: `context` fp32 [rows, heads * head_dim].
  */
 export function buildAttentionGraph(spec: ModelSpec): Uint8Array {
   const graph = new GraphBuilder('attention');

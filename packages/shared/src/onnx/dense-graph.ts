@@ -9,8 +9,9 @@ import { CPU_FORM } from './onnx-provider.js';
 /**
  * The part of a layer before attention: norm, fused QKV projection, per-head q and k norm, rotary embedding.
  *
- * Inputs: `hidden` fp32 [rows, hidden]; `cos` and `sin` fp32 [rows, head_dim / 2], of each row's position; `row_index` int64
- * [1, rows] = 0, 1, 2, .... Outputs: `q` fp32 [rows, heads * head_dim], `k` and `v` fp32 [rows, kv heads * head_dim].
+ * Inputs: `hidden` fp32 [rows, hidden]; `cos` and `sin` fp32 [rows, head_dim / 2], of each row's position; `row_index`
+ * int64 [1, rows] = 0, 1, 2, .... Outputs: `q` fp32 [rows, heads * head_dim], `k` and `v` fp32 [rows, kv heads *
+ * head_dim].
  */
 export function buildQkvGraph(
   spec: ModelSpec,
@@ -42,13 +43,14 @@ export function buildQkvGraph(
 }
 
 /**
- * The part of a layer after attention: output projection, residual, norm; then the router, or the MLP of a layer without
- * experts.
+ * The part of a layer after attention: output projection, residual, norm; then the router, or the MLP of a layer
+ * without experts.
  *
- * Inputs: `hidden` fp32 [rows, hidden] as before the layer; `context` fp32 [rows, heads * head_dim]. Outputs: `residual` fp32
- * [rows, hidden]; in a layer with experts also `normed` fp32 [rows, hidden] (what the experts read), `expert_ids` int32
- * [rows, top-k] by descending weight, `routing_weights` fp32 [rows, top-k] (softmax over all experts in fp32, then top-k, then
- * scaled to sum 1 where norm_topk_prob), and `probability_sums` fp32 [experts], that softmax summed over the rows.
+ * Inputs: `hidden` fp32 [rows, hidden] as before the layer; `context` fp32 [rows, heads * head_dim]. Outputs:
+ * `residual` fp32 [rows, hidden]; in a layer with experts also `normed` fp32 [rows, hidden] (what the experts read),
+ * `expert_ids` int32 [rows, top-k] by descending weight, `routing_weights` fp32 [rows, top-k] (softmax over all experts
+ * in fp32, then top-k, then scaled to sum 1 where norm_topk_prob), and `probability_sums` fp32 [experts], that softmax
+ * summed over the rows.
  */
 export function buildPostAttentionGraph(
   spec: ModelSpec,

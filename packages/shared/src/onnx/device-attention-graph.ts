@@ -2,15 +2,15 @@ import { type ModelSpec } from '../model/model-spec.js';
 import { GraphBuilder, MICROSOFT_DOMAIN, type Value } from './graph-builder.js';
 
 /**
- * Attention of some rows of a step over the KV cache of their sequence, where both are in a GPU's memory. GroupQueryAttention writes the
- * rows' keys and values into the cache itself: `present_key` and `present_value` are to be given the same memory as `past_key` and
- * `past_value`. It has no weights, so one session serves every layer.
+ * Attention of some rows of a step over the KV cache of their sequence, where both are in a GPU's memory.
+ * GroupQueryAttention writes the rows' keys and values into the cache itself: `present_key` and `present_value` are to
+ * be given the same memory as `past_key` and `past_value`. It has no weights, so one session serves every layer.
  *
- * Inputs: `q` fp32 [step rows, heads * head_dim], `k` and `v` fp32 [step rows, kv heads * head_dim]; `first_row` and `end_row` int64
- * [1], the rows to compute, which follow each other in one sequence; `past_key` and `past_value` fp32 [1, kv heads, capacity, head_dim];
- * `last_position` int32 [1], that of the last of the rows; `num_tokens` int32 [1], one more; `context_before` fp32 [rows before, heads *
- * head_dim], the answers for the rows before (perhaps none). Outputs: `context` fp32 [end_row, heads * head_dim], `context_before`
- * with the new rows behind; the two caches.
+ * Inputs: `q` fp32 [step rows, heads * head_dim], `k` and `v` fp32 [step rows, kv heads * head_dim]; `first_row` and
+ * `end_row` int64 [1], the rows to compute, which follow each other in one sequence; `past_key` and `past_value` fp32
+ * [1, kv heads, capacity, head_dim]; `last_position` int32 [1], that of the last of the rows; `num_tokens` int32 [1],
+ * one more; `context_before` fp32 [rows before, heads * head_dim], the answers for the rows before (perhaps none).
+ * Outputs: `context` fp32 [end_row, heads * head_dim], `context_before` with the new rows behind; the two caches.
  */
 export function buildDeviceAttentionGraph(spec: ModelSpec): Uint8Array {
   const graph = new GraphBuilder('device-attention');
@@ -45,8 +45,8 @@ export function buildDeviceAttentionGraph(spec: ModelSpec): Uint8Array {
 }
 
 /**
- * Makes a tensor of zeros in a GPU's memory. Inputs: `zero` fp32 [1]; `shape` int64 [4]. Output: `zeros` fp32 of that shape.
- * (ConstantOfShape would compute it on the CPU and send it.)
+ * Makes a tensor of zeros in a GPU's memory. Inputs: `zero` fp32 [1]; `shape` int64 [4]. Output: `zeros` fp32 of that
+ * shape. (ConstantOfShape would compute it on the CPU and send it.)
  */
 export function buildDeviceZerosGraph(): Uint8Array {
   const graph = new GraphBuilder('device-zeros');

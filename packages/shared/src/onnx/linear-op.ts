@@ -12,8 +12,8 @@ export interface Blob {
 }
 
 /**
- * MatMulNBits' names for what activations are rounded to. The rounding error of 4-bit weights is larger by far than that of int8 activations;
- * with 8 bits the two are alike, see docs/performance.md.
+ * MatMulNBits' names for what activations are rounded to. The rounding error of 4-bit weights is larger by far than
+ * that of int8 activations; with 8 bits the two are alike, see docs/performance.md.
  */
 const ACCURACY_LEVELS = { fp32: 1, int8: 4 } as const;
 
@@ -56,17 +56,21 @@ export function linearWithBias(graph: GraphBuilder, x: Value, blob: Blob, name: 
 }
 
 /** An fp32 tensor of the blob. */
-export const fp32 = (graph: GraphBuilder, blob: Blob, name: string): Value =>
-  graph.stored(storedTensor(blob, name), blob.path);
+export function fp32(graph: GraphBuilder, blob: Blob, name: string): Value {
+  return graph.stored(storedTensor(blob, name), blob.path);
+}
 
 /** Root mean square normalisation over the last axis, scaled by the vector `name`. */
-export const rmsNorm = (graph: GraphBuilder, x: Value, blob: Blob, name: string, epsilon: number): Value =>
-  graph.op('SimplifiedLayerNormalization', [x, fp32(graph, blob, name)], {
+export function rmsNorm(graph: GraphBuilder, x: Value, blob: Blob, name: string, epsilon: number): Value {
+  return graph.op('SimplifiedLayerNormalization', [x, fp32(graph, blob, name)], {
     axis: { int: -1 },
     epsilon: { float: epsilon },
   });
+}
 
-/** The gated MLP of an expert or of a layer without experts: down(silu(gate(x)) * up(x)), `gate_up` being one matrix. */
+/**
+ * The gated MLP of an expert or of a layer without experts: down(silu(gate(x)) * up(x)), `gate_up` being one matrix.
+ */
 export function gatedMlp(graph: GraphBuilder, x: Value, blob: Blob): Value {
   const gateUp = linear(graph, x, blob, 'gate_up');
   const [gate = '', up = ''] = graph.opMany('Split', [gateUp], 2, { axis: { int: 1 }, num_outputs: { int: 2 } });

@@ -5,5 +5,6 @@ import type * as OnnxRuntime from 'onnxruntime-node';
 let loaded: typeof OnnxRuntime | undefined;
 
 /** Loaded when it is first needed: processes that compute on the native kernels do without its 12 MB of memory. */
-export const onnxRuntime = (): typeof OnnxRuntime =>
-  (loaded ??= createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime);
+export function onnxRuntime(): typeof OnnxRuntime {
+  return (loaded ??= createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime);
+}

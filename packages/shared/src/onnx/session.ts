@@ -22,8 +22,8 @@ export interface OnnxSessionOptions {
 }
 
 /**
- * A loaded graph. ONNX Runtime computes on the calling thread, so `run` blocks that thread's event loop: sessions belong
- * into threads of their own (see docs/architecture.md).
+ * A loaded graph. ONNX Runtime computes on the calling thread, so `run` blocks that thread's event loop: sessions
+ * belong into threads of their own (see docs/architecture.md).
  */
 export class OnnxSession {
   readonly #session: InferenceSession;
@@ -33,8 +33,8 @@ export class OnnxSession {
   }
 
   /**
-   * @param into device tensors that outputs are written to, by name; they may be inputs of the same run. A session with `deviceOutputs`
-   * does not heed them.
+   * @param into device tensors that outputs are written to, by name; they may be inputs of the same run. A session with
+   * `deviceOutputs` does not heed them.
    * @throws ExpertmeshError `internal` with ONNX Runtime's message.
    */
   async run(

@@ -1,4 +1,7 @@
-/** How evenly loads are spread. Loads are counts of routed tokens unless said otherwise; no load at all is perfectly even. */
+/**
+ * How evenly loads are spread. Loads are counts of routed tokens unless said otherwise; no load at all is perfectly
+ * even.
+ */
 
 /** Balancedness over the layers of a model; layers are positions in the given list. */
 export interface LayersBalancedness {
@@ -18,8 +21,8 @@ export function balancedness(loads: ArrayLike<number>): number {
 }
 
 /**
- * Balancedness of workers that are not alike: load over capacity instead of load. Perfect is the same time for all, which with equal
- * capacities is the same load for all. A worker without capacity and without load does not count.
+ * Balancedness of workers that are not alike: load over capacity instead of load. Perfect is the same time for all,
+ * which with equal capacities is the same load for all. A worker without capacity and without load does not count.
  *
  * @param loads [workers] of one layer
  * @param capacities [workers] what each computes per unit of time
@@ -57,7 +60,10 @@ export function gini(loads: ArrayLike<number>): number {
   return (2 * weighted) / (n * total) - (n + 1) / n;
 }
 
-/** How far two windows' expert loads are apart: half the sum of differences of their shares. 0 is the same, 1 is disjoint. */
+/**
+ * How far two windows' expert loads are apart: half the sum of differences of their shares. 0 is the same, 1 is
+ * disjoint.
+ */
 export function drift(before: ArrayLike<number>, after: ArrayLike<number>): number {
   const [totalBefore, totalAfter] = [sum(before), sum(after)];
   if (totalBefore <= 0 || totalAfter <= 0) return totalBefore === totalAfter ? 0 : 1;
@@ -68,8 +74,9 @@ export function drift(before: ArrayLike<number>, after: ArrayLike<number>): numb
 }
 
 /**
- * The load-balancing loss of MoE training (Switch Transformers; over the global batch as in Qwen3): experts x sum over experts of the
- * fraction of routed tokens x mean router probability. 1 for uniform routing; higher means that the router favours what is already loaded.
+ * The load-balancing loss of MoE training (Switch Transformers; over the global batch as in Qwen3): experts x sum over
+ * experts of the fraction of routed tokens x mean router probability. 1 for uniform routing; higher means that the
+ * router favours what is already loaded.
  *
  * @param tokens [experts] routed token counts
  * @param meanRouterProbabilities [experts] softmax over all experts, averaged over tokens

@@ -1,6 +1,9 @@
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 
-/** A placement as EPLB describes it. Worker w has the physical experts w * n to (w + 1) * n - 1, where n = physical experts / workers. */
+/**
+ * A placement as EPLB describes it. Worker w has the physical experts w * n to (w + 1) * n - 1, where n = physical
+ * experts / workers.
+ */
 export interface EplbPlacement {
   /** [layers][physical experts] the logical expert that each physical expert is a replica of. */
   readonly physicalToLogical: readonly (readonly number[])[];
@@ -11,9 +14,10 @@ export interface EplbPlacement {
 }
 
 /**
- * The load balancer of DeepSeek-V3 (github.com/deepseek-ai/EPLB): packs whole expert groups onto nodes, gives the most loaded
- * experts of a node more replicas, and packs the replicas onto the workers of the node. Where the nodes do not divide the groups, all
- * workers count as one node with one group (the global policy). Sums and quotients are fp32 as there, and equal loads keep their order.
+ * The load balancer of DeepSeek-V3 (github.com/deepseek-ai/EPLB): packs whole expert groups onto nodes, gives the most
+ * loaded experts of a node more replicas, and packs the replicas onto the workers of the node. Where the nodes do not
+ * divide the groups, all workers count as one node with one group (the global policy). Sums and quotients are fp32 as
+ * there, and equal loads keep their order.
  *
  * It knows neither memory nor speed, and may put two replicas of an expert on one worker; planPlacement mends that.
  *
@@ -53,7 +57,8 @@ export interface Replication {
 }
 
 /**
- * Gives every expert `minReplicas`, then one more to whichever has the highest load per replica, until there are `numPhysicalExperts`.
+ * Gives every expert `minReplicas`, then one more to whichever has the highest load per replica, until there are
+ * `numPhysicalExperts`.
  *
  * @param loads [logical experts]
  */

@@ -12,9 +12,15 @@ export interface LayerLoads {
   readonly layerIndex: number;
   /** [numExperts] routed tokens. A layer without any is planned as if its routing were uniform. */
   readonly tokens: ArrayLike<number>;
-  /** [numExperts] steps in which the expert had a token. Where it was not counted, tokens are taken to come independently. */
+  /**
+   * [numExperts] steps in which the expert had a token. Where it was not counted, tokens are taken to come
+   * independently.
+   */
   readonly activeSteps?: ArrayLike<number>;
-  /** [numExperts * numExperts], symmetric: tokens that were routed to both. Where it was not counted, experts are taken to be independent. */
+  /**
+   * [numExperts * numExperts], symmetric: tokens that were routed to both. Where it was not counted, experts are taken
+   * to be independent.
+   */
   readonly coactivations?: ArrayLike<number>;
 }
 
@@ -53,7 +59,8 @@ export function layerDemand(loads: ExpertLoads, layer: LayerLoads): LayerDemand 
   return { rowsPerStep, tokensPerStep: tokens.map((count) => count / numSteps), activeProbability, usage, pairUsage };
 }
 
-// A token has topK * (topK - 1) ordered pairs of different experts, shared out by the product of how often each is used.
+// A token has topK * (topK - 1) ordered pairs of different experts, shared out by the product of how often each is
+// used.
 function independentPairs(usage: Float64Array, topK: number): LayerDemand['pairUsage'] {
   const ofAllPairs = topK ** 2 - usage.reduce((total, probability) => total + probability ** 2, 0);
   const scale = ofAllPairs > 0 ? (topK * (topK - 1)) / ofAllPairs : 0;

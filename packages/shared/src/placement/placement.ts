@@ -14,7 +14,10 @@ export interface Placement {
   readonly replicas: ReadonlyMap<number, readonly (readonly number[])[]>;
 }
 
-/** The id that stands among the workers' for the coordinator itself, where it computes experts. No address reads like it. */
+/**
+ * The id that stands among the workers' for the coordinator itself, where it computes experts. No address reads like
+ * it.
+ */
 export const LOCAL_MEMBER = 'local';
 
 /**

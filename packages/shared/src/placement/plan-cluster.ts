@@ -1,9 +1,14 @@
-/** What a plan knows of the machines. Measured figures come from the workers themselves; invented ones serve `simulate`. */
+/**
+ * What a plan knows of the machines. Measured figures come from the workers themselves; invented ones serve `simulate`.
+ */
 export interface PlanCluster {
   readonly workers: readonly PlanWorker[];
   /** Memory of one replica, the same for all experts of a model. */
   readonly expertSizeBytes: number;
-  /** What the coordinator spends to send a token row of a layer to one worker and to take its answer; 0 where the wire is free. */
+  /**
+   * What the coordinator spends to send a token row of a layer to one worker and to take its answer; 0 where the wire
+   * is free.
+   */
   readonly secondsPerRow: number;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EXPERT_BYTES, integer, planCluster, planWorker, randomLoads } from '../../../../test/kit/planning-cases.js';
+import { EXPERT_BYTES, integer, planCluster, planWorker, randomLoads } from '@expertmesh/test-kit/planning-cases';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type ExpertLoads } from './expert-loads.js';
 import { type PlanCluster } from './plan-cluster.js';
@@ -23,8 +23,8 @@ const MAX_ITERATIONS = 100;
 const TIMEOUT_MS = 60_000;
 
 /**
- * A cluster that a placement exists for, because it is made around one: replicas are strewn over random workers, and every worker's memory is
- * what it got, often without a byte to spare.
+ * A cluster that a placement exists for, because it is made around one: replicas are strewn over random workers, and
+ * every worker's memory is what it got, often without a byte to spare.
  */
 function feasibleCase(seed: number): PlanCase {
   const random = seededRandom(seed);

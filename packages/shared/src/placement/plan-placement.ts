@@ -39,11 +39,12 @@ export interface PlacementPlan {
 }
 
 /**
- * Plans where the replicas of every layer of the loads go. Whatever the policy: no worker has an expert twice, nobody exceeds its memory budget,
- * every expert is in enough failure domains, and cordoned and draining workers get nothing new. A pure function but for the clock of `timeBudgetMs`.
+ * Plans where the replicas of every layer of the loads go. Whatever the policy: no worker has an expert twice, nobody
+ * exceeds its memory budget, every expert is in enough failure domains, and cordoned and draining workers get nothing
+ * new. A pure function but for the clock of `timeBudgetMs`.
  *
- * @throws ExpertmeshError that says why there is no such placement: `invalid_argument` for input that makes no sense, `failed_precondition` for too few
- *   failure domains or workers, `resource_exhausted` for how much memory is missing.
+ * @throws ExpertmeshError that says why there is no such placement: `invalid_argument` for input that makes no sense,
+ * `failed_precondition` for too few   failure domains or workers, `resource_exhausted` for how much memory is missing.
  */
 export function planPlacement(
   policy: PlacementPolicy,

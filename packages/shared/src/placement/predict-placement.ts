@@ -11,7 +11,10 @@ import {
 } from './planner/planning-problem.js';
 import { shareOf, workerLoad, workerReach, type HeldReplicas } from './planner/step-cost.js';
 
-/** What a placement is expected to do under given loads. Layers and workers are in the order of the loads and of the cluster. */
+/**
+ * What a placement is expected to do under given loads. Layers and workers are in the order of the loads and of the
+ * cluster.
+ */
 export interface PlacementPrediction {
   /** Of routed tokens: mean over largest worker, as the field reports it. */
   readonly balancedness: LayersBalancedness;
@@ -30,7 +33,8 @@ export interface PlacementPrediction {
 /**
  * Predicts any placement, the one in force included.
  *
- * @throws ExpertmeshError `invalid_argument` for input that makes no sense, or where no worker of the cluster holds some expert.
+ * @throws ExpertmeshError `invalid_argument` for input that makes no sense, or where no worker of the cluster holds
+ * some expert.
  */
 export function predictPlacement(placement: Placement, cluster: PlanCluster, loads: ExpertLoads): PlacementPrediction {
   const workers = cluster.workers.map((worker) => ({ ...worker, state: 'accepting' as const }));

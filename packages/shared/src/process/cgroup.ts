@@ -13,8 +13,8 @@ export type ReadText = (path: string) => string | undefined;
 const ROOT = '/sys/fs/cgroup';
 
 /**
- * Reads the limits of the calling process's control groups, version 1 and 2. A limit may be set on any ancestor, so each is
- * looked at and the tightest one counts.
+ * Reads the limits of the calling process's control groups, version 1 and 2. A limit may be set on any ancestor, so
+ * each is looked at and the tightest one counts.
  */
 export function readCgroupLimits(readText: ReadText): CgroupLimits {
   const paths = controllerPaths(readText('/proc/self/cgroup') ?? '');

@@ -23,8 +23,8 @@ export interface LifecycleOptions {
 /** A child whose parent is gone has nobody to drain for. */
 const ORPHAN_DRAIN_TIMEOUT_MS = 500;
 /**
- * The same signal within this time is the same wish: Ctrl-C reaches every process of a terminal, and a wrapper such as npm passes
- * on what it got too.
+ * The same signal within this time is the same wish: Ctrl-C reaches every process of a terminal, and a wrapper such as
+ * npm passes on what it got too.
  */
 const SAME_SIGNAL_WITHIN_MS = 300;
 /** From the deadline to the forced exit. */
@@ -33,9 +33,9 @@ const FORCE_EXIT_AFTER_MS = 2_000;
 /**
  * Runs a long-lived process: calls `start`, waits for the end, closes what was registered.
  *
- * The end is SIGTERM, SIGINT, `fail`, an error thrown by `start`, or, in a forked process, the end of the IPC channel: a
- * parent that is killed with -9 leaves no orphan. A second signal exits at once with code 1, and so does a shutdown that
- * outlasts its deadline. Resolves after a clean shutdown that was asked for; rejects with the reason otherwise.
+ * The end is SIGTERM, SIGINT, `fail`, an error thrown by `start`, or, in a forked process, the end of the IPC channel:
+ * a parent that is killed with -9 leaves no orphan. A second signal exits at once with code 1, and so does a shutdown
+ * that outlasts its deadline. Resolves after a clean shutdown that was asked for; rejects with the reason otherwise.
  */
 export async function runUntilShutdown(
   options: LifecycleOptions,
@@ -81,7 +81,8 @@ class ShutdownTrigger {
     this.reason = new Promise((resolve) => (this.#resolve = resolve));
     process.on('SIGTERM', this.#onSignal).on('SIGINT', this.#onSignal);
     process.on('uncaughtExceptionMonitor', this.#onUncaught);
-    // Only a forked process has process.send, and it keeps it when the parent goes, which may be before anybody listened.
+    // Only a forked process has process.send, and it keeps it when the parent goes, which may be before anybody
+    // listened.
     if (process.send === undefined) return;
     process.on('disconnect', this.#onDisconnect);
     if (!process.connected) this.#onDisconnect();

@@ -17,8 +17,8 @@ export interface SimulatedDispatch {
 export type WorkerCost = Pick<PlanWorker, 'secondsPerActiveExpert' | 'secondsPerToken'>;
 
 /**
- * Chooses replicas as a coordinator does (a test holds it against that), with all workers there. A replay makes tens of millions of choices,
- * so it counts where dispatch makes lists.
+ * Chooses replicas as a coordinator does (a test holds it against that), with all workers there. A replay makes tens of
+ * millions of choices, so it counts where dispatch makes lists.
  */
 export class DispatchSimulation {
   readonly #topK: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { arriving, madeUpSteps, traceHeader } from '../../../../test/kit/made-up-trace.js';
-import { equalWorkers, EXPERT_BYTES, planCluster, planWorker } from '../../../../test/kit/planning-cases.js';
+import { arriving, madeUpSteps, traceHeader } from '@expertmesh/test-kit/made-up-trace';
+import { equalWorkers, EXPERT_BYTES, planCluster, planWorker } from '@expertmesh/test-kit/planning-cases';
 import { contiguousPlacement, LOCAL_MEMBER, type Placement } from '../placement/placement.js';
 import { replayTrace, type Trace } from './replay-trace.js';
 import { newStep } from './trace-step.js';
@@ -18,11 +18,11 @@ function traceOf(steps: number[][][]): Trace {
   return { header, steps: () => arriving(made) };
 }
 
-const madeUp = (seed: number, numRows: number): Trace => {
+function madeUp(seed: number, numRows: number): Trace {
   const ofTrace = traceHeader(4);
   const made = [...madeUpSteps(ofTrace, { seed, stepRows: [16], numRows })].map(({ step }) => step);
   return { header: ofTrace, steps: () => arriving(made) };
-};
+}
 
 const twoWorkers = planCluster([planWorker('a', 4), planWorker('b', 4)], 1e-3);
 

@@ -54,10 +54,12 @@ export interface Trace {
 }
 
 /**
- * Takes the routes of a trace through placements and a cluster. Replicas are chosen as at dispatch and each step is costed as planning costs it, but
- * from what really was in the step. A placement is only ever planned from windows that lie before those that it is used in.
+ * Takes the routes of a trace through placements and a cluster. Replicas are chosen as at dispatch and each step is
+ * costed as planning costs it, but from what really was in the step. A placement is only ever planned from windows that
+ * lie before those that it is used in.
  *
- * @throws ExpertmeshError as planning and TraceReader do; `invalid_argument` for a placement that is not of this model and cluster.
+ * @throws ExpertmeshError as planning and TraceReader do; `invalid_argument` for a placement that is not of this model
+ * and cluster.
  */
 export async function replayTrace(trace: Trace, options: ReplayOptions): Promise<Replay> {
   const { header } = trace;

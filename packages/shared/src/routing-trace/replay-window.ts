@@ -38,7 +38,10 @@ const PAIR_BYTES = 8;
 /** Where a row's pairs begin. */
 const ROW_OFFSET_BYTES = 4;
 
-/** Adds up what the steps of one window after the other cost by one placement. Workers are in the order of the placement until the end. */
+/**
+ * Adds up what the steps of one window after the other cost by one placement. Workers are in the order of the placement
+ * until the end.
+ */
 export class ReplayWindow {
   readonly #header: TraceHeader;
   readonly #placement: Placement;

@@ -17,7 +17,9 @@ export interface ChunkFrame {
   readonly checksum: number;
 }
 
-/** Fast rather than small: expert ids are nearly random, and what there is to gain (equal high bits) level 1 finds too. */
+/**
+ * Fast rather than small: expert ids are nearly random, and what there is to gain (equal high bits) level 1 finds too.
+ */
 const COMPRESSION_LEVEL = 1;
 
 const deflate = promisify<Uint8Array, { level: number }, Buffer>(deflateRaw);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arriving, madeUpSteps, madeUpTrace, traceHeader } from '../../../../test/kit/made-up-trace.js';
+import { arriving, madeUpSteps, madeUpTrace, traceHeader } from '@expertmesh/test-kit/made-up-trace';
 import { seededRandom } from '../random/seeded-random.js';
 import { encodeChunk } from './trace-chunk.js';
 import { encodeTraceHeader, type TraceHeader } from './trace-header.js';

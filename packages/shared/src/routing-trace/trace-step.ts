@@ -13,19 +13,24 @@ export interface TraceStep {
 export type ExpertIds = Uint8Array | Uint16Array;
 
 /** Bytes of an expert's id. */
-export const idBytes = (numExperts: number): 1 | 2 => (numExperts <= 256 ? 1 : 2);
+export function idBytes(numExperts: number): 1 | 2 {
+  return numExperts <= 256 ? 1 : 2;
+}
 
 const ROWS_BYTES = 4;
 
 /** Every part of a step is a multiple of 4 bytes, so that ids of 2 bytes can be read where they lie. */
 const padded = (numBytes: number): number => Math.ceil(numBytes / 4) * 4;
 
-export const decodeBitsBytes = (numRows: number): number => padded(Math.ceil(numRows / 8));
+export function decodeBitsBytes(numRows: number): number {
+  return padded(Math.ceil(numRows / 8));
+}
 
 const numIds = ({ layerIndices, topK }: RoutingShape, numRows: number): number => layerIndices.length * numRows * topK;
 
-export const stepBytes = (shape: RoutingShape, numRows: number): number =>
-  ROWS_BYTES + decodeBitsBytes(numRows) + padded(numIds(shape, numRows) * idBytes(shape.numExperts));
+export function stepBytes(shape: RoutingShape, numRows: number): number {
+  return ROWS_BYTES + decodeBitsBytes(numRows) + padded(numIds(shape, numRows) * idBytes(shape.numExperts));
+}
 
 /** An empty step to be filled, and its bytes as they stand in a chunk. */
 export function newStep(

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { answerDeadline } from './answer-deadline.js';
-import { DrivenClock } from '../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 
 function start() {
   const clock = new DrivenClock();

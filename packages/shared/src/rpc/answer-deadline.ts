@@ -1,8 +1,8 @@
 import { type Clock } from './clock.js';
 
 /**
- * When this thread was busy while the time ran out, the answer may lie unread in the socket, for timers run before sockets are
- * read. So a timer that comes late by this much gives the answer some more time.
+ * When this thread was busy while the time ran out, the answer may lie unread in the socket, for timers run before
+ * sockets are read. So a timer that comes late by this much gives the answer some more time.
  */
 const BUSY_THREAD_MS = 50;
 const UNREAD_ANSWER_MS = 250;

@@ -9,8 +9,8 @@ import { fromServiceError } from './status.js';
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  // Without keepalive a peer whose machine vanished is noticed only by TCP, after minutes. The timeout is long because a
-  // thread that computes does not answer pings.
+  // Without keepalive a peer whose machine vanished is noticed only by TCP, after minutes. The timeout is long because
+  // a thread that computes does not answer pings.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.initial_reconnect_backoff_ms': 100,
@@ -37,8 +37,9 @@ export interface StreamOptions extends CallOptions {
 }
 
 /**
- * One gRPC channel to one address, with the calls of a service definition typed; the data plane has grpc-stream/ instead. A channel can hang while it connects;
- * so every call has a timer of its own here, and whoever keeps a client replaces it after a failure.
+ * One gRPC channel to one address, with the calls of a service definition typed; the data plane has grpc-stream/
+ * instead. A channel can hang while it connects; so every call has a timer of its own here, and whoever keeps a client
+ * replaces it after a failure.
  */
 export class RpcClient {
   readonly #client: Client;

@@ -132,7 +132,7 @@ const call: DispatchCall = {
   rows: Float32Array.of(1, 2, 3, 4, 5, 6),
 };
 
-const codeOf = (run: () => unknown): string => {
+function codeOf(run: () => unknown): string {
   try {
     run();
   } catch (thrown) {
@@ -140,7 +140,7 @@ const codeOf = (run: () => unknown): string => {
     throw thrown;
   }
   return 'no error';
-};
+}
 
 describe('dispatch codec', () => {
   it('reads back what it wrote, without a copy, for calls and answers of every size', () => {

@@ -14,9 +14,10 @@ import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
 import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
 
 /*
- * The two tensor messages of proto/expertmesh/v1/expert.proto, bytes as protobuf has them, without generated code: a packed
- * field of fixed32 or float has the bytes of a little-endian typed array, so tensors are written with one copy and read as
- * views of the received message. Where a sender did not align them (another protobuf implementation), they are copied.
+ * The two tensor messages of proto/expertmesh/v1/expert.proto, bytes as protobuf has them, without generated code: a
+ * packed field of fixed32 or float has the bytes of a little-endian typed array, so tensors are written with one copy
+ * and read as views of the received message. Where a sender did not align them (another protobuf implementation), they
+ * are copied.
  */
 if (endianness() !== 'LE') throw new ExpertmeshError('unimplemented', 'Expertmesh runs on little-endian machines only');
 
@@ -39,12 +40,15 @@ export function frameDispatchCall(call: DispatchCall): Buffer {
 }
 
 /** `expertmesh.v1.DispatchRequest` alone. */
-export const encodeDispatchCall = (call: DispatchCall): Buffer => frameDispatchCall(call).subarray(GRPC_PREFIX_BYTES);
+export function encodeDispatchCall(call: DispatchCall): Buffer {
+  return frameDispatchCall(call).subarray(GRPC_PREFIX_BYTES);
+}
 
 /**
  * Reads a DispatchRequest. The tensors are views of `message` and keep its memory alive.
  *
- * @throws ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for fields that contradict each other.
+ * @throws ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for fields that contradict
+ * each other.
  */
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
   const fields = readFields(message, CALL_FIELDS);
@@ -77,11 +81,13 @@ export function frameDispatchAnswer(answer: DispatchAnswer): Buffer {
 }
 
 /** `expertmesh.v1.DispatchResponse` alone. */
-export const encodeDispatchAnswer = (answer: DispatchAnswer): Buffer =>
-  frameDispatchAnswer(answer).subarray(GRPC_PREFIX_BYTES);
+export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
+  return frameDispatchAnswer(answer).subarray(GRPC_PREFIX_BYTES);
+}
 
 /**
- * Reads a DispatchResponse. The rows are a view of `message` and keep its memory alive; an answer with an error has none.
+ * Reads a DispatchResponse. The rows are a view of `message` and keep its memory alive; an answer with an error has
+ * none.
  *
  * @throws ExpertmeshError `data_loss` for bytes that are no such message or whose fields contradict each other.
  */
@@ -244,20 +250,20 @@ function isAscending(offsets: Uint32Array): boolean {
   return true;
 }
 
-const asUint32Array = (bytes: Uint8Array): Uint32Array => {
+function asUint32Array(bytes: Uint8Array): Uint32Array {
   const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
   return new Uint32Array(buffer, byteOffset, byteLength / 4);
-};
+}
 
-const asFloat32Array = (bytes: Uint8Array): Float32Array => {
+function asFloat32Array(bytes: Uint8Array): Float32Array {
   const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
   return new Float32Array(buffer, byteOffset, byteLength / 4);
-};
+}
 
-const asUint16Array = (bytes: Uint8Array): Uint16Array => {
+function asUint16Array(bytes: Uint8Array): Uint16Array {
   const { buffer, byteOffset, byteLength } = aligned(bytes, 2);
   return new Uint16Array(buffer, byteOffset, byteLength / 2);
-};
+}
 
 function aligned(bytes: Uint8Array, elementBytes: number): Uint8Array {
   if (bytes.byteLength % elementBytes !== 0)

@@ -14,8 +14,8 @@ export interface WireRows {
 }
 
 /**
- * `expertmesh.v1.DispatchRequest` with its tensors as typed-array views, as dispatch-codec.ts reads and writes it. Field
- * meanings are in proto/expertmesh/v1/expert.proto.
+ * `expertmesh.v1.DispatchRequest` with its tensors as typed-array views, as dispatch-codec.ts reads and writes it.
+ * Field meanings are in proto/expertmesh/v1/expert.proto.
  */
 export interface DispatchCall extends WireRows {
   readonly callId: number;

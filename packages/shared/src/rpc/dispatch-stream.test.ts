@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { until } from '../../../../test/kit/until.js';
+import { until } from '@expertmesh/test-kit/until';
 import { decodeDispatchAnswer, decodeDispatchCall, frameDispatchAnswer, frameDispatchCall } from './dispatch-codec.js';
 import { type DispatchAnswer, type DispatchCall } from './dispatch-message.js';
 import { GrpcStreamClient } from './grpc-stream/grpc-stream-client.js';

@@ -57,7 +57,9 @@ interface Watcher {
   readonly end: () => void;
 }
 
-/** Whether the peer says that it serves. Errors as for RpcClient.unary; `not_found` for a service that it does not know. */
+/**
+ * Whether the peer says that it serves. Errors as for RpcClient.unary; `not_found` for a service that it does not know.
+ */
 export async function checkHealth(client: RpcClient, serviceName: string, options: CallOptions): Promise<boolean> {
   const response = await client.unary(healthService.check, { service: serviceName }, options);
   return response.status === ServingStatus.SERVING;

@@ -9,8 +9,8 @@ export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
 /**
- * Field number of the padding in front of tensors: undeclared (reserved) in the schema, so that every protobuf parser skips it
- * as an unknown field.
+ * Field number of the padding in front of tensors: undeclared (reserved) in the schema, so that every protobuf parser
+ * skips it as an unknown field.
  */
 const PADDING_FIELD = 14;
 const TENSOR_ALIGNMENT_BYTES = 4;
@@ -20,15 +20,16 @@ const MAX_VARINT_BYTES = 10;
 const MAX_VARINT_FIELD_BYTES = 1 + MAX_VARINT_BYTES;
 
 /** Upper bound of the encoded size of fields with numbers below 16. */
-export const maxEncodedBytes = (numVarints: number, tensors: readonly ArrayBufferView[]): number =>
-  tensors.reduce(
+export function maxEncodedBytes(numVarints: number, tensors: readonly ArrayBufferView[]): number {
+  return tensors.reduce(
     (total, tensor) => total + MAX_TENSOR_OVERHEAD_BYTES + tensor.byteLength,
     numVarints * MAX_VARINT_FIELD_BYTES,
   );
+}
 
 /**
- * Writes a message of protobuf fields with numbers below 16, and gRPC's prefix in front, into one buffer that is large enough
- * from the start.
+ * Writes a message of protobuf fields with numbers below 16, and gRPC's prefix in front, into one buffer that is large
+ * enough from the start.
  */
 export class WireWriter {
   readonly #bytes: Buffer;

@@ -28,13 +28,15 @@ export interface BoundService {
 }
 
 /** Pairs a service with its handlers, checked against each other by their types. */
-export const bindService = <ServiceType extends ServiceDefinition>(
+export function bindService<ServiceType extends ServiceDefinition>(
   service: ServiceType,
   handlers: Handlers<ServiceType>,
-): BoundService => ({
-  definition: service,
-  handlers,
-});
+): BoundService {
+  return {
+    definition: service,
+    handlers,
+  };
+}
 
 export interface RpcServerOptions {
   readonly host: string;

@@ -45,9 +45,11 @@ export function fromServiceError(thrown: unknown, peer: string): ExpertmeshError
 }
 
 /** Why a stream ended, without gRPC's number and decoration. */
-export const streamEndReason = ({ details, message }: { details?: string; message: string }): string =>
-  readable(details ?? message);
+export function streamEndReason({ details, message }: { details?: string; message: string }): string {
+  return readable(details ?? message);
+}
 
-// grpc-js wraps the system's reason: "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.7:9101. Resolution note: ".
+// grpc-js wraps the system's reason: "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.7:9101.
+// Resolution note: ".
 const readable = (details: string): string =>
   /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details)?.[1] ?? details;

@@ -2,8 +2,8 @@ import { decodeFp16, encodeFp16 } from '../expert-store/half-precision.js';
 import { type WireDtype, type WireRows } from './dispatch-message.js';
 
 /**
- * Elements of a row that share a scale with int8. A few channels of a hidden state are far larger than the others: a scale for the whole
- * row would round those away, and with 128 the fp32 scales add 3 % to the bytes.
+ * Elements of a row that share a scale with int8. A few channels of a hidden state are far larger than the others: a
+ * scale for the whole row would round those away, and with 128 the fp32 scales add 3 % to the bytes.
  */
 export const INT8_BLOCK = 128;
 
@@ -11,12 +11,14 @@ const ELEMENT_BYTES: Record<WireDtype, number> = { fp32: 4, fp16: 2, int8: 1 };
 const INT8_MAX = 127;
 
 /** Bytes of the elements of `numRows` rows, without scales. */
-export const elementBytes = (dtype: WireDtype, numRows: number, hiddenSize: number): number =>
-  numRows * hiddenSize * ELEMENT_BYTES[dtype];
+export function elementBytes(dtype: WireDtype, numRows: number, hiddenSize: number): number {
+  return numRows * hiddenSize * ELEMENT_BYTES[dtype];
+}
 
 /** How many scales `numRows` rows have. */
-export const numScales = (dtype: WireDtype, numRows: number, hiddenSize: number): number =>
-  dtype === 'int8' ? numRows * Math.ceil(hiddenSize / INT8_BLOCK) : 0;
+export function numScales(dtype: WireDtype, numRows: number, hiddenSize: number): number {
+  return dtype === 'int8' ? numRows * Math.ceil(hiddenSize / INT8_BLOCK) : 0;
+}
 
 /** fp32 [rows, hidden] as they travel. fp32 rows are the same array; rounding is to nearest. */
 export function toWireRows(rowDtype: WireDtype, rows: Float32Array, hiddenSize: number): WireRows {
@@ -33,7 +35,10 @@ export function toWireRows(rowDtype: WireDtype, rows: Float32Array, hiddenSize: 
   }
 }
 
-/** Some of the rows, in the order of `rowIndices`; the same arrays where it is all of them. Indices ascend and are distinct. */
+/**
+ * Some of the rows, in the order of `rowIndices`; the same arrays where it is all of them. Indices ascend and are
+ * distinct.
+ */
 export function takeWireRows(wireRows: WireRows, rowIndices: Uint32Array, hiddenSize: number): WireRows {
   const { rowDtype, rows, rowScales } = wireRows;
   if (rowIndices.length * hiddenSize === rows.length) return wireRows;
@@ -94,7 +99,8 @@ function quantiseBlock(rows: Float32Array, quantised: Int8Array, start: number, 
   const inverse = 1 / scale;
   for (let i = start; i < end; i++) {
     const value = (rows[i] ?? 0) * inverse;
-    // Storing cuts off towards zero. The scale was rounded itself: a subnormal one may be so much too small that the value would wrap.
+    // Storing cuts off towards zero. The scale was rounded itself: a subnormal one may be so much too small that the
+    // value would wrap.
     quantised[i] = Math.max(-INT8_MAX, Math.min(INT8_MAX, value < 0 ? value - 0.5 : value + 0.5));
   }
   return scale;

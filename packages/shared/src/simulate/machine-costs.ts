@@ -2,8 +2,9 @@ import { type SimulatedModel } from './simulated-model.js';
 import { type SimulatedBox } from './simulated-box.js';
 
 /**
- * What things cost on a box of which only memory rate and cores are known. The constants are from docs/performance.md: native kernels, 4-bit weights
- * in blocks of 128, one box of 2 cores. A calibration puts measured figures in their place.
+ * What things cost on a box of which only memory rate and cores are known. The constants are from docs/performance.md:
+ * native kernels, 4-bit weights in blocks of 128, one box of 2 cores. A calibration puts measured figures in their
+ * place.
  */
 
 /** Of the rate at which memory can be read, what reading experts and the dense part reaches. */
@@ -39,11 +40,13 @@ export interface CoordinatorCosts {
   readonly headSeconds: number;
 }
 
-export const workerCosts = (model: SimulatedModel, box: SimulatedBox): WorkerCosts => ({
-  secondsPerCall: CALL_SECONDS,
-  secondsPerActiveExpert: model.expertBytes / (EXPERT_READ_EFFICIENCY * box.memoryBytesPerSecond),
-  secondsPerToken: model.expertFlopsPerToken / (FLOPS_PER_CORE * box.numCores),
-});
+export function workerCosts(model: SimulatedModel, box: SimulatedBox): WorkerCosts {
+  return {
+    secondsPerCall: CALL_SECONDS,
+    secondsPerActiveExpert: model.expertBytes / (EXPERT_READ_EFFICIENCY * box.memoryBytesPerSecond),
+    secondsPerToken: model.expertFlopsPerToken / (FLOPS_PER_CORE * box.numCores),
+  };
+}
 
 export function coordinatorCosts(model: SimulatedModel, box: SimulatedBox, batchSize: number): CoordinatorCosts {
   const numLayers = Math.max(1, model.layerIndices.length);

@@ -51,8 +51,9 @@ const NUM_DRAWS = 1000;
  *
  *     step = layers x (dense + compute of the busiest worker + overhead + round trip + bytes / rate) + head
  *
- * Compute, rows and bytes are means over draws of batches that are dispatched as a coordinator does it. Rows go out before sums come back, so both
- * directions count. Micro-batches and drafts, which overlap and save terms, are left out.
+ * Compute, rows and bytes are means over draws of batches that are dispatched as a coordinator does it. Rows go out
+ * before sums come back, so both directions count. Micro-batches and drafts, which overlap and save terms, are left
+ * out.
  */
 export function predictStep(setting: StepSetting): StepPrediction {
   const { model, coordinator, network, batchSize, rowBytes } = setting;

@@ -34,7 +34,8 @@ function distinctExperts(numExperts: number, topK: number, random: () => number)
 }
 
 /**
- * Rows as they were recorded: a batch is made of rows that were next to each other, which is how likely they are of one text.
+ * Rows as they were recorded: a batch is made of rows that were next to each other, which is how likely they are of one
+ * text.
  *
  * @param rows [layers][rows, top-k], the same number of rows in each layer and at least one
  */

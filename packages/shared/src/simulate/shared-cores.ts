@@ -1,6 +1,6 @@
 /**
- * When the last of several workers ends that begin together on one box and share its cores: each goes at the speed of its own threads while there
- * are cores for all, else at an equal share of them.
+ * When the last of several workers ends that begin together on one box and share its cores: each goes at the speed of
+ * its own threads while there are cores for all, else at an equal share of them.
  *
  * @param works seconds that each would take with all cores of the box
  * @param numThreads of each worker

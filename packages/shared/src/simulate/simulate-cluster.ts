@@ -39,7 +39,8 @@ export interface Simulation {
 /**
  * Plans a placement for a cluster that does not exist and predicts how it decodes.
  *
- * @throws ExpertmeshError `resource_exhausted` where the model does not fit, with what is missing; otherwise as planning does.
+ * @throws ExpertmeshError `resource_exhausted` where the model does not fit, with what is missing; otherwise as
+ * planning does.
  */
 export function simulateCluster(options: SimulationOptions): Simulation {
   const { boxes, model, sameBoxWorkers, scale = UNSCALED } = options;

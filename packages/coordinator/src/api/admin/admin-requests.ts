@@ -7,7 +7,7 @@ import {
   type RebalanceRequest,
   type RollbackRequest,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { MAX_ACTOR_CHARACTERS } from '../../admin/admin-request.js';
+import { MAX_ACTOR_CHARACTERS } from '../../control/admin/admin-request.js';
 
 /** Bodies and queries of the JSON twin; fields are those of the messages, in camel case. */
 

@@ -2,7 +2,7 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { clusterJson, progressJson, workerJson } from '@expertmesh/shared/admin/admin-json';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ChangeProgress, type WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { type AdminApi, type AdminCaller } from '../../admin/admin-api.js';
+import { type AdminApi, type AdminCaller } from '../../control/admin/admin-api.js';
 import { sendEventStream } from '../event-stream.js';
 import { httpError, logError, sendHttpError, toHttpError } from '../http-error.js';
 import { parseRequest } from '../parse-request.js';
@@ -24,12 +24,12 @@ const MAX_PLAN_BYTES = 64 * 1024 * 1024;
 type WorkerRequest = FastifyRequest<{ Params: { id: string } }>;
 
 /**
- * The JSON twin of AdminService, a Fastify plugin to be registered under /admin/v1. Reading is GET, and what changes something is POST
- * with a JSON body, be it `{}`: so no web page can send it unasked. Changes of placement answer with server-sent events.
+ * The JSON twin of AdminService, a Fastify plugin to be registered under /admin/v1. Reading is GET, and what changes
+ * something is POST with a JSON body, be it `{}`: so no web page can send it unasked. Changes of placement answer with
+ * server-sent events.
  */
-export const adminRoutes =
-  (api: AdminApi) =>
-  (app: FastifyInstance, _options: unknown, done: () => void): void => {
+export function adminRoutes(api: AdminApi) {
+  return (app: FastifyInstance, _options: unknown, done: () => void): void => {
     app.setErrorHandler((thrown: FastifyError, request, reply) => {
       logError(request, thrown);
       return sendHttpError(reply, toAdminError(thrown));
@@ -43,6 +43,7 @@ export const adminRoutes =
     placementRoutes(app, api);
     done();
   };
+}
 
 function readingRoutes(app: FastifyInstance, api: AdminApi): void {
   app.get('/cluster', () => clusterJson(api.cluster()));
@@ -125,7 +126,10 @@ function requireJsonBody(request: FastifyRequest): void {
   );
 }
 
-/** What contradicts the state of the cluster is a conflict here: sending it again later does not help, as it does for a completion. */
+/**
+ * What contradicts the state of the cluster is a conflict here: sending it again later does not help, as it does for a
+ * completion.
+ */
 const toAdminError = (thrown: unknown) =>
   thrown instanceof ExpertmeshError && thrown.code === 'failed_precondition'
     ? httpError(409, thrown.message, thrown.code)

@@ -5,7 +5,7 @@ import { type ToolCall } from '../../text/tool-call-parser.js';
 import { type AnswerHead, chunkUsage, openAiHead, openAiUsage, type UsageOptions } from '../openai-answer.js';
 
 /** Collects a whole answer into a `chat.completion` object. */
-export const chatCompletion = async (head: AnswerHead, deltas: AsyncIterable<ChatDelta>): Promise<object> => {
+export async function chatCompletion(head: AnswerHead, deltas: AsyncIterable<ChatDelta>): Promise<object> {
   const parts: ChatPart[] = [];
   let last: ChatDelta | undefined;
   for await (const delta of deltas) {
@@ -17,7 +17,7 @@ export const chatCompletion = async (head: AnswerHead, deltas: AsyncIterable<Cha
     choices: [{ index: 0, message: toMessage(parts), logprobs: null, finish_reason: last?.finishReason ?? null }],
     usage: last === undefined ? null : openAiUsage(last.usage),
   };
-};
+}
 
 /** Turns an answer into `chat.completion.chunk` objects. */
 export async function* chatChunks(
@@ -47,7 +47,7 @@ export async function* chatChunks(
   }
 }
 
-const toMessage = (parts: readonly ChatPart[]): object => {
+function toMessage(parts: readonly ChatPart[]): object {
   const textOf = (kind: 'reasoning' | 'content'): string =>
     parts.map((part) => (part.kind === kind ? part.text : '')).join('');
   const toolCalls = parts.flatMap((part) => (part.kind === 'tool_call' ? [toOpenAiToolCall(part.call)] : []));
@@ -62,9 +62,9 @@ const toMessage = (parts: readonly ChatPart[]): object => {
     reasoning_content: reasoning,
     ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
   };
-};
+}
 
-const toChunkDelta = (part: ChatPart, toolCallIndex: number): object => {
+function toChunkDelta(part: ChatPart, toolCallIndex: number): object {
   switch (part.kind) {
     case 'reasoning':
       return { reasoning: part.text, reasoning_content: part.text };
@@ -73,7 +73,7 @@ const toChunkDelta = (part: ChatPart, toolCallIndex: number): object => {
     case 'tool_call':
       return { tool_calls: [{ index: toolCallIndex, ...toOpenAiToolCall(part.call) }] };
   }
-};
+}
 
 const toOpenAiToolCall = ({ name, arguments: args }: ToolCall) => ({
   id: `call_${randomUUID().replaceAll('-', '')}`,

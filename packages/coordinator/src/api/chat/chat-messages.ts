@@ -19,11 +19,11 @@ const textContent = z.unknown().transform((value, context): string => {
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 const partType = z.object({ type: z.string() });
 
-const wrongPart = (part: unknown, index: number): string => {
+function wrongPart(part: unknown, index: number): string {
   const { data } = partType.safeParse(part);
   const found = data === undefined || data.type === 'text' ? 'something else' : `type ${data.type}`;
   return `has in part ${String(index)} ${found}: this server reads text only, as {"type": "text", "text": "..."}`;
-};
+}
 
 const toolCall = z.strictObject({
   id: optional(z.string()),
@@ -65,7 +65,7 @@ export const chatMessages = z
   .min(1)
   .transform((messages) => messages.map(toTemplateMessage));
 
-const toTemplateMessage = (chatMessage: ChatMessage): TemplateMessage => {
+function toTemplateMessage(chatMessage: ChatMessage): TemplateMessage {
   const base = {
     content: chatMessage.content ?? '',
     ...(chatMessage.name !== undefined && { name: chatMessage.name }),
@@ -88,4 +88,4 @@ const toTemplateMessage = (chatMessage: ChatMessage): TemplateMessage => {
       };
     }
   }
-};
+}

@@ -67,7 +67,7 @@ export type ChatRequest = z.infer<typeof chatRequestSchema>;
 type ChatPrompt = z.infer<typeof chatPromptSchema>;
 
 /** @throws RequestError naming the field at fault, ExpertmeshError when the template refuses the messages. */
-export const toChatGeneration = async (model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> => {
+export async function toChatGeneration(model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> {
   checkModel(model, chat.model);
   checkStreamOptions(chat);
   const usesTools = chat.tools !== undefined && chat.tools.length > 0 && chat.tool_choice !== 'none';
@@ -82,10 +82,10 @@ export const toChatGeneration = async (model: ServedModel, chat: ChatRequest): P
     startsInThinking: opensThinking(prompt),
     toolCalls: !usesTools ? 'none' : chat.parallel_tool_calls === false ? 'one' : 'many',
   };
-};
+}
 
 /** @throws RequestError when the model has no chat template, ExpertmeshError when the template refuses the messages. */
-export const renderPrompt = (model: ServedModel, chat: ChatPrompt, variables: Record<string, unknown> = {}): string => {
+export function renderPrompt(model: ServedModel, chat: ChatPrompt, variables: Record<string, unknown> = {}): string {
   const { messages, tools, add_generation_prompt: addGenerationPrompt = true } = chat;
   return requireTemplate(model).render({
     messages,
@@ -93,12 +93,12 @@ export const renderPrompt = (model: ServedModel, chat: ChatPrompt, variables: Re
     addGenerationPrompt,
     templateVariables: { ...variables, ...chat.chat_template_kwargs },
   });
-};
+}
 
 const effortVariables = ({ reasoning_effort: effort }: ChatRequest): Record<string, unknown> =>
   effort === undefined ? {} : { enable_thinking: effort !== 'none' };
 
-const requireTemplate = ({ chatTemplate, id }: ServedModel): ChatTemplate => {
+function requireTemplate({ chatTemplate, id }: ServedModel): ChatTemplate {
   if (chatTemplate !== undefined) return chatTemplate;
   throw new RequestError('unsupported_parameter', `${id} has no chat template; use POST /v1/completions`, 'messages');
-};
+}

@@ -9,7 +9,7 @@ import { chatChunks, chatCompletion } from './chat-answer.js';
 import { chatRequestSchema, toChatGeneration } from './chat-request.js';
 
 /** POST /v1/chat/completions */
-export const registerChatRoute = (app: FastifyInstance, model: ServedModel, inFlight: InFlightRequests): void => {
+export function registerChatRoute(app: FastifyInstance, model: ServedModel, inFlight: InFlightRequests): void {
   app.post('/v1/chat/completions', async (request, reply) => {
     const signal = inFlight.signalOf(reply);
     const chat = parseRequest(chatRequestSchema, request.body);
@@ -18,4 +18,4 @@ export const registerChatRoute = (app: FastifyInstance, model: ServedModel, inFl
     if (chat.stream !== true) return reply.send(await chatCompletion(head, deltas));
     return sendEventStream(reply, chatChunks(head, deltas, toUsageOptions(chat.stream_options)));
   });
-};
+}

@@ -2,11 +2,11 @@ import { type TextDelta } from '../../generation/generate-text.js';
 import { type AnswerHead, chunkUsage, openAiHead, openAiUsage, type UsageOptions } from '../openai-answer.js';
 
 /** Collects a whole text into a `text_completion` object. */
-export const textCompletion = async (
+export async function textCompletion(
   head: AnswerHead,
   numPromptTokens: number,
   deltas: AsyncIterable<TextDelta>,
-): Promise<object> => {
+): Promise<object> {
   const texts: string[] = [];
   let finishReason: string | null = null;
   let completionTokens = 0;
@@ -20,7 +20,7 @@ export const textCompletion = async (
     choices: [toChoice(texts.join(''), finishReason)],
     usage: openAiUsage({ promptTokens: numPromptTokens, completionTokens }),
   };
-};
+}
 
 /** Turns a text into `text_completion` chunks. */
 export async function* textChunks(

@@ -32,12 +32,12 @@ export const completionRequestSchema = z.strictObject({
 export type CompletionRequest = z.infer<typeof completionRequestSchema>;
 
 /** @throws RequestError naming the field at fault. */
-export const toCompletionGeneration = async (
+export async function toCompletionGeneration(
   model: ServedModel,
   completion: CompletionRequest,
-): Promise<GenerationRequest> => {
+): Promise<GenerationRequest> {
   checkModel(model, completion.model);
   checkStreamOptions(completion);
   const { prompt: text } = completion;
   return toGenerationRequest(completion, typeof text === 'string' ? await model.tokenizer.encode(text) : text);
-};
+}

@@ -9,7 +9,7 @@ import { textChunks, textCompletion } from './completion-answer.js';
 import { completionRequestSchema, toCompletionGeneration } from './completion-request.js';
 
 /** POST /v1/completions */
-export const registerCompletionRoute = (app: FastifyInstance, model: ServedModel, inFlight: InFlightRequests): void => {
+export function registerCompletionRoute(app: FastifyInstance, model: ServedModel, inFlight: InFlightRequests): void {
   app.post('/v1/completions', async (request, reply) => {
     const signal = inFlight.signalOf(reply);
     const completion = parseRequest(completionRequestSchema, request.body);
@@ -21,4 +21,4 @@ export const registerCompletionRoute = (app: FastifyInstance, model: ServedModel
     const usageOptions = toUsageOptions(completion.stream_options);
     return sendEventStream(reply, textChunks(head, numPromptTokens, deltas, usageOptions));
   });
-};
+}

@@ -21,12 +21,17 @@ export interface ChangeOrder extends Pick<
 export const LEADER_ACTOR = 'expertmesh';
 
 /** To have a plan in force. */
-export const orderOf = (
+export function orderOf(
   { plan, baseVersion, redundantExperts, survive }: MadePlan,
   by: Pick<ChangeOrder, 'actor' | 'policy' | 'reason' | 'returning'>,
-): ChangeOrder => ({ ...by, redundantExperts, survive, placement: plan.placement, expectedVersion: baseVersion });
+): ChangeOrder {
+  return { ...by, redundantExperts, survive, placement: plan.placement, expectedVersion: baseVersion };
+}
 
-/** @throws ExpertmeshError `failed_precondition` for an order of another placement than the one in force, or during another change. */
+/**
+ * @throws ExpertmeshError `failed_precondition` for an order of another placement than the one in force, or during
+ * another change.
+ */
 export function requireUnchanged(
   { version, change }: PlacementInForce,
   isChanging: boolean,
@@ -60,13 +65,13 @@ export function requireTakers(
 }
 
 /** What there is to do, and how much of it is done. */
-export const plannedProgress = (
+export function plannedProgress(
   from: Placement,
   to: Placement,
   doneLayers: readonly number[],
   expertBytes: number,
-): ChangeProgress =>
-  ChangeProgress.create({
+): ChangeProgress {
+  return ChangeProgress.create({
     state: ChangeProgress_State.STATE_PLANNED,
     fromVersion: from.version,
     toVersion: to.version,
@@ -74,5 +79,6 @@ export const plannedProgress = (
     layersTotal: layerSwitches(from, to).length,
     bytesTotal: diffPlacements(from, to, expertBytes).bytesToMove,
   });
+}
 
 const refused = (message: string): ExpertmeshError => new ExpertmeshError('failed_precondition', message);

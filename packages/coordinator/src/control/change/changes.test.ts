@@ -1,7 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
-import { setUpPlaced } from '../../../../../test/kit/leading-cluster.js';
+import { setUpPlaced } from '@expertmesh/test-kit/leading-cluster';
 
 describe('Changes', () => {
   const order = { policy: 'contiguous', actor: 'me', reason: 'swap', redundantExperts: 0, survive: 0 } as const;

@@ -4,7 +4,7 @@ import { ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type Office } from '../leadership.js';
+import { type Office } from '../leading/leadership.js';
 import { type PlacementStore } from '../placement/placement-store.js';
 import { ChangeFeed } from './change-feed.js';
 import { plannedProgress, requireTakers, requireUnchanged, type ChangeOrder } from './change-order.js';
@@ -83,8 +83,8 @@ export class Changes {
   /**
    * Resolves when the change is under way; the feed tells how it goes.
    *
-   * @throws ExpertmeshError `failed_precondition` for a stale version, another change under way, or a worker that can be given nothing; as
-   *   PlacementStore for writes.
+   * @throws ExpertmeshError `failed_precondition` for a stale version, another change under way, or a worker that can
+   * be given nothing; as   PlacementStore for writes.
    */
   async start(order: ChangeOrder, office: Office): Promise<ChangeFeed> {
     const { cannotTake, expertBytes } = this.#options;
@@ -110,7 +110,10 @@ export class Changes {
     }
   }
 
-  /** Goes on with a change that another leader had begun: forward where its document is known, else back at once, of which there is no feed. */
+  /**
+   * Goes on with a change that another leader had begun: forward where its document is known, else back at once, of
+   * which there is no feed.
+   */
   async resume(office: Office): Promise<ChangeFeed | undefined> {
     const { store } = this.#options;
     const { inForce } = store;

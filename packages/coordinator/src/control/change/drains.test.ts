@@ -2,7 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ChangeProgress_State as State, WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { contiguousPlacement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
-import { setUpPlaced } from '../../../../../test/kit/leading-cluster.js';
+import { setUpPlaced } from '@expertmesh/test-kit/leading-cluster';
 import { type ChangeFeed } from './change-feed.js';
 
 const drainOf = (workerId: string, changed: Partial<WorkerCommand> = {}): WorkerCommand =>

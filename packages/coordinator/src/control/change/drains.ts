@@ -1,10 +1,10 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ChangeProgress, ChangeProgress_State, type WorkerCommand } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type Office } from '../leadership.js';
+import { type Office } from '../leading/leadership.js';
 import { type Planner } from '../planning/planner.js';
-import { admit } from '../admit.js';
-import { type Admission, type WorkerAdmission } from '../worker-admission.js';
+import { admit } from '../leading/admit.js';
+import { type Admission, type WorkerAdmission } from '../leading/worker-admission.js';
 import { ChangeFeed } from './change-feed.js';
 import { orderOf } from './change-order.js';
 import { type AuditEntry, type Changes } from './changes.js';
@@ -23,8 +23,9 @@ const WAIT_LIMIT_MS = 600_000;
 const POLL_INTERVAL_MS = 100;
 
 /**
- * Drains that operators have asked for. Each goes on to its end whether who asked for it stays or not, and waits for the change under way and for
- * the drains before it: workers that leave together are emptied one after the other, often by the same change.
+ * Drains that operators have asked for. Each goes on to its end whether who asked for it stays or not, and waits for
+ * the change under way and for the drains before it: workers that leave together are emptied one after the other, often
+ * by the same change.
  */
 export class Drains {
   readonly #options: DrainsOptions;
@@ -41,11 +42,13 @@ export class Drains {
   }
 
   /**
-   * The feed tells how it goes: `not_needed` where the worker holds nothing, or nothing any more when its turn comes. It fails as Planner.make and
-   * Changes.start, with `failed_precondition` where other changes take too long or an operator says something else of the worker meanwhile, and when
-   * the office ends. What fails or is taken back leaves the worker admitted as before.
+   * The feed tells how it goes: `not_needed` where the worker holds nothing, or nothing any more when its turn comes.
+   * It fails as Planner.make and Changes.start, with `failed_precondition` where other changes take too long or an
+   * operator says something else of the worker meanwhile, and when the office ends. What fails or is taken back leaves
+   * the worker admitted as before.
    *
-   * A worker is drained once: whoever asks again follows the same drain, and may make it one for good. Throws as WorkerAdmission.set then.
+   * A worker is drained once: whoever asks again follows the same drain, and may make it one for good. Throws as
+   * WorkerAdmission.set then.
    */
   async begin(command: WorkerCommand, office: Office): Promise<ChangeFeed> {
     const { workerId } = command;

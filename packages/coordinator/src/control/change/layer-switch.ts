@@ -5,7 +5,10 @@ import { toShards, type Shards } from '../placement/shards.js';
 /** One layer's way from one placement to another. */
 export interface LayerSwitch {
   readonly layerIndex: number;
-  /** Replicas that workers load before calls may use them, and that others give up when no call uses them any more; by worker. */
+  /**
+   * Replicas that workers load before calls may use them, and that others give up when no call uses them any more; by
+   * worker.
+   */
   readonly gains: ReadonlyMap<string, readonly number[]>;
   readonly losses: ReadonlyMap<string, readonly number[]>;
 }
@@ -23,16 +26,22 @@ export function layerSwitches(from: Placement, to: Placement): LayerSwitch[] {
 }
 
 /** The same way back. */
-export const reversed = ({ layerIndex, gains, losses }: LayerSwitch): LayerSwitch => ({
-  layerIndex,
-  gains: losses,
-  losses: gains,
-});
+export function reversed({ layerIndex, gains, losses }: LayerSwitch): LayerSwitch {
+  return {
+    layerIndex,
+    gains: losses,
+    losses: gains,
+  };
+}
 
-export const numLoadsOf = ({ gains }: LayerSwitch): number =>
-  [...gains.values()].reduce((total, expertIds) => total + expertIds.length, 0);
+export function numLoadsOf({ gains }: LayerSwitch): number {
+  return [...gains.values()].reduce((total, expertIds) => total + expertIds.length, 0);
+}
 
-/** The replicas that workers gain, or also those that they are to lose, as what each holds of the layer beside the placement in force. */
+/**
+ * The replicas that workers gain, or also those that they are to lose, as what each holds of the layer beside the
+ * placement in force.
+ */
 export function replicasOf({ layerIndex, gains, losses }: LayerSwitch, which: 'gained' | 'all'): Map<string, Shards> {
   const workerIds = new Set([...gains.keys(), ...(which === 'all' ? losses.keys() : [])]);
   const lost = (workerId: string): readonly number[] => (which === 'all' ? (losses.get(workerId) ?? []) : []);

@@ -2,7 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { toShards } from '../placement/shards.js';
 import { KnownWorkers } from '../workers/known-workers.js';
 import { moverWorld } from './mover-world.js';

@@ -4,7 +4,7 @@ import { ChangeProgress, ChangeProgress_State } from '@expertmesh/shared/gen/exp
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { routingPlacement, type PlacementStep } from '../placement/routing.js';
 import { shardsOf, unionShards, type Shards } from '../placement/shards.js';
 import { ChangeFeed } from './change-feed.js';
@@ -32,7 +32,8 @@ const to: Placement = {
 };
 
 /**
- * Workers that obey at once unless a test says otherwise, and a log of what happens to them: each worker's layers as text, such as "a 0:01 1:0".
+ * Workers that obey at once unless a test says otherwise, and a log of what happens to them: each worker's layers as
+ * text, such as "a 0:01 1:0".
  */
 class ScriptedFleet implements MoverWorld {
   readonly log: string[] = [];

@@ -47,7 +47,9 @@ export interface PlacementChange {
   readonly doneLayers: readonly number[];
 }
 
-/** Coordinators that have not applied a step after this time are passed over: their calls are refused and routed anew. */
+/**
+ * Coordinators that have not applied a step after this time are passed over: their calls are refused and routed anew.
+ */
 const APPLY_TIMEOUT_MS = 5_000;
 /** For loading the replicas of a layer: this much, and what reading them takes at a rate that any disk has. */
 const STEP_TIMEOUT_MS = 30_000;
@@ -65,7 +67,8 @@ export class Mover {
   /**
    * Resolves when the change is done, or was taken back because a step failed; the feed says which.
    *
-   * @param signal aborts when this coordinator leads no longer: everything is left as it is, for the next leader to go on with.
+   * @param signal aborts when this coordinator leads no longer: everything is left as it is, for the next leader to go
+   * on with.
    * @throws ExpertmeshError `cancelled` then, and when a write shows that another one leads.
    */
   async run(change: PlacementChange, feed: ChangeFeed, signal: AbortSignal): Promise<void> {

@@ -9,11 +9,12 @@ export type ProbeReplica = (workerId: string, layerIndex: number, expertId: numb
 const TOLERANCE = 0.05;
 
 /**
- * Checks that every replica that was loaded for a layer computes what the expert's old ones do, where one of them answers. One probe after the
- * other: calls of requests wait behind them.
+ * Checks that every replica that was loaded for a layer computes what the expert's old ones do, where one of them
+ * answers. One probe after the other: calls of requests wait behind them.
  *
  * @param isUp whether a worker can be asked
- * @throws ExpertmeshError `data_loss` for an answer that is not finite or another; what the probe of a new replica throws.
+ * @throws ExpertmeshError `data_loss` for an answer that is not finite or another; what the probe of a new replica
+ * throws.
  */
 export async function checkNewReplicas(
   { layerIndex, gains }: LayerSwitch,

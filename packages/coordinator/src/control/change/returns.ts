@@ -1,8 +1,8 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type Office } from '../leadership.js';
+import { type Office } from '../leading/leadership.js';
 import { type Planner } from '../planning/planner.js';
-import { type RetryBackoff } from '../retry-backoff.js';
-import { type WorkerAdmission } from '../worker-admission.js';
+import { type RetryBackoff } from '../leading/retry-backoff.js';
+import { type WorkerAdmission } from '../leading/worker-admission.js';
 import { type ChangeFeed } from './change-feed.js';
 import { LEADER_ACTOR, orderOf } from './change-order.js';
 import { type Changes } from './changes.js';
@@ -21,8 +21,8 @@ export interface ReturnsOptions {
 }
 
 /**
- * Workers that were drained to be started again, and have been. They take part in plans, and accept experts for good once they have some; a change
- * that fails is tried again: an operator was promised that they get experts.
+ * Workers that were drained to be started again, and have been. They take part in plans, and accept experts for good
+ * once they have some; a change that fails is tried again: an operator was promised that they get experts.
  */
 export class Returns {
   readonly #options: ReturnsOptions;
@@ -37,7 +37,10 @@ export class Returns {
     return admission.backByNow.filter((workerId) => !drains.underWay.has(workerId));
   }
 
-  /** Ends the return of those that were given experts, unless an operator has said something else of them meanwhile. Errors as `accept`. */
+  /**
+   * Ends the return of those that were given experts, unless an operator has said something else of them meanwhile.
+   * Errors as `accept`.
+   */
   async acceptGiven(): Promise<void> {
     if (this.#given?.feed.isOver !== true) return;
     const { workerIds, feed } = this.#given;
@@ -46,7 +49,10 @@ export class Returns {
     this.#given = undefined;
   }
 
-  /** Has a change planned that gives them experts, and begun, where one is due: planning may have to wait for other plans for minutes. */
+  /**
+   * Has a change planned that gives them experts, and begun, where one is due: planning may have to wait for other
+   * plans for minutes.
+   */
   give(office: Office): void {
     const { workerIds } = this;
     if (workerIds.length > 0 && this.#options.backoff.isDue(workerIds.join(', '))) void this.#give(workerIds, office);

@@ -36,7 +36,10 @@ export function rebalanceReason(policy: RebalancePolicy, facts: BalanceFacts): s
   return `the balancedness of layer ${String(balance.worstLayerIndex)} is ${worst.toFixed(2)}, below ${String(policy.threshold)}`;
 }
 
-/** What a plan gains: the greater of the relative gains of step time and of mean balancedness. All where nothing could be predicted before. */
+/**
+ * What a plan gains: the greater of the relative gains of step time and of mean balancedness. All where nothing could
+ * be predicted before.
+ */
 export function gainOf(before: PlacementPrediction | undefined, after: PlacementPrediction): number {
   if (before === undefined) return Infinity;
   const ofStep = before.stepSeconds > 0 ? 1 - after.stepSeconds / before.stepSeconds : 0;
@@ -44,9 +47,14 @@ export function gainOf(before: PlacementPrediction | undefined, after: Placement
   return Math.max(ofStep, ofBalance);
 }
 
-/** Whether to move experts by an operator's plan: one who names replicas, failure domains or workers wants these, whatever they gain. */
-export const isWorthMoving = (
+/**
+ * Whether to move experts by an operator's plan: one who names replicas, failure domains or workers wants these,
+ * whatever they gain.
+ */
+export function isWorthMoving(
   { redundantExperts, survive, workerIds = [] }: PlanWish,
   gain: number,
   minGain: number,
-): boolean => gain >= minGain || redundantExperts !== undefined || survive !== undefined || workerIds.length > 0;
+): boolean {
+  return gain >= minGain || redundantExperts !== undefined || survive !== undefined || workerIds.length > 0;
+}

@@ -18,7 +18,10 @@ export type FirstPlacement =
   | { readonly kind: 'plan' }
   | { readonly kind: 'wait'; readonly because: string };
 
-/** Workers that are started together join within this time of each other; who joins later gets experts at the next rebalancing. */
+/**
+ * Workers that are started together join within this time of each other; who joins later gets experts at the next
+ * rebalancing.
+ */
 const JOIN_TOGETHER_MS = 2_000;
 
 /** Decides what to do where nothing is in force and nobody remembers a placement. */

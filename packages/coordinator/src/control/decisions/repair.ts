@@ -21,8 +21,8 @@ export interface Repair {
 }
 
 /**
- * Decides whether experts have to go elsewhere: a worker died that the placement cannot serve or survive without, or an operator had one
- * drained or removed, and whoever led then did not get to the end of it.
+ * Decides whether experts have to go elsewhere: a worker died that the placement cannot serve or survive without, or an
+ * operator had one drained or removed, and whoever led then did not get to the end of it.
  */
 export function decideRepair(facts: RepairFacts): Repair | undefined {
   const { placement, admissions } = facts;

@@ -15,8 +15,9 @@ const JOIN_MS = 10_000;
 const LOAD_MS = 120_000;
 
 /**
- * Why changes wait: a worker has not had the chance yet to hold what calls are routed to it for. It has when it holds that, refused to, stays away,
- * or takes long. Before that, a change would fail for want of replicas that are only about to be there.
+ * Why changes wait: a worker has not had the chance yet to hold what calls are routed to it for. It has when it holds
+ * that, refused to, stays away, or takes long. Before that, a change would fail for want of replicas that are only
+ * about to be there.
  */
 export function whyUnsettled({ workers, wanted, hasRefused, nowMs }: SettledFacts): string | undefined {
   for (const { workerId, state, stateSinceMs, holds } of workers) {

@@ -3,7 +3,7 @@ import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-
 import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { settle } from '../../../../../test/kit/settle.js';
+import { settle } from '@expertmesh/test-kit/settle';
 import { AuditTrail } from './audit-trail.js';
 
 const record = (timeMs: number, actor = 'me'): AuditRecord => AuditRecord.create({ timeMs, actor });

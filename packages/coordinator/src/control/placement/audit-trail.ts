@@ -7,12 +7,18 @@ import { type StateDirectory } from './state-directory.js';
 
 /** Records that are kept; the oldest ones go. */
 const MAX_RECORDS = 200;
-/** Longer texts are cut: what a record says may come from anywhere, and one that is too large for the control plane would never get there. */
+/**
+ * Longer texts are cut: what a record says may come from anywhere, and one that is too large for the control plane
+ * would never get there.
+ */
 const MAX_TEXT_CHARACTERS = 2_000;
 /** Numbers that others may take before this one gives up for now. */
 const MAX_REFUSALS = 8;
 
-/** Who changed what: numbered records, one key each, which never change. A record whose number another one has gets a new number. */
+/**
+ * Who changed what: numbered records, one key each, which never change. A record whose number another one has gets a
+ * new number.
+ */
 export class AuditTrail {
   readonly #bucket: KeyValue;
   readonly #disk: Pick<StateDirectory, 'write' | 'delete'>;
@@ -63,7 +69,10 @@ export class AuditTrail {
     this.#put(1 + Math.max(0, ...this.#records.keys(), ...this.#published), bounded(record));
   }
 
-  /** Gives the control plane what it lacks. Errors of the control plane; `unavailable` when others take one number after the other. */
+  /**
+   * Gives the control plane what it lacks. Errors of the control plane; `unavailable` when others take one number after
+   * the other.
+   */
   async publish(): Promise<void> {
     let numRefusals = 0;
     for (let next = this.#unpublished(); next !== undefined; next = this.#unpublished()) {

@@ -13,8 +13,8 @@ export interface KeyChange {
 }
 
 /**
- * Writes of one leader to a bucket, one at a time. Each write names the revision that it replaces, so that what another leader has written
- * in between is found: one of a higher epoch ends this leader's office.
+ * Writes of one leader to a bucket, one at a time. Each write names the revision that it replaces, so that what another
+ * leader has written in between is found: one of a higher epoch ends this leader's office.
  */
 export class FencedBucket {
   readonly #bucket: KeyValue;
@@ -88,7 +88,8 @@ export class FencedBucket {
    * Replaces whatever is there: a write of its own whose answer was lost, or what a former leader left.
    *
    * @param epoch the office in which this was decided
-   * @throws ExpertmeshError `failed_precondition` out of that office and when another leads; what the control plane throws while it is away.
+   * @throws ExpertmeshError `failed_precondition` out of that office and when another leads; what the control plane
+   * throws while it is away.
    */
   async write(key: string, value: Uint8Array, epoch: number): Promise<void> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {

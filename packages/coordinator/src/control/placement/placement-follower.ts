@@ -6,7 +6,10 @@ import { stepOf, type PlacementStep } from './routing.js';
 export interface PlacementFollowerOptions {
   /** What calls are to follow now. */
   readonly current: () => { readonly inForce: PlacementInForce; readonly routing: Placement } | undefined;
-  /** Resolves when the workers have been asked what they hold by now, or do not answer: what the leader has had loaded may be news here. */
+  /**
+   * Resolves when the workers have been asked what they hold by now, or do not answer: what the leader has had loaded
+   * may be news here.
+   */
   readonly confirm: (routing: Placement) => Promise<void>;
   /** All calls have followed it by now, and none follows another any more. */
   readonly onApplied: (routing: Placement) => void;

@@ -15,12 +15,15 @@ export function withHistory(next: PlacementInForce, before: readonly number[], l
 }
 
 /**
- * Whether a document is of use by what is in force: that of a placement that is, has been, or is coming into force. One that is newer than
- * the record may be about to. Those of changes that were taken back are not.
+ * Whether a document is of use by what is in force: that of a placement that is, has been, or is coming into force. One
+ * that is newer than the record may be about to. Those of changes that were taken back are not.
  */
-export const isKept = (version: number, inForce: PlacementInForce): boolean =>
-  inForce.history === undefined ||
-  version === inForce.version ||
-  version === inForce.change?.toVersion ||
-  version > inForce.history.last ||
-  inForce.history.inForce.includes(version);
+export function isKept(version: number, inForce: PlacementInForce): boolean {
+  return (
+    inForce.history === undefined ||
+    version === inForce.version ||
+    version === inForce.change?.toVersion ||
+    version > inForce.history.last ||
+    inForce.history.inForce.includes(version)
+  );
+}

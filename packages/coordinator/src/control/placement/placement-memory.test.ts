@@ -7,7 +7,7 @@ import {
 } from '@expertmesh/shared/cluster/placement-document';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { placementDocument } from '../../../../../test/kit/placement-stores.js';
+import { placementDocument } from '@expertmesh/test-kit/placement-stores';
 import { PlacementMemory } from './placement-memory.js';
 
 const written = (version: number, storeId = 'store-1'): [string, Uint8Array] => [

@@ -26,7 +26,10 @@ export interface PlacementMemoryOptions {
   readonly logger: Logger;
 }
 
-/** What was written, or heard of, last: here and on disk. Documents that are of no use any more are forgotten in both places. */
+/**
+ * What was written, or heard of, last: here and on disk. Documents that are of no use any more are forgotten in both
+ * places.
+ */
 export class PlacementMemory {
   readonly #options: PlacementMemoryOptions;
   readonly #documents = new Map<number, PlacementDocument>();

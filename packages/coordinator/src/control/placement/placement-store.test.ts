@@ -5,15 +5,9 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { LateWatch } from '../../../../../test/kit/late-watch.js';
-import {
-  openLeader,
-  openStore,
-  placementDocument,
-  putInForce,
-  takeBack,
-} from '../../../../../test/kit/placement-stores.js';
-import { settle } from '../../../../../test/kit/settle.js';
+import { LateWatch } from '@expertmesh/test-kit/late-watch';
+import { openLeader, openStore, placementDocument, putInForce, takeBack } from '@expertmesh/test-kit/placement-stores';
+import { settle } from '@expertmesh/test-kit/settle';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 

@@ -34,8 +34,9 @@ export interface PlacementStoreOptions {
 }
 
 /**
- * What this coordinator knows of placements, whether the control plane is there or not. Whoever leads writes, one write after the other;
- * the control plane tells all others. What vanishes from the control plane is not forgotten here: the leader puts it back.
+ * What this coordinator knows of placements, whether the control plane is there or not. Whoever leads writes, one write
+ * after the other; the control plane tells all others. What vanishes from the control plane is not forgotten here: the
+ * leader puts it back.
  */
 export class PlacementStore {
   readonly #options: PlacementStoreOptions;
@@ -125,8 +126,8 @@ export class PlacementStore {
   }
 
   /**
-   * The first thing that a new leader does: it takes in the last that the one before has written, and from then on every write of that one
-   * fails. Errors as for writes.
+   * The first thing that a new leader does: it takes in the last that the one before has written, and from then on
+   * every write of that one fails. Errors as for writes.
    */
   async takeOffice(epoch: number): Promise<void> {
     this.#bucket.enter(epoch);
@@ -160,8 +161,9 @@ export class PlacementStore {
   }
 
   /**
-   * Writes in the office whose epoch it has, and else throws `failed_precondition`: also when another leader has written since, which
-   * means that this one was deposed. `unavailable` or `deadline_exceeded` while the control plane is away.
+   * Writes in the office whose epoch it has, and else throws `failed_precondition`: also when another leader has
+   * written since, which means that this one was deposed. `unavailable` or `deadline_exceeded` while the control plane
+   * is away.
    */
   async writeDocument(document: PlacementDocument): Promise<void> {
     const key = documentKey(document.placement.version);
@@ -208,7 +210,8 @@ export class PlacementStore {
     return result;
   }
 
-  // Never rejects: a record that cannot be written keeps nobody from leading. Every reason is told once, as it is tried again and again.
+  // Never rejects: a record that cannot be written keeps nobody from leading. Every reason is told once, as it is tried
+  // again and again.
   async #shareAudit(): Promise<void> {
     try {
       await this.#audit.publish();

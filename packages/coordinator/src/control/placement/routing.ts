@@ -2,8 +2,8 @@ import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-docu
 import { type Placement } from '@expertmesh/shared/placement/placement';
 
 /**
- * The placement that calls are routed by: while a change is under way, its layers come from both versions, and the workers of both are
- * there. Its version is that of `from`.
+ * The placement that calls are routed by: while a change is under way, its layers come from both versions, and the
+ * workers of both are there. Its version is that of `from`.
  */
 export function mergePlacements(from: Placement, to: Placement, doneLayers: readonly number[]): Placement {
   const workerIds = [...new Set([...from.workerIds, ...to.workerIds])];
@@ -39,10 +39,12 @@ export interface PlacementStep {
   readonly numLayers: number;
 }
 
-export const stepOf = ({ version, change }: PlacementInForce): PlacementStep => ({
-  version,
-  numLayers: change?.doneLayers.length ?? 0,
-});
+export function stepOf({ version, change }: PlacementInForce): PlacementStep {
+  return {
+    version,
+    numLayers: change?.doneLayers.length ?? 0,
+  };
+}
 
 /** The same replicas without workers that have none and are to get none. */
 export function withoutIdle(placement: Placement, mayGetSome: (workerId: string) => boolean): Placement {

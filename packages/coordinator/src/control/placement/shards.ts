@@ -20,11 +20,13 @@ export function unionShards(a: Shards, b: Shards): Shards {
   return toShards([...byLayer]);
 }
 
-export const isSameShards = (a: Shards, b: Shards): boolean =>
-  a.length === b.length && a.every((shard, index) => isSameShard(shard, b[index]));
+export function isSameShards(a: Shards, b: Shards): boolean {
+  return a.length === b.length && a.every((shard, index) => isSameShard(shard, b[index]));
+}
 
-export const numReplicasIn = (shards: Shards): number =>
-  shards.reduce((total, { expertIds }) => total + expertIds.length, 0);
+export function numReplicasIn(shards: Shards): number {
+  return shards.reduce((total, { expertIds }) => total + expertIds.length, 0);
+}
 
 /** Whether everything of `part` is in `whole`. */
 export function includesShards(whole: Shards, part: Shards): boolean {
@@ -35,11 +37,12 @@ export function includesShards(whole: Shards, part: Shards): boolean {
 }
 
 /** The form that comparisons rely on, of shards from elsewhere. */
-export const toShards = (layers: Iterable<readonly [number, readonly number[]]>): Shards =>
-  [...layers]
+export function toShards(layers: Iterable<readonly [number, readonly number[]]>): Shards {
+  return [...layers]
     .filter(([, expertIds]) => expertIds.length > 0)
     .sort(([a], [b]) => a - b)
     .map(([layerIndex, expertIds]) => ({ layerIndex, expertIds: [...expertIds].sort((a, b) => a - b) }));
+}
 
 function isSameShard(a: LayerShard, b: LayerShard | undefined): boolean {
   return (

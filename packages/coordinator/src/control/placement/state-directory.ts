@@ -5,8 +5,9 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Logger } from '@expertmesh/shared/process/logger';
 
 /**
- * A copy of the placement bucket on disk, one file a key. It is what the last placement is known from when the control plane comes
- * back empty, or is in process. Writes are atomic, in order, and in the background: a disk that is full costs the copy, not the service.
+ * A copy of the placement bucket on disk, one file a key. It is what the last placement is known from when the control
+ * plane comes back empty, or is in process. Writes are atomic, in order, and in the background: a disk that is full
+ * costs the copy, not the service.
  */
 export class StateDirectory {
   readonly #dir: string;

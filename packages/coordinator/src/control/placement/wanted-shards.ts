@@ -1,7 +1,10 @@
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { shardsOf, unionShards, type Shards } from './shards.js';
 
-/** What each worker is to hold: its part of the placement that calls are routed by, and what a change under way needs beside it. */
+/**
+ * What each worker is to hold: its part of the placement that calls are routed by, and what a change under way needs
+ * beside it.
+ */
 export class WantedShards {
   #extra: ReadonlyMap<string, Shards> = new Map();
   #routing: Placement | undefined;

@@ -4,8 +4,8 @@ import { predictPlacement } from '@expertmesh/shared/placement/predict-placement
 import { planCluster, type ClusterFacts } from './plan-inputs.js';
 
 /**
- * Says so when one of the boxes alone would be faster than the cluster: it has memory for all experts, and no wire lies between where the
- * coordinator runs on it, too.
+ * Says so when one of the boxes alone would be faster than the cluster: it has memory for all experts, and no wire lies
+ * between where the coordinator runs on it, too.
  */
 export function oneBoxRemark(
   cluster: PlanCluster,

@@ -30,11 +30,14 @@ export interface ClusterFacts {
 
 /** Sequential reads of memory, where nobody has measured any: two channels of DDR4. */
 const DEFAULT_MEMORY_BYTES_PER_SECOND = 20e9;
-/** Computing one more token with weights that have been read, against reading them: what small batches on CPUs were measured to take. */
+/**
+ * Computing one more token with weights that have been read, against reading them: what small batches on CPUs were
+ * measured to take.
+ */
 const TOKEN_TO_EXPERT_COST = 0.1;
 /**
- * While a layer changes, its old experts serve until the new ones are loaded, and others' old ones until nobody calls them: so much memory as
- * that many layers' share must be free.
+ * While a layer changes, its old experts serve until the new ones are loaded, and others' old ones until nobody calls
+ * them: so much memory as that many layers' share must be free.
  */
 const LAYERS_OF_ROOM = 2;
 
@@ -110,7 +113,10 @@ const estimatedSpeed = (secondsToRead: number, correction: number): Speed => ({
   secondsPerToken: secondsToRead * correction * TOKEN_TO_EXPERT_COST,
 });
 
-/** How much slower than their memory workers have turned out to be (median): what those that have not computed yet are taken to be, too. */
+/**
+ * How much slower than their memory workers have turned out to be (median): what those that have not computed yet are
+ * taken to be, too.
+ */
 function measuredOverEstimated(workers: readonly KnownWorker[], { packedBytes }: ExpertSize): number {
   const ratios = workers.flatMap(({ stats }) => {
     const measured = positive(stats?.capacity?.secondsPerActiveExpert);

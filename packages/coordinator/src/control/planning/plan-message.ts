@@ -15,15 +15,16 @@ import { type PlacementPrediction } from '@expertmesh/shared/placement/predict-p
 /** Placements and what is predicted of them, as AdminService shows them. */
 
 /** @param loads of the window that the view is made from */
-export const placementLayers = (placement: Placement, loads?: ExpertLoads): PlacementLayer[] =>
-  [...placement.replicas].map(([layerIndex, experts]) => {
+export function placementLayers(placement: Placement, loads?: ExpertLoads): PlacementLayer[] {
+  return [...placement.replicas].map(([layerIndex, experts]) => {
     const offsets = [0];
     for (const holders of experts) offsets.push((offsets.at(-1) ?? 0) + holders.length);
     const tokens = loads?.layers.find((layer) => layer.layerIndex === layerIndex)?.tokens ?? [];
     return { layerIndex, offsets, workerIndices: experts.flat(), expertTokens: Array.from(tokens) };
   });
+}
 
-export const documentView = (document: PlacementDocument): PlacementView => {
+export function documentView(document: PlacementDocument): PlacementView {
   const { placement, epoch, policy, actor, reason, createdMs } = document;
   const { version, workerIds, numExperts } = placement;
   return PlacementView.create({
@@ -36,7 +37,7 @@ export const documentView = (document: PlacementDocument): PlacementView => {
     workerIds: [...workerIds],
     numExperts,
   });
-};
+}
 
 /** @throws ExpertmeshError `invalid_argument` for a view that is no placement of this model. */
 export function placementFromView(view: PlacementView, layerIndices: readonly number[]): Placement {
@@ -57,8 +58,14 @@ function holdersIn({ layerIndex, offsets, workerIndices }: PlacementLayer, numWo
   });
 }
 
-export const workerMoves = ({ moves }: PlacementDiff): WorkerMove[] =>
-  moves.map(({ workerId, layerIndex, load, drop }) => ({ workerId, layerIndex, load: [...load], drop: [...drop] }));
+export function workerMoves({ moves }: PlacementDiff): WorkerMove[] {
+  return moves.map(({ workerId, layerIndex, load, drop }) => ({
+    workerId,
+    layerIndex,
+    load: [...load],
+    drop: [...drop],
+  }));
+}
 
 export function balanceView(prediction: PlacementPrediction, layerIndices: readonly number[]): BalanceView {
   const { balancedness, capacityWeightedBalancedness, stepSeconds, workersPerToken, tokensPerStep } = prediction;

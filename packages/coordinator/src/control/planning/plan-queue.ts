@@ -13,7 +13,8 @@ export class PlanQueue {
 
   /**
    * @param isUrgent is made at once, whatever is under way: of those there is one at a time, and it takes little
-   * @throws ExpertmeshError `resource_exhausted` where too many wait, `cancelled` when the signal aborts or the queue is closed; what `plan` throws.
+   * @throws ExpertmeshError `resource_exhausted` where too many wait, `cancelled` when the signal aborts or the queue
+   * is closed; what `plan` throws.
    */
   async run<T>(plan: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
     if (this.#isClosed || signal.aborted) throw cancelled();

@@ -42,8 +42,9 @@ export function toPlanMessage(
 }
 
 /** Replicas of a layer beyond the first of each expert, of the layer that has most. */
-export const redundantExpertsOf = ({ replicas, numExperts }: Placement): number =>
-  Math.max(0, ...[...replicas.values()].map((layer) => layer.flat().length - numExperts));
+export function redundantExpertsOf({ replicas, numExperts }: Placement): number {
+  return Math.max(0, ...[...replicas.values()].map((layer) => layer.flat().length - numExperts));
+}
 
 /** Failure domains beyond the first that every expert is in. */
 export function achievedSurvival({ replicas, workerIds }: Placement, domainOf: (workerId: string) => string): number {

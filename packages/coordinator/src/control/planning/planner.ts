@@ -55,7 +55,10 @@ export interface MadePlan {
 }
 
 const DEFAULT_TIME_BUDGET_MS = 2_000;
-/** What a move costs: workers are slower while they load, for as long as that takes, once in the time between two changes. */
+/**
+ * What a move costs: workers are slower while they load, for as long as that takes, once in the time between two
+ * changes.
+ */
 const ASSUMED_LOAD_BYTES_PER_SECOND = 200e6;
 const STEPS_BETWEEN_CHANGES = 10_000;
 const URGENT_MOVE_FACTOR = 1e6;

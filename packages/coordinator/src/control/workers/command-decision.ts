@@ -6,8 +6,9 @@ export type WorkerCommand =
   { readonly kind: 'none' } | { readonly kind: 'hold'; readonly shards: Shards } | { readonly kind: 'unload' };
 
 /**
- * A worker that holds what it should is commanded all the same when a former leader commanded it last: from then on it refuses that
- * one's late commands. It refuses this leader's likewise once it was commanded under a higher epoch; see epochToExceed.
+ * A worker that holds what it should is commanded all the same when a former leader commanded it last: from then on it
+ * refuses that one's late commands. It refuses this leader's likewise once it was commanded under a higher epoch; see
+ * epochToExceed.
  */
 export function decideCommand(worker: KnownWorker, wanted: Shards, epoch: number): WorkerCommand {
   if (worker.state === 'away' || worker.stats === undefined) return { kind: 'none' };
@@ -18,17 +19,19 @@ export function decideCommand(worker: KnownWorker, wanted: Shards, epoch: number
 }
 
 /**
- * The highest epoch of workers that do not hold what they should, which is what a leader's own must be above. What the others have seen does
- * not matter: coordinators with a control plane of their own each would outbid each other for nothing.
+ * The highest epoch of workers that do not hold what they should, which is what a leader's own must be above. What the
+ * others have seen does not matter: coordinators with a control plane of their own each would outbid each other for
+ * nothing.
  */
-export const epochToExceed = (
+export function epochToExceed(
   workers: readonly KnownWorker[],
   wanted: (workerId: string) => Shards | undefined,
-): number =>
-  Math.max(
+): number {
+  return Math.max(
     0,
     ...workers.map(({ workerId, stats, holds, state }) => {
       const shards = wanted(workerId);
       return state === 'away' || shards === undefined || isSameShards(holds, shards) ? 0 : (stats?.epoch ?? 0);
     }),
   );
+}

@@ -1,6 +1,6 @@
 import { WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { KnownWorkers } from './known-workers.js';
 import { differNotably, measuredCosts } from './measured-costs.js';
 import { WorkerRates } from './worker-rates.js';

@@ -8,8 +8,9 @@ const NOTABLE_CHANGE = 0.25;
 const EQUAL_WITHIN = 1.5;
 
 /**
- * What each worker has measured of itself, or the median of its kind (provider and cores) where that is near: else chance would make workers uneven
- * that are alike, in plans and at dispatch. Those that have not computed enough yet are left out.
+ * What each worker has measured of itself, or the median of its kind (provider and cores) where that is near: else
+ * chance would make workers uneven that are alike, in plans and at dispatch. Those that have not computed enough yet
+ * are left out.
  */
 export function measuredCosts(workers: readonly KnownWorker[]): WorkerCosts {
   const byKind = new Map<string, Map<string, WorkerCost>>();
@@ -50,17 +51,23 @@ const kindOf = ({ stats }: KnownWorker): string =>
 const pairSeconds = ({ secondsPerActiveExpert, secondsPerToken }: WorkerCost): number =>
   secondsPerActiveExpert + secondsPerToken;
 
-/** Whether replicas would be chosen by rather different figures, or by those of a process that has been started again since. */
-export const differNotably = (told: WorkerCosts, now: WorkerCosts): boolean =>
-  [...told.keys()].some((workerId) => !now.has(workerId)) ||
-  [...now].some(([workerId, cost]) => {
-    const before = told.get(workerId);
-    return (
-      before === undefined ||
-      isFarFrom(before, cost, 'secondsPerActiveExpert') ||
-      isFarFrom(before, cost, 'secondsPerToken')
-    );
-  });
+/**
+ * Whether replicas would be chosen by rather different figures, or by those of a process that has been started again
+ * since.
+ */
+export function differNotably(told: WorkerCosts, now: WorkerCosts): boolean {
+  return (
+    [...told.keys()].some((workerId) => !now.has(workerId)) ||
+    [...now].some(([workerId, cost]) => {
+      const before = told.get(workerId);
+      return (
+        before === undefined ||
+        isFarFrom(before, cost, 'secondsPerActiveExpert') ||
+        isFarFrom(before, cost, 'secondsPerToken')
+      );
+    })
+  );
+}
 
 const isFarFrom = (before: WorkerCost, now: WorkerCost, field: keyof WorkerCost): boolean =>
   Math.abs(now[field] - before[field]) > NOTABLE_CHANGE * Math.max(before[field], now[field]);

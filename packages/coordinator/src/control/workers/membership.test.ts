@@ -4,7 +4,7 @@ import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plan
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type WorkerEvent } from '../../membership/worker-event.js';
 import { Membership } from './membership.js';
 

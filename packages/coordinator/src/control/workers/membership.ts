@@ -26,8 +26,8 @@ export interface MembershipOptions {
 }
 
 /**
- * The workers of the cluster. One that has taken its record out of the control plane, or whose record was lost with it, stays a member while
- * the placement names it: it may come back, and until then everybody knows what is missing.
+ * The workers of the cluster. One that has taken its record out of the control plane, or whose record was lost with it,
+ * stays a member while the placement names it: it may come back, and until then everybody knows what is missing.
  */
 export class Membership {
   readonly known: KnownWorkers;

@@ -2,7 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type AssignRequest, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
-import { DrivenClock } from '../../../../../test/kit/driven-clock.js';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type Shards } from '../placement/shards.js';
 import { KnownWorkers } from './known-workers.js';
 import { WorkerCommander } from './worker-commander.js';

@@ -13,7 +13,10 @@ export interface WorkerCommanderOptions {
   readonly known: Pick<KnownWorkers, 'list' | 'get'>;
   /** undefined while the worker is not up. */
   readonly commands: (workerId: string) => WorkerCommands | undefined;
-  /** What a worker is to hold by the placement in force and the change under way; undefined while nothing is known of that. */
+  /**
+   * What a worker is to hold by the placement in force and the change under way; undefined while nothing is known of
+   * that.
+   */
   readonly wanted: (workerId: string) => Shards | undefined;
   /** Names the placement to workers. */
   readonly placementVersion: () => number;
@@ -40,7 +43,9 @@ interface Failure {
 /** A worker that failed so often in a row is not waited for, however often it comes up. */
 const MAX_CHANCES = 3;
 
-/** Has every worker hold what it should: one command at a time for each, again after a growing delay where it failed. */
+/**
+ * Has every worker hold what it should: one command at a time for each, again after a growing delay where it failed.
+ */
 export class WorkerCommander {
   readonly #options: WorkerCommanderOptions;
   readonly #busy = new Set<string>();

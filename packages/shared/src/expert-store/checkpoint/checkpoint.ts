@@ -29,8 +29,8 @@ const SINGLE_FILE_NAME = 'model.safetensors';
 /**
  * Opens a checkpoint of one `model.safetensors` or of the shards that `model.safetensors.index.json` names.
  *
- * @throws ExpertmeshError `not_found` for missing files, `data_loss` for damaged ones or an index that contradicts its shards,
- * `unimplemented` for dtypes that cannot be packed.
+ * @throws ExpertmeshError `not_found` for missing files, `data_loss` for damaged ones or an index that contradicts its
+ * shards, `unimplemented` for dtypes that cannot be packed.
  */
 export async function openCheckpoint(hfDir: string): Promise<Checkpoint> {
   const dir = resolve(hfDir);

@@ -36,11 +36,13 @@ const headerSchema = z
   .transform(({ __metadata__, ...tensors }) => Object.entries(tensors));
 
 /**
- * Reads the JSON header of a safetensors file (https://github.com/huggingface/safetensors, "Format") and checks that its tensors fill the rest
- * of the file exactly: one after another, without overlap or gap, each with the size of its shape and dtype.
+ * Reads the JSON header of a safetensors file (https://github.com/huggingface/safetensors, "Format") and checks that
+ * its tensors fill the rest of the file exactly: one after another, without overlap or gap, each with the size of its
+ * shape and dtype.
  *
  * @param fileSizeBytes size of the whole file
- * @throws ExpertmeshError `data_loss` for a file that is truncated or contradicts itself, `unimplemented` for another dtype.
+ * @throws ExpertmeshError `data_loss` for a file that is truncated or contradicts itself, `unimplemented` for another
+ * dtype.
  */
 export function parseSafetensorsHeader(file: string, header: Uint8Array, fileSizeBytes: number): SourceTensor[] {
   const dataStartBytes = HEADER_LENGTH_BYTES + header.byteLength;
@@ -75,8 +77,9 @@ export function requireHeaderLength(file: string, headerBytes: bigint, fileSizeB
   return Number(headerBytes);
 }
 
-export const damaged = (file: string, reason: string): ExpertmeshError =>
-  new ExpertmeshError('data_loss', `${file} is damaged: ${reason}; download this file again`);
+export function damaged(file: string, reason: string): ExpertmeshError {
+  return new ExpertmeshError('data_loss', `${file} is damaged: ${reason}; download this file again`);
+}
 
 function parseJson(file: string, header: Uint8Array): z.infer<typeof headerSchema> {
   let value: unknown;

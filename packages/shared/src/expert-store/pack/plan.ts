@@ -27,8 +27,9 @@ export interface BlobPlan<Source> {
  *
  * @throws ExpertmeshError `invalid_argument` when the block size does not divide a matrix's input dimension.
  */
-export const planPack = (spec: ModelSpec, quantisation: Quantisation): BlobPlan<NeededTensor>[] =>
-  storeBlobs(spec, quantisation).map((blob) => ({ blob, parts: partsOf(spec, blob.content) }));
+export function planPack(spec: ModelSpec, quantisation: Quantisation): BlobPlan<NeededTensor>[] {
+  return storeBlobs(spec, quantisation).map((blob) => ({ blob, parts: partsOf(spec, blob.content) }));
+}
 
 type Part = PartOf<NeededTensor>;
 

@@ -36,10 +36,11 @@ function quantise8(values: Float32Array, blockSize: number, q: Uint8Array, scale
 }
 
 /**
- * Where the value of largest magnitude may be put on the grid -8..7; at -8 as in llama.cpp's Q4_0, or a little inside or outside of the
- * grid (then it is clipped) where that fits the rest of the block better. The candidate with the smallest squared error wins, with the scale that is the least-squares
- * fit to its integers. Three candidates lower the error (RMSE) of normal and of trained weights by 5 % against Q4_0 for half of its speed;
- * sixteen more would gain another 1 %.
+ * Where the value of largest magnitude may be put on the grid -8..7; at -8 as in llama.cpp's Q4_0, or a little inside
+ * or outside of the grid (then it is clipped) where that fits the rest of the block better. The candidate with the
+ * smallest squared error wins, with the scale that is the least-squares fit to its integers. Three candidates lower the
+ * error (RMSE) of normal and of trained weights by 5 % against Q4_0 for half of its speed; sixteen more would gain
+ * another 1 %.
  */
 const EXTREME_POSITIONS = [-8, -7.2, -8.8] as const;
 

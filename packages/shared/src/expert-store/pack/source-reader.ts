@@ -10,8 +10,8 @@ const CHUNK_VALUES = 256 * 1024;
 const MAX_OPEN_FILES = 32;
 
 /**
- * Reads checkpoint tensors as fp32, some whole rows at a time and never a whole tensor. It lives as long as its worker thread, whose end
- * closes the files.
+ * Reads checkpoint tensors as fp32, some whole rows at a time and never a whole tensor. It lives as long as its worker
+ * thread, whose end closes the files.
  */
 export class SourceReader {
   readonly #fds = new Map<string, number>();
@@ -19,7 +19,8 @@ export class SourceReader {
   #values = new Float32Array(0);
 
   /**
-   * Yields the tensor's rows in order, some whole rows at a time (a vector is one row). The array is reused for the next chunk.
+   * Yields the tensor's rows in order, some whole rows at a time (a vector is one row). The array is reused for the
+   * next chunk.
    *
    * @throws ExpertmeshError `data_loss` when the file ends early, `failed_precondition` when it cannot be read.
    */

@@ -33,9 +33,9 @@ interface DummyTokenizerFiles {
 }
 
 /**
- * A byte-level BPE without merges: a text becomes its bytes, tokens 0 to 255. The special tokens stand at `firstSpecialId`
- * and after it, as in the model that is imitated; every other id is filled with a token like `<tok-1234>`, so that whatever is
- * sampled can be shown.
+ * A byte-level BPE without merges: a text becomes its bytes, tokens 0 to 255. The special tokens stand at
+ * `firstSpecialId` and after it, as in the model that is imitated; every other id is filled with a token like
+ * `<tok-1234>`, so that whatever is sampled can be shown.
  */
 export function dummyTokenizer(vocabSize: number, firstSpecialId: number, maxLength: number): DummyTokenizerFiles {
   const addedTokens = SPECIAL_TOKENS.map((content, index) => ({
@@ -113,7 +113,10 @@ function tokenizerJson(vocabSize: number, addedTokens: readonly { readonly id: n
   };
 }
 
-/** The characters that stand for the bytes in a byte-level BPE: printable ones for themselves, the others shifted past U+0100. */
+/**
+ * The characters that stand for the bytes in a byte-level BPE: printable ones for themselves, the others shifted past
+ * U+0100.
+ */
 function byteCharacters(): string[] {
   const isPrintable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;

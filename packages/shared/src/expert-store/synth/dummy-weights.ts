@@ -6,7 +6,10 @@ import { type StoreBlob } from '../store-blobs.js';
 import { type BlobWriter } from '../writing/blob-writer.js';
 import { randomIntegers } from '../../random/seeded-random.js';
 
-/** Standard deviation of the weights, as a Qwen3 model is initialised: activations stay finite through any number of layers. */
+/**
+ * Standard deviation of the weights, as a Qwen3 model is initialised: activations stay finite through any number of
+ * layers.
+ */
 const WEIGHT_STD = 0.02;
 
 /** Random bytes are made once, this many, and then read from changing places: writing is as fast as the disk. */

@@ -1,4 +1,7 @@
-/** Geometries whose dummy-weight stores `synth` writes: the published config.json of each, without what changes nothing here. */
+/**
+ * Geometries whose dummy-weight stores `synth` writes: the published config.json of each, without what changes nothing
+ * here.
+ */
 export const SYNTH_PRESETS = ['qwen3-30b-a3b', 'qwen3-235b-a22b', 'demo'] as const;
 export type SynthPreset = (typeof SYNTH_PRESETS)[number];
 

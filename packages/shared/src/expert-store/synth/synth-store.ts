@@ -20,8 +20,8 @@ export interface SynthOptions extends WriteOptions {
 export const MAX_LAYERS = 999;
 
 /**
- * Writes a store of a known geometry with dummy weights and a dummy tokenizer, which can be served like any other. The same
- * options give the same store everywhere.
+ * Writes a store of a known geometry with dummy weights and a dummy tokenizer, which can be served like any other. The
+ * same options give the same store everywhere.
  *
  * @throws ExpertmeshError `invalid_argument` for options that do not go together, and as writeStore() does.
  */

@@ -19,8 +19,8 @@ export interface VerifyOptions {
 const MAX_THREADS = 8;
 
 /**
- * Compares blobs with the manifest, size and sha256, in the order given and ahead of whoever loads them. It works in threads of its own
- * and goes on until all are checked, `signal` aborts or it is ended.
+ * Compares blobs with the manifest, size and sha256, in the order given and ahead of whoever loads them. It works in
+ * threads of its own and goes on until all are checked, `signal` aborts or it is ended.
  */
 export class BlobVerification {
   readonly #store: ExpertStore;
@@ -46,8 +46,8 @@ export class BlobVerification {
    * Resolves when these blobs are what the manifest says.
    *
    * @param paths some of those that the verification was started with.
-   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for other bytes than were written, `failed_precondition` for one that lies
-   * outside of the store, `cancelled` after an abort.
+   * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for other bytes than were written,
+   * `failed_precondition` for one that lies outside of the store, `cancelled` after an abort.
    */
   async passed(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
@@ -97,11 +97,12 @@ export class BlobVerification {
   }
 }
 
-export const wrongHash = (file: string, actual: string, expected: string): ExpertmeshError =>
-  new ExpertmeshError(
+export function wrongHash(file: string, actual: string, expected: string): ExpertmeshError {
+  return new ExpertmeshError(
     'data_loss',
     `${file} has sha256 ${actual}, the manifest says ${expected}: copy this file from the store again, or pack again`,
   );
+}
 
 /** What is found of one blob, for those who wait already and those who ask later. */
 class Verdict {

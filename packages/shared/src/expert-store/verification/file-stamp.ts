@@ -1,11 +1,13 @@
 import { type BigIntStats } from 'node:fs';
 
 /**
- * What the file system says of a file's state: size, times, inode and device. Whoever writes to a file moves its ctime, which, unlike
- * mtime, nobody can put back without setting the machine's clock or writing to the disk below the file system.
+ * What the file system says of a file's state: size, times, inode and device. Whoever writes to a file moves its ctime,
+ * which, unlike mtime, nobody can put back without setting the machine's clock or writing to the disk below the file
+ * system.
  */
-export const stampOf = ({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string =>
-  [size, mtimeNs, ctimeNs, ino, dev].join(':');
+export function stampOf({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string {
+  return [size, mtimeNs, ctimeNs, ino, dev].join(':');
+}
 
 /** Longer than one tick of the clock that stamps files (at most 10 ms on Linux). */
 const SETTLING_MS = 100;
@@ -15,5 +17,6 @@ const SETTLING_MS = 100;
  *
  * @param nowMs a moment before the file's content was looked at, in ms since 1970
  */
-export const isSettled = ({ mtimeNs, ctimeNs }: BigIntStats, nowMs: number): boolean =>
-  nowMs - Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n) >= SETTLING_MS;
+export function isSettled({ mtimeNs, ctimeNs }: BigIntStats, nowMs: number): boolean {
+  return nowMs - Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n) >= SETTLING_MS;
+}

@@ -18,8 +18,9 @@ export type HashAnswer =
   { readonly kind: 'done'; readonly hashed: HashedFile } | { readonly kind: 'failed'; readonly error: ErrorData };
 
 /**
- * Reads a file once, blocking the thread. One buffer for all files: a stream makes a new one for each chunk and goes through the event loop
- * for it, which halves the rate (files of 3 MB: 0.8 GB/s, this way 1.75 GB/s of the 1.9 that sha256 allows).
+ * Reads a file once, blocking the thread. One buffer for all files: a stream makes a new one for each chunk and goes
+ * through the event loop for it, which halves the rate (files of 3 MB: 0.8 GB/s, this way 1.75 GB/s of the 1.9 that
+ * sha256 allows).
  *
  * @throws the operating system's error.
  */

@@ -6,7 +6,10 @@ import { type HashAnswer, type HashedFile } from './hash-file.js';
 /** Its objects are few, and the file's bytes lie outside of this heap. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 
-/** Hashes files in a thread of its own, which is started when the first one comes, and anew when it has failed. One at a time. */
+/**
+ * Hashes files in a thread of its own, which is started when the first one comes, and anew when it has failed. One at a
+ * time.
+ */
 export class HashingThread {
   #thread: Worker | undefined;
 

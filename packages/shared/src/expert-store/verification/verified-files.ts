@@ -7,9 +7,10 @@ const RECORD_NAME = 'verified-files';
 const MAX_RECORD_BYTES = 8 * 2 ** 20;
 
 /**
- * What this machine knows of files from having read them: one line `SHA256 STAMP` each, in a file of the cache directory. Processes add lines
- * at the same time, each with one write to the end of the file. A line counts only as a whole, so a record that is torn, damaged, missing or
- * cannot be written costs a second reading of some files, and nothing else.
+ * What this machine knows of files from having read them: one line `SHA256 STAMP` each, in a file of the cache
+ * directory. Processes add lines at the same time, each with one write to the end of the file. A line counts only as a
+ * whole, so a record that is torn, damaged, missing or cannot be written costs a second reading of some files, and
+ * nothing else.
  */
 export class VerifiedFiles {
   readonly #file: string;

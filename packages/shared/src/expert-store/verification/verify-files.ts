@@ -6,8 +6,8 @@ import { type ExpertStore } from '../expert-store.js';
 import { wrongHash } from './blob-verification.js';
 
 /**
- * Compares the files beside the blobs with the manifest: tokenizer, chat template and configuration. A damaged one would turn right tokens
- * into wrong text. They are small, so they are read every time.
+ * Compares the files beside the blobs with the manifest: tokenizer, chat template and configuration. A damaged one
+ * would turn right tokens into wrong text. They are small, so they are read every time.
  *
  * @throws ExpertmeshError `data_loss` for other bytes than were written, or a file that cannot be read.
  */

@@ -5,7 +5,10 @@ import { type BlobPlan } from '../pack/plan.js';
 import { type Quantisation } from '../quantisation.js';
 import { type StoreBlob } from '../store-blobs.js';
 
-/** One blob for a thread to write: from a checkpoint, or with dummy weights. Plain data, as it crosses the thread border. */
+/**
+ * One blob for a thread to write: from a checkpoint, or with dummy weights. Plain data, as it crosses the thread
+ * border.
+ */
 export type BlobJob =
   (BlobPlan<SourceTensor> & { readonly kind: 'packed' }) | { readonly kind: 'dummy'; readonly blob: StoreBlob };
 

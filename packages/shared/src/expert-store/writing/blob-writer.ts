@@ -11,8 +11,8 @@ const COPY_BYTES = 256 * 1024;
 
 /**
  * Writes one file of the store under a temporary name, hashes it on the way, and gives it its name once it is complete
- * and on the disk. Bytes are appended in order; a tensor that is produced alongside another one is written ahead to its place and adopted
- * when the order comes to it, so that nothing has to be kept in memory.
+ * and on the disk. Bytes are appended in order; a tensor that is produced alongside another one is written ahead to its
+ * place and adopted when the order comes to it, so that nothing has to be kept in memory.
  */
 export class BlobWriter {
   readonly #file: string;

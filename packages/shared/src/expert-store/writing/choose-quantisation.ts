@@ -1,7 +1,10 @@
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { type BlockSize, type HalfDtype, type Quantisation, type WeightBits } from '../quantisation.js';
 
-/** The size with the smallest error. With 4 bits, 128 takes 4.25 bits a weight instead of 5, and has 1.7 times its KL divergence. */
+/**
+ * The size with the smallest error. With 4 bits, 128 takes 4.25 bits a weight instead of 5, and has 1.7 times its KL
+ * divergence.
+ */
 export const DEFAULT_BLOCK_SIZE: BlockSize = 32;
 
 export const BLOCK_SIZE_MEANING =
@@ -27,6 +30,9 @@ export function chooseQuantisation(
 }
 
 /** As the command line would ask for it. */
-export const describeQuantisation = (quantisation: Quantisation): string =>
-  `--bits ${String(quantisation.bits)}` +
-  ('blockSize' in quantisation ? ` --block-size ${String(quantisation.blockSize)}` : '');
+export function describeQuantisation(quantisation: Quantisation): string {
+  return (
+    `--bits ${String(quantisation.bits)}` +
+    ('blockSize' in quantisation ? ` --block-size ${String(quantisation.blockSize)}` : '')
+  );
+}

@@ -13,8 +13,9 @@ export const freeSpaceBytes: FreeSpaceBytes = async (dir) => {
 const DISK_BLOCK_BYTES = 4096;
 
 /** What files of these sizes occupy on a disk. */
-export const diskBytes = (sizesBytes: readonly number[]): number =>
-  sizesBytes.reduce((sum, sizeBytes) => sum + Math.ceil(sizeBytes / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES, 0);
+export function diskBytes(sizesBytes: readonly number[]): number {
+  return sizesBytes.reduce((sum, sizeBytes) => sum + Math.ceil(sizeBytes / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES, 0);
+}
 
 /** @throws ExpertmeshError `resource_exhausted` when the disk of `dir` has less than `neededBytes` left. */
 export async function requireFreeSpace(dir: string, neededBytes: number, measure: FreeSpaceBytes): Promise<void> {

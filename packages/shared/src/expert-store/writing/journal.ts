@@ -21,7 +21,8 @@ const headerSchema = z.object({ source: z.string(), options: z.string() });
 const blobSchema = z.object({ path: z.string(), sizeBytes: z.number(), sha256: z.string() });
 
 /**
- * Reads a journal: one JSON line for the header, then one for each finished blob. A line that a kill cut short is dropped.
+ * Reads a journal: one JSON line for the header, then one for each finished blob. A line that a kill cut short is
+ * dropped.
  *
  * @returns undefined where there is no journal to go on from
  */

@@ -3,8 +3,9 @@ import { hostname } from 'node:os';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 
 /**
- * Keeps a second process out of a folder. The lock is a symbolic link to nowhere whose target names its holder: it is made
- * together with its content in one step, so that nobody ever sees half a lock. The lock of a process that is gone is taken over.
+ * Keeps a second process out of a folder. The lock is a symbolic link to nowhere whose target names its holder: it is
+ * made together with its content in one step, so that nobody ever sees half a lock. The lock of a process that is gone
+ * is taken over.
  *
  * @returns releases the lock
  * @throws ExpertmeshError `failed_precondition` while another process holds it.

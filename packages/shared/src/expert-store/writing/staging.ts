@@ -8,8 +8,8 @@ import { appendToJournal, readJournal, writeJournal, type JournalHeader } from '
 import { acquireLock } from './staging-lock.js';
 
 /**
- * The folder STORE_DIR.partial, where a store grows: `store/` becomes STORE_DIR by one rename when everything in it is on
- * the disk, `journal.jsonl` says what is finished, `lock` keeps other processes out.
+ * The folder STORE_DIR.partial, where a store grows: `store/` becomes STORE_DIR by one rename when everything in it is
+ * on the disk, `journal.jsonl` says what is finished, `lock` keeps other processes out.
  */
 export class Staging {
   readonly #storeDir: string;
@@ -25,8 +25,8 @@ export class Staging {
   /**
    * @param storeDir absolute
    * @param force replaces a store that exists, and work that was begun with another header
-   * @throws ExpertmeshError `failed_precondition` when storeDir is taken, or when its staging folder is at work in another
-   * process or was begun with another header.
+   * @throws ExpertmeshError `failed_precondition` when storeDir is taken, or when its staging folder is at work in
+   * another process or was begun with another header.
    */
   static async open(storeDir: string, force: boolean, header: JournalHeader): Promise<Staging> {
     await refuseTaken(storeDir, force);
@@ -113,7 +113,8 @@ function begunWithOther(dir: string, begun: JournalHeader, asked: JournalHeader)
   return new ExpertmeshError('failed_precondition', `${dir} was begun ${reason}, or pass --force to start anew`);
 }
 
-// Folder by folder: Node 20's recursive mkdir never ends where a file system refuses new folders with ENOENT, as /proc does.
+// Folder by folder: Node 20's recursive mkdir never ends where a file system refuses new folders with ENOENT, as /proc
+// does.
 async function makeFolder(dir: string): Promise<void> {
   if (existsSync(dir)) return;
   if (dirname(dir) !== dir) await makeFolder(dirname(dir));

@@ -60,11 +60,12 @@ export interface WrittenStore {
 }
 
 /**
- * Writes a whole store beside its place and moves it there when it is complete and on the disk. After an abort, a full disk or
- * a kill the finished blobs wait in STORE_DIR.partial, and the next call goes on from them; weights that cannot be stored leave nothing behind.
+ * Writes a whole store beside its place and moves it there when it is complete and on the disk. After an abort, a full
+ * disk or a kill the finished blobs wait in STORE_DIR.partial, and the next call goes on from them; weights that cannot
+ * be stored leave nothing behind.
  *
- * @throws ExpertmeshError `failed_precondition` when the place is taken, `resource_exhausted` for lack of disk space, `data_loss` for weights that
- * cannot be stored, `cancelled` after an abort.
+ * @throws ExpertmeshError `failed_precondition` when the place is taken, `resource_exhausted` for lack of disk space,
+ * `data_loss` for weights that cannot be stored, `cancelled` after an abort.
  */
 export async function writeStore(content: StoreContent, options: WriteOptions): Promise<WrittenStore> {
   const storeDir = resolve(options.storeDir);

@@ -7,7 +7,7 @@ import {
   planCluster,
   planWorker,
   randomLoads,
-} from '../../../../../test/kit/planning-cases.js';
+} from '@expertmesh/test-kit/planning-cases';
 import { type ExpertLoads } from '../expert-loads.js';
 import { type PlanCluster } from '../plan-cluster.js';
 import { planPlacement, type PlacementPlan, type PlanOptions } from '../plan-placement.js';
@@ -49,7 +49,8 @@ describe('balancedPlacement', () => {
         const loads = randomLoads(seed, shape);
         const { eplb, balanced } = compare(cluster, loads, { redundantExperts, maxIterations: 200 });
         const [theirs, ours] = [eplb.prediction, balanced.prediction];
-        // Where workers have only a few replicas each, two of one expert on a worker can be better than any lawful placement.
+        // Where workers have only a few replicas each, two of one expert on a worker can be better than any lawful
+        // placement.
         if (shape.numExperts >= 64)
           expect(ours.balancedness.mean).toBeGreaterThanOrEqual(balancednessOfEplb(loads, redundantExperts, 8) - 1e-6);
         expect(ours.balancedness.mean).toBeGreaterThanOrEqual(theirs.balancedness.mean - 1e-9);

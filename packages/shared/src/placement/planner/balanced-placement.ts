@@ -9,13 +9,17 @@ import { exchangeInLayers, relieveLayers } from './search-layers.js';
 import { seededRandom } from '../../random/seeded-random.js';
 import { slotQuotas, type SlotQuotas } from './slot-quotas.js';
 
-/** Where moving costs, a layer is balanced enough when its busiest worker has so little more than the mean: what is observed differs by more. */
+/**
+ * Where moving costs, a layer is balanced enough when its busiest worker has so little more than the mean: what is
+ * observed differs by more.
+ */
 const BALANCED_ENOUGH = 0.99;
 
 /**
- * Starts from the best of EPLB, packing by speed, and what is in force, layer by layer, and improves that by local search, which may end at
- * any time. Never slower than `eplb` by its own prediction. On equal workers no layer's busiest worker gets more tokens than with `eplb`
- * either, unless moving costs: then a layer is evened out as far as the moves are worth it.
+ * Starts from the best of EPLB, packing by speed, and what is in force, layer by layer, and improves that by local
+ * search, which may end at any time. Never slower than `eplb` by its own prediction. On equal workers no layer's
+ * busiest worker gets more tokens than with `eplb` either, unless moving costs: then a layer is evened out as far as
+ * the moves are worth it.
  *
  * @throws ExpertmeshError that says why there is no placement.
  */
@@ -40,7 +44,8 @@ function startingPoints(problem: PlanningProblem, budget: SearchBudget): LayerSt
   const starts = [eplb, bySpeed].map((replicas) => statesOf(problem, replicas, maxTokens));
   if (previous === undefined) return starts;
   if (problem.moveSecondsPerByte === 0) return [...starts, statesOf(problem, previous, maxTokens)];
-  // Where moving costs, the few moves that bring most have to be found before anything that moves everything is looked at.
+  // Where moving costs, the few moves that bring most have to be found before anything that moves everything is looked
+  // at.
   const candidates = maxTokens.length > 0 ? [previous, levelled(problem, previous, maxTokens)] : [previous];
   const nearby = candidates.map((replicas) => statesOf(problem, replicas, maxTokens));
   for (const states of nearby) relieveLayers(states, freeSlotsOf(problem, states), budget);
@@ -84,7 +89,10 @@ const statesOf = (
     (layer, position) => new LayerState(problem, layer, replicas[position] ?? [], maxTokens[position] ?? Infinity),
   );
 
-/** [layers] routed tokens per step that the busiest of equal workers is to have at most: what EPLB gives it, or nearly that. */
+/**
+ * [layers] routed tokens per step that the busiest of equal workers is to have at most: what EPLB gives it, or nearly
+ * that.
+ */
 function tokenLimits(problem: PlanningProblem, eplb: readonly LayerReplicas[]): number[] {
   const enough = problem.moveSecondsPerByte > 0 ? BALANCED_ENOUGH : 1;
   return statesOf(problem, eplb, []).map(({ busiestTokens, layer }) => {

@@ -16,13 +16,16 @@ export interface LayerWishes {
 export interface LayerSlots {
   /** [workers] */
   readonly quota: readonly number[];
-  /** [workers] taken from where the quotas do not suffice. Common to all layers: what one takes is gone for the next. */
+  /**
+   * [workers] taken from where the quotas do not suffice. Common to all layers: what one takes is gone for the next.
+   */
   readonly spare: number[];
 }
 
 /**
- * Fulfils wishes as far as constraints allow, and decides the rest by load: each replica goes, heaviest first, to the worker that is done
- * first with it. Undefined where the slots cannot cover the layer, which those of slotQuotas always can while nothing is pinned.
+ * Fulfils wishes as far as constraints allow, and decides the rest by load: each replica goes, heaviest first, to the
+ * worker that is done first with it. Undefined where the slots cannot cover the layer, which those of slotQuotas always
+ * can while nothing is pinned.
  */
 export function buildLayer(
   problem: PlanningProblem,
@@ -105,8 +108,8 @@ class LayerBuilder {
     return this.#putSoonestDone(expertId, (w) => !this.#holdersOf(expertId).includes(w));
   }
 
-  // Kuhn's augmenting path over failure domains: where all domains that the expert could be in are full, an expert of one of them
-  // moves to another domain first.
+  // Kuhn's augmenting path over failure domains: where all domains that the expert could be in are full, an expert of
+  // one of them moves to another domain first.
   #addDomain(expertId: number, triedDomains: Set<number>): boolean {
     const taken = domainsOf(this.#problem, this.#holdersOf(expertId));
     const isNew = (w: number): boolean => !taken.has(this.#domain(w)) && !triedDomains.has(this.#domain(w));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { integer, planCluster, planWorker, randomLoads } from '../../../../../test/kit/planning-cases.js';
+import { integer, planCluster, planWorker, randomLoads } from '@expertmesh/test-kit/planning-cases';
 import { predictLayers } from '../predict-placement.js';
 import { LayerState, type ReplicaStep } from './layer-state.js';
 import { placeByWishes } from './place-by-wishes.js';

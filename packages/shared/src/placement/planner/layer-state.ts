@@ -13,15 +13,19 @@ export interface ReplicaStep {
 export interface LayerScore {
   /** Routed tokens per step of the busiest worker beyond the limit; 0 where there is no limit, or moving costs. */
   readonly excessTokens: number;
-  /** Predicted seconds of the layer, and, where moving costs, the share of it that one step bears and the price of being over the limit. */
+  /**
+   * Predicted seconds of the layer, and, where moving costs, the share of it that one step bears and the price of being
+   * over the limit.
+   */
   readonly seconds: number;
   /** Sum of squares of the workers' seconds, which tells equals in time apart. */
   readonly squares: number;
 }
 
 /**
- * Where moving costs, a routed token beyond the limit is priced instead of forbidden, at so many times what it takes to compute one: enough that
- * neither the wire nor experts that few steps read pay for an uneven layer, and that moves which cost more than they bring are left out.
+ * Where moving costs, a routed token beyond the limit is priced instead of forbidden, at so many times what it takes to
+ * compute one: enough that neither the wire nor experts that few steps read pay for an uneven layer, and that moves
+ * which cost more than they bring are left out.
  */
 const EXCESS_PRICE = 20;
 
@@ -109,7 +113,9 @@ export class LayerState {
     });
   }
 
-  /** The largest expected seconds, after these steps, of the workers that they concern. Each step is of another expert. */
+  /**
+   * The largest expected seconds, after these steps, of the workers that they concern. Each step is of another expert.
+   */
   peakSecondsAfter(steps: readonly ReplicaStep[]): number {
     const touched: number[] = [];
     for (const { expertId, from, to } of steps) {

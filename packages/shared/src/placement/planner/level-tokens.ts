@@ -9,8 +9,8 @@ const MAX_ITERATIONS = 1000;
 const TOLERANCE = 1e-6;
 
 /**
- * Exchanges and replaces replicas of a layer until no worker gets more than `maxTokens` routed tokens per step, replicas sharing them equally,
- * or nothing helps. Everyone keeps as many replicas as it has.
+ * Exchanges and replaces replicas of a layer until no worker gets more than `maxTokens` routed tokens per step,
+ * replicas sharing them equally, or nothing helps. Everyone keeps as many replicas as it has.
  */
 export function levelTokens(
   problem: PlanningProblem,

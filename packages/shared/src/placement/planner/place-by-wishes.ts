@@ -7,7 +7,8 @@ import { slotQuotas, type SlotQuotas } from './slot-quotas.js';
 import { layerNeed } from './slot-totals.js';
 
 /**
- * Places every layer as the policy wishes, as far as constraints allow, with as equal numbers of replicas as memory allows.
+ * Places every layer as the policy wishes, as far as constraints allow, with as equal numbers of replicas as memory
+ * allows.
  *
  * @throws ExpertmeshError that says why there is no placement.
  */

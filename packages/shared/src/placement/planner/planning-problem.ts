@@ -14,8 +14,8 @@ export interface PlanConstraints {
   /** What is in force now. Moves are counted from it, and cordoned workers keep what they have in it. */
   readonly previous?: Placement;
   /**
-   * Seconds of step time that moving one byte is worth: 1 / (bytes loaded per second x steps until the next change). With 0, the
-   * default, moves cost nothing.
+   * Seconds of step time that moving one byte is worth: 1 / (bytes loaded per second x steps until the next change).
+   * With 0, the default, moves cost nothing.
    */
   readonly moveSecondsPerByte?: number;
 }

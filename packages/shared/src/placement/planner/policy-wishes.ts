@@ -23,8 +23,8 @@ export const roundRobinWishes: WishPolicy = (problem, layer, quota) => {
 };
 
 /**
- * EPLB's global policy by token counts. Packs hold what the quotas allow instead of equal numbers, and no expert twice, for which other
- * replicas give way until no worker is busier than EPLB would have it, as far as that is possible.
+ * EPLB's global policy by token counts. Packs hold what the quotas allow instead of equal numbers, and no expert twice,
+ * for which other replicas give way until no worker is busier than EPLB would have it, as far as that is possible.
  */
 export const eplbWishes: WishPolicy = (problem, layer, quota) => {
   const loads = Float32Array.from(layer.tokens);
@@ -46,7 +46,10 @@ export const eplbWishes: WishPolicy = (problem, layer, quota) => {
   };
 };
 
-/** Replicas for the experts that cost most time, and no wish where they are: the layer is packed by the speed of workers. */
+/**
+ * Replicas for the experts that cost most time, and no wish where they are: the layer is packed by the speed of
+ * workers.
+ */
 export const fastestFirstWishes: WishPolicy = (problem, { demand, numReplicas }) => {
   const perActive = mean(problem.workers.map(({ secondsPerActiveExpert }) => secondsPerActiveExpert));
   const perToken = mean(problem.workers.map(({ secondsPerToken }) => secondsPerToken));

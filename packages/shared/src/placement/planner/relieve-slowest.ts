@@ -8,7 +8,8 @@ export type FreeSlots = number[];
 const MAX_TRIES = 64;
 
 /**
- * Makes the slowest worker of a layer faster, by the change that leaves least to do for all whom it concerns, moving included.
+ * Makes the slowest worker of a layer faster, by the change that leaves least to do for all whom it concerns, moving
+ * included.
  *
  * @returns whether one was found
  */

@@ -2,7 +2,10 @@
 export interface SearchLimits {
   /** Changes that may be tried (200,000). */
   readonly maxIterations?: number;
-  /** Wall-clock time after which the best so far is taken (5,000). Starting points come on top, seconds for the largest models. */
+  /**
+   * Wall-clock time after which the best so far is taken (5,000). Starting points come on top, seconds for the largest
+   * models.
+   */
   readonly timeBudgetMs?: number;
   /** Of the random choices (0). */
   readonly seed?: number;

@@ -12,8 +12,8 @@ export function relieveLayers(states: readonly LayerState[], freeSlots: FreeSlot
 }
 
 /**
- * Random exchanges, in place, until the budget is spent. They find what the slowest worker does not show, co-activated experts that belong
- * together and moves that need not be, and make way for further relief.
+ * Random exchanges, in place, until the budget is spent. They find what the slowest worker does not show, co-activated
+ * experts that belong together and moves that need not be, and make way for further relief.
  */
 export function exchangeInLayers(
   states: readonly LayerState[],

@@ -5,8 +5,9 @@ export interface PackedReplica {
 }
 
 /**
- * Mends what EPLB leaves: of two replicas of an expert in one pack, one changes places with a replica of another pack, the one that leaves
- * the heavier of both packs lightest. Packs keep their sizes. A replica stays where no pack can take it.
+ * Mends what EPLB leaves: of two replicas of an expert in one pack, one changes places with a replica of another pack,
+ * the one that leaves the heavier of both packs lightest. Packs keep their sizes. A replica stays where no pack can
+ * take it.
  *
  * @param packs [workers] replicas of one layer
  * @returns [workers]
@@ -19,8 +20,9 @@ export function separateReplicas(packs: readonly (readonly PackedReplica[])[]): 
   return mended;
 }
 
-export const weightOf = (pack: readonly PackedReplica[]): number =>
-  pack.reduce((total, { weight }) => total + weight, 0);
+export function weightOf(pack: readonly PackedReplica[]): number {
+  return pack.reduce((total, { weight }) => total + weight, 0);
+}
 
 function exchange(
   packs: readonly PackedReplica[][],

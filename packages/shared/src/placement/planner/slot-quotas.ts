@@ -10,12 +10,13 @@ export interface SlotQuotas {
 }
 
 /**
- * Shares out memory slots by weight, within memory budgets, so that every layer can be covered: rows add up to what the layer needs, columns stay
- * within the worker's slots, and no failure domain is counted on for more than one replica of an expert. Where no worker is cordoned, this
- * finds quotas whenever there are any.
+ * Shares out memory slots by weight, within memory budgets, so that every layer can be covered: rows add up to what the
+ * layer needs, columns stay within the worker's slots, and no failure domain is counted on for more than one replica of
+ * an expert. Where no worker is cordoned, this finds quotas whenever there are any.
  *
  * @param weights [workers] slots in proportion to these, as far as memory allows
- * @throws ExpertmeshError `failed_precondition` for too few failure domains or accepting workers, `resource_exhausted` for too little memory.
+ * @throws ExpertmeshError `failed_precondition` for too few failure domains or accepting workers, `resource_exhausted`
+ * for too little memory.
  */
 export function slotQuotas(problem: PlanningProblem, weights: readonly number[]): SlotQuotas {
   const totals = slotTotals(problem, weights);
@@ -60,8 +61,9 @@ export function slotQuotas(problem: PlanningProblem, weights: readonly number[])
 }
 
 /**
- * One row of a matrix of whole numbers: `total` shared out over columns that have `remaining` for this row and the next ones, `numRows` in all.
- * Every entry is the mean of what its column has left, rounded up or down where the totals allow, so that later rows find their share.
+ * One row of a matrix of whole numbers: `total` shared out over columns that have `remaining` for this row and the next
+ * ones, `numRows` in all. Every entry is the mean of what its column has left, rounded up or down where the totals
+ * allow, so that later rows find their share.
  */
 function apportion(remaining: readonly number[], numRows: number, total: number, maxEntry = Infinity): number[] {
   const fair = remaining.map((left) => left / numRows);

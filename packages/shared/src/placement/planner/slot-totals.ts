@@ -11,8 +11,8 @@ export interface LayerNeed {
 }
 
 /**
- * How many new replicas, over all layers, each worker takes: in proportion to its weight as far as its memory goes, first so many that every
- * expert can be in enough failure domains, then the others.
+ * How many new replicas, over all layers, each worker takes: in proportion to its weight as far as its memory goes,
+ * first so many that every expert can be in enough failure domains, then the others.
  *
  * @param weights [workers]
  * @throws ExpertmeshError as slotQuotas.
@@ -100,7 +100,8 @@ export function layerNeed(problem: PlanningProblem, { pinned, numReplicas }: Lay
   return { cover, extra: Math.max(0, numReplicas - numPinned - cover) };
 }
 
-export const domainsOf = (problem: PlanningProblem, holders: readonly number[]): Set<number> =>
-  new Set(holders.map((w) => problem.workers[w]?.domain ?? 0));
+export function domainsOf(problem: PlanningProblem, holders: readonly number[]): Set<number> {
+  return new Set(holders.map((w) => problem.workers[w]?.domain ?? 0));
+}
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { equalWorkers, planCluster, planWorker, randomLoads } from '../../../../../test/kit/planning-cases.js';
+import { equalWorkers, planCluster, planWorker, randomLoads } from '@expertmesh/test-kit/planning-cases';
 import { type ExpertLoads } from '../expert-loads.js';
 import { contiguousPlacement } from '../placement.js';
 import { predictPlacement } from '../predict-placement.js';

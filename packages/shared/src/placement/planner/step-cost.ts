@@ -2,9 +2,9 @@ import { type LayerDemand } from '../expert-loads.js';
 import { type PlanningProblem, type ProblemWorker } from './planning-problem.js';
 
 /**
- * The cost model: a layer takes as long as its slowest worker, and a worker a x active experts + b x tokens. Replicas share their
- * expert's tokens by the speed of their workers, which on equal workers is EPLB's equal split. A dispatcher that looks at the load of the
- * moment does better, so this is the careful side.
+ * The cost model: a layer takes as long as its slowest worker, and a worker a x active experts + b x tokens. Replicas
+ * share their expert's tokens by the speed of their workers, which on equal workers is EPLB's equal split. A dispatcher
+ * that looks at the load of the moment does better, so this is the careful side.
  */
 export function shareOf(problem: PlanningProblem, worker: ProblemWorker, holders: readonly number[]): number {
   if (holders.length === 1) return 1;
@@ -16,7 +16,8 @@ export function shareOf(problem: PlanningProblem, worker: ProblemWorker, holders
 /** Expected seconds per step that a replica costs its worker when it gets this share of the expert's tokens. */
 export function replicaSeconds(demand: LayerDemand, worker: ProblemWorker, expertId: number, share: number): number {
   const active = demand.activeProbability[expertId] ?? 0;
-  // A step without a token for this replica: the expert's tokens come independently, and each goes here with this probability.
+  // A step without a token for this replica: the expert's tokens come independently, and each goes here with this
+  // probability.
   const activeHere = share >= 1 ? active : 1 - (1 - active) ** share;
   const tokens = (demand.tokensPerStep[expertId] ?? 0) * share;
   return worker.secondsPerActiveExpert * activeHere + worker.secondsPerToken * tokens;
@@ -44,7 +45,10 @@ export function workerLoad(
   return { seconds, tokens };
 }
 
-/** Probability that a token row of the layer needs a worker with these replicas. The sum over workers is how often a row is sent. */
+/**
+ * Probability that a token row of the layer needs a worker with these replicas. The sum over workers is how often a row
+ * is sent.
+ */
 export function workerReach(demand: LayerDemand, { expertIds, shares }: HeldReplicas): number {
   let [experts, pairs] = [0, 0];
   for (let i = 0; i < expertIds.length; i++) {
@@ -56,9 +60,9 @@ export function workerReach(demand: LayerDemand, { expertIds, shares }: HeldRepl
 }
 
 /**
- * Probability that at least one of a token's experts is on a worker, from the first two moments of how many are: the mean, and the
- * mean number of ordered pairs. A binomial or negative binomial distribution with these moments; exact for one expert and for all of them,
- * and within 0.3 % for any number of uniformly routed ones.
+ * Probability that at least one of a token's experts is on a worker, from the first two moments of how many are: the
+ * mean, and the mean number of ordered pairs. A binomial or negative binomial distribution with these moments; exact
+ * for one expert and for all of them, and within 0.3 % for any number of uniformly routed ones.
  */
 export function reachProbability(meanExperts: number, meanPairs: number): number {
   if (meanExperts <= 0) return 0;

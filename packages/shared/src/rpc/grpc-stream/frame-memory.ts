@@ -1,4 +1,7 @@
-/** Several small frames share one allocation, for each allocation of its own costs the garbage collector as much as sending the frame. */
+/**
+ * Several small frames share one allocation, for each allocation of its own costs the garbage collector as much as
+ * sending the frame.
+ */
 const SLAB_BYTES = 256 * 1024;
 /** Longer frames have memory of their own, so that one that is kept for long keeps little beside it. */
 const MAX_SHARED_BYTES = SLAB_BYTES / 8;

@@ -32,7 +32,10 @@ export class GrpcFrameReader {
     this.#onMessage = onMessage;
   }
 
-  /** @throws ExpertmeshError `resource_exhausted` for a message over the bound or the budget, `unimplemented` for a compressed one; nothing can be read after that. */
+  /**
+   * @throws ExpertmeshError `resource_exhausted` for a message over the bound or the budget, `unimplemented` for a
+   * compressed one; nothing can be read after that.
+   */
   push(chunk: Buffer): void {
     for (let offset = 0; offset < chunk.byteLength;) {
       const target = this.#frame ?? this.#prefix;

@@ -22,8 +22,9 @@ const REQUEST_HEADERS = {
 };
 
 /**
- * One bidi call to one gRPC server, on a connection of its own, straight on Node's HTTP/2: with grpc-js the coordinator would take half as much
- * processor time again (docs/wire.md). Messages are bytes; frames are sent as soon as there is a connection.
+ * One bidi call to one gRPC server, on a connection of its own, straight on Node's HTTP/2: with grpc-js the coordinator
+ * would take half as much processor time again (docs/wire.md). Messages are bytes; frames are sent as soon as there is
+ * a connection.
  */
 export class GrpcStreamClient {
   /** Both are absent where the address is none. */

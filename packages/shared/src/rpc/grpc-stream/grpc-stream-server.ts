@@ -15,17 +15,26 @@ import { ByteBudget } from './byte-budget.js';
 import { GrpcFrameReader } from './grpc-frame.js';
 import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
 
-/** The calls that one connection may have open at a time. A coordinator has one; each may have a window of bytes that are not read yet. */
+/**
+ * The calls that one connection may have open at a time. A coordinator has one; each may have a window of bytes that
+ * are not read yet.
+ */
 const MAX_STREAMS_PER_CONNECTION = 8;
 
-/** A coordinator has one; most of the others are those of coordinators that vanished, until a ping finds it. The next one is closed at once. */
+/**
+ * A coordinator has one; most of the others are those of coordinators that vanished, until a ping finds it. The next
+ * one is closed at once.
+ */
 export const MAX_CONNECTIONS = 64;
 
 /** The server's end of a bidi call. */
 export interface ServedStream {
   /** False once the stream is over; what is sent then goes nowhere. */
   readonly isOpen: boolean;
-  /** Sends a message with its prefix in front (writeGrpcPrefix). Returns false when the peer should read first: `onDrain` says when it has. */
+  /**
+   * Sends a message with its prefix in front (writeGrpcPrefix). Returns false when the peer should read first:
+   * `onDrain` says when it has.
+   */
   send(frame: Buffer): boolean;
   /** Ends the call well, after what was sent. */
   end(): void;

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { until } from '../../../../../test/kit/until.js';
+import { until } from '@expertmesh/test-kit/until';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES } from '../../limits/limits.js';
 import { GRPC_PREFIX_BYTES, writeGrpcPrefix } from './grpc-frame.js';
@@ -14,9 +14,9 @@ import {
 
 const method = { path: '/test.v1.Test/Talk' };
 const place = { host: '127.0.0.1', port: 0, portFlag: '--port', method };
-const onError = (error: Error): never => {
+function onError(error: Error): never {
   throw error;
-};
+}
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {

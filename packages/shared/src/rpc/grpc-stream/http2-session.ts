@@ -18,7 +18,9 @@ export const SESSION_SETTINGS: Settings = {
   maxFrameSize: FRAME_BYTES,
 };
 
-/** Node refuses streams of a session that has more than this to send; what waits here is bounded by the calls in flight. */
+/**
+ * Node refuses streams of a session that has more than this to send; what waits here is bounded by the calls in flight.
+ */
 export const MAX_SESSION_MEBIBYTES = (16 * MAX_MESSAGE_BYTES) / 2 ** 20;
 
 const PING_INTERVAL_MS = 10_000;
@@ -26,8 +28,8 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 20_000;
 
 /**
- * Widens the connection's window, and destroys the session when its peer does not answer pings: without them a peer whose
- * machine vanished is noticed only by TCP, after minutes. Call it once the session is connected.
+ * Widens the connection's window, and destroys the session when its peer does not answer pings: without them a peer
+ * whose machine vanished is noticed only by TCP, after minutes. Call it once the session is connected.
  */
 export function superviseSession(session: Http2Session): void {
   // A thread that computes comes to hear of events late, and may have destroyed the session before.

@@ -1,0 +1,81 @@
+import { missingExperts } from '@expertmesh/compute/experts/local-indices';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+
+/** One loaded layer, as far as a call is checked against it. */
+export interface ServedLayer {
+  readonly layerIndex: number;
+  /** By logical expert: its position in the layer's shard, or -1 where this worker does not hold it. */
+  readonly localIndices: Int32Array;
+}
+
+/** What this worker answers calls for. */
+export interface ServedShard<Layer extends ServedLayer = ServedLayer> {
+  readonly hiddenSize: number;
+  readonly layers: ReadonlyMap<number, Layer>;
+}
+
+/**
+ * Checks a decoded call, whose tensors agree with each other, against what is loaded and returns the layer that
+ * computes it. The placement version that the caller routed by does not matter: the answer of an expert does not depend
+ * on it.
+ *
+ * @throws ExpertsNotHeldError for experts that this worker does not hold; ExpertmeshError `invalid_argument` when the
+ * call is for another model, has more pairs than its rows can have, or has weights that are not finite.
+ */
+export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: ServedShard<Layer> | undefined): Layer {
+  if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
+  if (call.hiddenSize !== shard.hiddenSize)
+    refuse(
+      `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: send rows of the same model`,
+    );
+  const layer = shard.layers.get(call.layerIndex);
+  if (layer === undefined) throw notHeld(call, new Set(call.expertIds), `experts of ${describeLayers(shard)}`);
+  checkPairs(call, layer);
+  const missing = missingExperts(call.expertIds, layer.localIndices);
+  if (missing.length > 0) throw notHeld(call, new Set(missing), describeExperts(layer));
+  return layer;
+}
+
+function checkPairs({ numRows, expertIds, routingWeights }: DispatchCall, layer: ServedLayer): void {
+  const numExperts = layer.localIndices.length;
+  if (expertIds.length > numRows * numExperts)
+    refuse(
+      `${String(numRows)} rows have ${String(expertIds.length)} pairs, but a layer has ${String(numExperts)} experts: send each expert of a row once`,
+    );
+  for (let pairIndex = 0; pairIndex < expertIds.length; pairIndex += 1) {
+    const expertId = expertIds[pairIndex] ?? 0;
+    if (expertId >= numExperts)
+      refuse(`expert ${String(expertId)} does not exist: a layer has ${String(numExperts)} experts`);
+    const weight = routingWeights[pairIndex];
+    if (!Number.isFinite(weight))
+      refuse(`routing_weights[${String(pairIndex)}] is ${String(weight)}: weights must be finite`);
+  }
+}
+
+function notHeld({ layerIndex }: DispatchCall, missing: ReadonlySet<number>, held: string): ExpertsNotHeldError {
+  const [first, ...others] = missing;
+  const more = others.length === 0 ? '' : ` and ${String(others.length)} more`;
+  return new ExpertsNotHeldError(
+    [...missing],
+    `expert ${String(first)}${more} of layer ${String(layerIndex)} is not on this worker, which holds ${held}: ` +
+      'route by a newer placement, or assign and load it here',
+  );
+}
+
+function describeExperts(layer: ServedLayer): string {
+  const held = [...layer.localIndices.keys()].filter((expertId) => (layer.localIndices[expertId] ?? -1) >= 0);
+  return `${String(held.length)} experts from ${String(held[0])} to ${String(held.at(-1))}`;
+}
+
+function describeLayers(shard: ServedShard): string {
+  const indices = [...shard.layers.keys()];
+  return indices.length === 0
+    ? 'no layer'
+    : `${String(indices.length)} layers from ${String(Math.min(...indices))} to ${String(Math.max(...indices))}`;
+}
+
+function refuse(message: string): never {
+  throw new ExpertmeshError('invalid_argument', message);
+}
