@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { measureMemoryRate } from '@expertmesh/compute/provider/memory-rate';
 import { parseWorkerConfig, type WorkerConfig } from '@expertmesh/shared/config/worker-config';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { ExpertServiceDefinition } from '@expertmesh/shared/gen/expertmesh/v1/expert';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
@@ -13,7 +12,7 @@ import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { startServer } from '@expertmesh/shared/rpc/server';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './calls/compute-client.js';
-import { type ComputeThreadOptions } from './calls/compute-messages.js';
+import { type ComputeThreadOptions } from './calls/compute-contract.js';
 import { OwnCapacity } from './shards/own-capacity.js';
 import { WorkerControl } from './control/worker-control.js';
 import { WorkerCounters } from './calls/worker-counters.js';
@@ -97,8 +96,7 @@ async function startCompute(
 ) {
   const { store: storeDir, host, port, numThreads, cacheDir, logLevel } = config;
   const verify = { mode: config.verify, numThreads, cacheDir };
-  const started = await ComputeClient.start({ ...own, storeDir, host, port, numThreads, verify, logLevel }, (cause) => {
-    const error = new ExpertmeshError('internal', `the compute thread has died: ${cause.message}`, { cause });
+  const started = await ComputeClient.start({ ...own, storeDir, host, port, numThreads, verify, logLevel }, (error) => {
     logger.fatal({ err: error }, error.message);
     lifecycle.fail(error);
   });

@@ -32,10 +32,15 @@ export interface ClusterCoreOptions {
   /** Whether what was remembered may be served; asked once, at the start. */
   readonly isUsable: (placement: Placement) => boolean;
   readonly serving: ServingEvents;
-  readonly onOffice: (office: Office | undefined) => void;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
+}
+
+/** What is to be done in office, told when that begins and ends. */
+export interface OfficeDuties {
+  begin(office: Office): void;
+  end(): void;
 }
 
 /**
@@ -84,8 +89,12 @@ export class ClusterCore {
     this.#commander = this.#createCommander();
   }
 
-  /** Begins to speak with the workers and the other coordinators, as soon as it is known where those reach this one. */
-  start(identity: CoordinatorIdentity): void {
+  /**
+   * Begins to speak with the workers and the other coordinators, as soon as it is known where those reach this one.
+   *
+   * @param duties of this coordinator, whenever it leads
+   */
+  start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
     this.#placementChanged();
     this.membership.start();
@@ -103,7 +112,7 @@ export class ClusterCore {
       controlPlane,
       knownEpoch: () => this.#knownEpoch(),
       onOffice: (office) => {
-        this.#officeChanged(office);
+        this.#officeChanged(office, duties);
       },
       logger,
       clock,
@@ -238,12 +247,12 @@ export class ClusterCore {
     );
   }
 
-  #officeChanged(office: Office | undefined): void {
+  #officeChanged(office: Office | undefined, duties: OfficeDuties): void {
     if (office === undefined) {
       this.store.leaveOffice();
       this.#wanted.setExtra(new Map());
-    }
-    this.#options.onOffice(office);
+      duties.end();
+    } else duties.begin(office);
     this.#commander.reconcileAll();
   }
 }

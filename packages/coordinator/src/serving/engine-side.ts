@@ -1,6 +1,6 @@
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type EngineSide } from '../control/engine-side.js';
-import { type ThreadedEngine } from '../engine/threaded-engine.js';
+import { type ThreadedEngine } from './engine-thread/threaded-engine.js';
 import { EngineLoad } from './engine-load.js';
 import { RowCost } from './row-cost.js';
 

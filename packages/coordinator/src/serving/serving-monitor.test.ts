@@ -41,10 +41,10 @@ function setUp() {
   const canaries: { pass: () => void; fail: (error: Error) => void }[] = [];
   const monitor = new ServingMonitor({
     gate,
-    runCanary: () => new Promise((pass, fail) => canaries.push({ pass, fail })),
     logger: createLogger({ name: 'test', level: 'silent' }),
     clock,
   });
+  const runCanary = (): Promise<void> => new Promise((pass, fail) => canaries.push({ pass, fail }));
   const settle = async (end: (canary: { pass: () => void; fail: (error: Error) => void }) => void): Promise<void> => {
     const canary = canaries.shift();
     if (canary === undefined) throw new Error('no canary is under way');
@@ -55,12 +55,12 @@ function setUp() {
     settle((canary) => {
       canary.pass();
     });
-  return { gate, monitor, canaries, settle, pass, clock };
+  return { gate, monitor, runCanary, canaries, settle, pass, clock };
 }
 
 async function setUpReady() {
   const all = setUp();
-  all.monitor.engineLoaded();
+  all.monitor.engineLoaded(all.runCanary);
   all.monitor.placementApplied(placement);
   all.monitor.workerChanged(up('a'));
   all.monitor.workerChanged(up('b'));
@@ -71,10 +71,10 @@ async function setUpReady() {
 
 describe('ServingMonitor', () => {
   it('says what is missing, step by step, and opens only when a canary has come through', async () => {
-    const { gate, monitor, canaries, pass } = setUp();
+    const { gate, monitor, canaries, pass, runCanary } = setUp();
     monitor.engineLoading(3, 6);
     expect(gate.notReadyBecause).toBe('loading the dense weights (3 of 6 parts)');
-    monitor.engineLoaded();
+    monitor.engineLoaded(runCanary);
     expect(gate.notReadyBecause).toBe('no placement yet');
     monitor.noPlacement('waiting for workers: 1 of 2 are up');
     expect(gate.notReadyBecause).toBe('waiting for workers: 1 of 2 are up');
@@ -149,8 +149,8 @@ describe('ServingMonitor', () => {
   });
 
   it('tries again after a canary that failed', async () => {
-    const { gate, monitor, settle, pass, clock } = setUp();
-    monitor.engineLoaded();
+    const { gate, monitor, settle, pass, clock, runCanary } = setUp();
+    monitor.engineLoaded(runCanary);
     monitor.placementApplied(placement);
     monitor.workerChanged(up('a'));
     monitor.workerChanged(up('b'));
@@ -165,8 +165,8 @@ describe('ServingMonitor', () => {
   });
 
   it('does not trust a canary that a worker left behind', async () => {
-    const { gate, monitor, canaries, pass } = setUp();
-    monitor.engineLoaded();
+    const { gate, monitor, canaries, pass, runCanary } = setUp();
+    monitor.engineLoaded(runCanary);
     monitor.placementApplied(placement);
     monitor.workerChanged(up('a'));
     monitor.workerChanged(up('b'));
@@ -180,8 +180,8 @@ describe('ServingMonitor', () => {
   });
 
   it('needs nobody for the experts of the coordinator itself', async () => {
-    const { gate, monitor, pass } = setUp();
-    monitor.engineLoaded();
+    const { gate, monitor, pass, runCanary } = setUp();
+    monitor.engineLoaded(runCanary);
     monitor.placementApplied({ version: 1, numExperts: 1, workerIds: ['local'], replicas: new Map([[0, [[0]]]]) });
     await pass();
     expect(gate.notReadyBecause).toBeUndefined();

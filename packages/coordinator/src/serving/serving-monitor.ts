@@ -9,8 +9,6 @@ import { type ReadinessGate } from './readiness-gate.js';
 
 export interface ServingMonitorOptions {
   readonly gate: ReadinessGate;
-  /** Sends a canary token through every layer and every worker that the placement needs. */
-  readonly runCanary: () => Promise<void>;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -34,6 +32,8 @@ export class ServingMonitor {
   #isCanaryUnderWay = false;
   #isClosed = false;
   #cancelRetry: () => void = () => undefined;
+  /** None is due before the engine has loaded. */
+  #runCanary: () => Promise<void> = () => Promise.reject(new Error('the engine has not loaded'));
 
   constructor(options: ServingMonitorOptions) {
     this.#options = options;
@@ -44,7 +44,9 @@ export class ServingMonitor {
     this.#change({ engine: { loaded, total } });
   }
 
-  engineLoaded(): void {
+  /** @param runCanary sends a canary token through every layer and every worker that the placement needs */
+  engineLoaded(runCanary: () => Promise<void>): void {
+    this.#runCanary = runCanary;
     this.#change({ engine: 'loaded' });
   }
 
@@ -159,7 +161,7 @@ export class ServingMonitor {
 
   async #canary(): Promise<Exclude<CanaryState['result'], 'none'>> {
     try {
-      await this.#options.runCanary();
+      await this.#runCanary();
       return 'passed';
     } catch (error) {
       const failedBecause = ExpertmeshError.from(error).message;

@@ -45,6 +45,12 @@ export class ExpertmeshError extends Error {
     this.param = details.param;
   }
 
+  /** All that it says, as plain data. A subclass adds its kind and its fields, and says how they are revived. */
+  toData(): ErrorData {
+    const causes = causeMessages(this);
+    return { code: this.code, message: this.message, param: this.param, ...(causes.length > 0 && { causes }) };
+  }
+
   /** Turns anything that was thrown into an ExpertmeshError; what is not one already becomes `internal`. */
   static from(thrown: unknown): ExpertmeshError {
     if (thrown instanceof ExpertmeshError) return thrown;
@@ -63,17 +69,54 @@ export interface ErrorData {
   readonly code: ErrorCode;
   readonly message: string;
   readonly param?: string | undefined;
+  /** Messages of the causes, the nearest first. */
+  readonly causes?: readonly string[];
+  /** Of a subclass: how it is revived; see reviveErrorsOf. */
+  readonly kind?: string;
+  /** What a subclass says beyond the rest. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+type Revive = (data: ErrorData, details: ErrorDetails) => ExpertmeshError;
+
+const REVIVERS = new Map<string, Revive>();
+
+/** A cause of a cause of a cause says little more. */
+const MAX_CAUSES = 8;
+
+/** Has fromErrorData make errors of this kind by `revive`, in threads that have loaded the subclass. */
+export function reviveErrorsOf(kind: string, revive: Revive): void {
+  REVIVERS.set(kind, revive);
 }
 
 export function toErrorData(thrown: unknown): ErrorData {
-  const { code, message, param } = ExpertmeshError.from(thrown);
-  return { code, message, param };
+  return ExpertmeshError.from(thrown).toData();
 }
 
-export function fromErrorData({ code, message, param }: ErrorData): ExpertmeshError {
-  return new ExpertmeshError(code, message, param === undefined ? {} : { param });
+/** The error that toErrorData was given, but for its stack and those of its causes. */
+export function fromErrorData(data: ErrorData): ExpertmeshError {
+  const cause = toCause(data.causes ?? []);
+  const details = { ...(data.param !== undefined && { param: data.param }), ...(cause && { cause }) };
+  const revive = data.kind === undefined ? undefined : REVIVERS.get(data.kind);
+  return revive?.(data, details) ?? new ExpertmeshError(data.code, data.message, details);
 }
 
 export function isErrorCode(code: string): code is ErrorCode {
   return (ERROR_CODES as readonly string[]).includes(code);
+}
+
+function causeMessages(error: Error): string[] {
+  const messages: string[] = [];
+  let cause = error.cause;
+  while (cause instanceof Error && messages.length < MAX_CAUSES) {
+    messages.push(cause.message);
+    cause = cause.cause;
+  }
+  return messages;
+}
+
+function toCause([message, ...causes]: readonly string[]): Error | undefined {
+  if (message === undefined) return undefined;
+  const cause = toCause(causes);
+  return new Error(message, cause && { cause });
 }

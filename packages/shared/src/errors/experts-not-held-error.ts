@@ -1,4 +1,6 @@
-import { ExpertmeshError } from './expertmesh-error.js';
+import { ExpertmeshError, reviveErrorsOf, type ErrorData } from './expertmesh-error.js';
+
+const KIND = 'experts-not-held';
 
 /** A call had experts that whoever got it does not hold: another replica may, or a newer placement knows who does. */
 export class ExpertsNotHeldError extends ExpertmeshError {
@@ -9,4 +11,13 @@ export class ExpertsNotHeldError extends ExpertmeshError {
     super('failed_precondition', message);
     this.missingExpertIds = missingExpertIds;
   }
+
+  override toData(): ErrorData {
+    return { ...super.toData(), kind: KIND, fields: { missingExpertIds: this.missingExpertIds } };
+  }
 }
+
+reviveErrorsOf(KIND, ({ message, fields }) => {
+  const { missingExpertIds } = fields as Pick<ExpertsNotHeldError, 'missingExpertIds'>;
+  return new ExpertsNotHeldError(missingExpertIds, message);
+});

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { ExpertmeshError, fromErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertLoads } from '@expertmesh/shared/placement/expert-loads';
 import { type PlanCluster } from '@expertmesh/shared/placement/plan-cluster';
 import {
@@ -8,6 +6,8 @@ import {
   type PlacementPolicy,
   type PlanOptions,
 } from '@expertmesh/shared/placement/plan-placement';
+import { ThreadClient } from '@expertmesh/shared/threads/thread-client';
+import { type ThreadContract } from '@expertmesh/shared/threads/thread-contract';
 
 /** What planPlacement is called with. */
 export interface PlanTask {
@@ -18,20 +18,27 @@ export interface PlanTask {
   readonly options: Omit<PlanOptions, 'nowMs'>;
 }
 
-export type PlanAnswer =
-  { readonly kind: 'planned'; readonly plan: PlacementPlan } | { readonly kind: 'failed'; readonly error: ErrorData };
+export interface PlanContract extends ThreadContract {
+  readonly data: undefined;
+  readonly ready: undefined;
+  readonly requests: { readonly plan: { readonly argument: PlanTask; readonly result: PlacementPlan } };
+}
 
 /** planPlacement in a thread of its own, which ends with the signal. Errors as planPlacement, and `cancelled` then. */
 export async function planInThread(task: PlanTask, signal: AbortSignal): Promise<PlacementPlan> {
-  const thread = new Worker(new URL('./plan-thread.js', import.meta.url), { workerData: task });
+  if (signal.aborted) throw interrupted();
+  const entry = new URL('./plan-thread.js', import.meta.url);
+  const { thread } = await ThreadClient.start<PlanContract>({
+    name: 'a planning thread',
+    entry,
+    data: undefined,
+    on: {},
+  });
   try {
-    const [answer] = (await once(thread, 'message', { signal })) as [PlanAnswer];
-    if (answer.kind === 'failed') throw fromErrorData(answer.error);
-    return answer.plan;
-  } catch (thrown) {
-    if (signal.aborted) throw new ExpertmeshError('cancelled', 'planning was interrupted', { cause: thrown });
-    throw thrown;
+    return await thread.requestOrEnd('plan', task, { interrupt: signal, cancelled: interrupted });
   } finally {
     await thread.terminate();
   }
 }
+
+const interrupted = (): ExpertmeshError => new ExpertmeshError('cancelled', 'planning was interrupted');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type ErrorData } from '../../errors/expertmesh-error.js';
+import { type ThreadContract } from '../../threads/thread-contract.js';
 import { isSettled, stampOf } from './file-stamp.js';
 
 /** Large enough that reading costs nothing beside hashing, small enough to stay in the processor's cache. */
@@ -13,9 +13,12 @@ export interface HashedFile {
   readonly stamp?: string;
 }
 
-/** What a hashing thread answers to a file's path. */
-export type HashAnswer =
-  { readonly kind: 'done'; readonly hashed: HashedFile } | { readonly kind: 'failed'; readonly error: ErrorData };
+/** What can be asked of a hashing thread: the hash of the file at a path. */
+export interface HashContract extends ThreadContract {
+  readonly data: undefined;
+  readonly ready: undefined;
+  readonly requests: { readonly hash: { readonly argument: string; readonly result: HashedFile } };
+}
 
 /**
  * Reads a file once, blocking the thread. One buffer for all files: a stream makes a new one for each chunk and goes

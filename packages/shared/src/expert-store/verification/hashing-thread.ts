@@ -1,28 +1,23 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { ExpertmeshError, fromErrorData } from '../../errors/expertmesh-error.js';
-import { type HashAnswer, type HashedFile } from './hash-file.js';
+import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { ThreadClient } from '../../threads/thread-client.js';
+import { type HashContract, type HashedFile } from './hash-file.js';
 
 /** Its objects are few, and the file's bytes lie outside of this heap. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 
 /**
- * Hashes files in a thread of its own, which is started when the first one comes, and anew when it has failed. One at a
- * time.
+ * Hashes files in a thread of its own, which is started when the first one comes, and anew when it has failed or was
+ * interrupted. One at a time.
  */
 export class HashingThread {
-  #thread: Worker | undefined;
+  #thread: ThreadClient<HashContract> | undefined;
 
   /** @throws ExpertmeshError `cancelled` after an abort, else whatever reading the file has met. */
   async hash(file: string, signal: AbortSignal): Promise<HashedFile> {
-    const thread = (this.#thread ??= this.#start());
-    const answered = once(thread, 'message', { signal });
-    thread.postMessage(file);
-    const [answer] = (await answered.catch((thrown: unknown) => {
-      throw signal.aborted ? new ExpertmeshError('cancelled', `checking ${file} was cancelled`) : thrown;
-    })) as [HashAnswer];
-    if (answer.kind === 'done') return answer.hashed;
-    throw fromErrorData(answer.error);
+    const cancelled = (): ExpertmeshError => new ExpertmeshError('cancelled', `checking ${file} was cancelled`);
+    if (signal.aborted) throw cancelled();
+    const thread = await this.#started();
+    return thread.requestOrEnd('hash', file, { interrupt: signal, cancelled });
   }
 
   /** Ends the thread, also in the middle of a file. */
@@ -30,14 +25,16 @@ export class HashingThread {
     await this.#thread?.terminate();
   }
 
-  #start(): Worker {
-    const thread = new Worker(new URL('./hash-thread.js', import.meta.url), { resourceLimits: RESOURCE_LIMITS });
-    const forget = (): void => {
-      if (this.#thread === thread) this.#thread = undefined;
-    };
-    // It may also fail when nobody waits for it, which must not end the process.
-    thread.on('error', forget);
-    thread.once('exit', forget);
+  async #started(): Promise<ThreadClient<HashContract>> {
+    if (this.#thread !== undefined && this.#thread.endedBy === undefined) return this.#thread;
+    const { thread } = await ThreadClient.start<HashContract>({
+      name: 'a hashing thread',
+      entry: new URL('./hash-thread.js', import.meta.url),
+      data: undefined,
+      on: {},
+      resourceLimits: RESOURCE_LIMITS,
+    });
+    this.#thread = thread;
     return thread;
   }
 }

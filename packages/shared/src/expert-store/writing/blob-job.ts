@@ -1,9 +1,9 @@
 import { type SourceTensor } from '../checkpoint/safetensors-header.js';
 import { type StoreFile } from '../manifest.js';
-import { type ErrorData } from '../../errors/expertmesh-error.js';
 import { type BlobPlan } from '../pack/plan.js';
 import { type Quantisation } from '../quantisation.js';
 import { type StoreBlob } from '../store-blobs.js';
+import { type ThreadContract } from '../../threads/thread-contract.js';
 
 /**
  * One blob for a thread to write: from a checkpoint, or with dummy weights. Plain data, as it crosses the thread
@@ -25,8 +25,11 @@ export interface BlobThreadData {
   readonly quantisation: Quantisation;
 }
 
-/** What a thread says: some work bytes were done, or its job has ended. */
-export type BlobThreadMessage =
-  | { readonly kind: 'progress'; readonly numBytes: number }
-  | { readonly kind: 'done'; readonly blob: StoreFile }
-  | { readonly kind: 'failed'; readonly error: ErrorData };
+/** What can be asked of a thread: to write a blob. Its progress is work bytes done. */
+export interface BlobContract extends ThreadContract {
+  readonly data: BlobThreadData;
+  readonly ready: undefined;
+  readonly requests: {
+    readonly write: { readonly argument: BlobJob; readonly result: StoreFile; readonly progress: number };
+  };
+}

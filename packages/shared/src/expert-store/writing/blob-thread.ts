@@ -1,38 +1,33 @@
 import { join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
-import { ExpertmeshError, toErrorData } from '../../errors/expertmesh-error.js';
+import { serveThread } from '../../threads/serve-thread.js';
 import { type StoreFile } from '../manifest.js';
 import { SourceReader } from '../pack/source-reader.js';
 import { writePackedBlob } from '../pack/write-packed-blob.js';
+import { type Quantisation } from '../quantisation.js';
 import { DummyWeights } from '../synth/dummy-weights.js';
-import { type BlobJob, type BlobThreadData, type BlobThreadMessage } from './blob-job.js';
+import { type BlobContract, type BlobJob } from './blob-job.js';
 import { BlobWriter } from './blob-writer.js';
 
 // The entry point of a thread of blob-threads.ts: writes one blob after another, as it is told.
-const port = parentPort;
-if (port === null) throw new ExpertmeshError('internal', 'blob-thread.js runs only as a worker thread');
-
-const { dir, quantisation } = workerData as BlobThreadData;
-const reader = new SourceReader();
-const dummyWeights = new DummyWeights(quantisation.bits);
-const say = (message: BlobThreadMessage): void => {
-  port.postMessage(message);
-};
-
-port.on('message', (job: BlobJob) => {
-  try {
-    say({ kind: 'done', blob: writeBlob(job) });
-  } catch (error) {
-    say({ kind: 'failed', error: toErrorData(error) });
-  }
+serveThread<BlobContract>(({ dir, quantisation }) => {
+  const sources = { quantisation, reader: new SourceReader(), dummyWeights: new DummyWeights(quantisation.bits) };
+  return {
+    ready: undefined,
+    requests: { write: (job, { progress }) => writeBlob(dir, job, sources, progress) },
+    messages: {},
+  };
 });
 
-function writeBlob(job: BlobJob): StoreFile {
+interface BlobSources {
+  readonly quantisation: Quantisation;
+  readonly reader: SourceReader;
+  readonly dummyWeights: DummyWeights;
+}
+
+function writeBlob(dir: string, job: BlobJob, sources: BlobSources, onBytes: (numBytes: number) => void): StoreFile {
   const { path } = job.blob;
+  const { quantisation, reader, dummyWeights } = sources;
   const writer = new BlobWriter(join(dir, path));
-  const onBytes = (numBytes: number): void => {
-    say({ kind: 'progress', numBytes });
-  };
   try {
     if (job.kind === 'packed') writePackedBlob(job, quantisation, reader, writer, onBytes);
     else dummyWeights.writeBlob(job.blob, writer, onBytes);

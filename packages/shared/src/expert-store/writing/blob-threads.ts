@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { ThreadClient } from '../../threads/thread-client.js';
 import { type StoreFile } from '../manifest.js';
-import { type BlobJob, type BlobThreadData, type BlobThreadMessage } from './blob-job.js';
+import { type BlobContract, type BlobJob, type BlobThreadData } from './blob-job.js';
 
 export interface BlobThreadsOptions extends BlobThreadData {
   readonly numThreads: number;
@@ -26,22 +26,11 @@ export async function runBlobJobs(jobs: readonly BlobJob[], options: BlobThreads
   const stop = AbortSignal.any([options.signal, failure.signal]);
   // Each thread adds one, however many there are.
   setMaxListeners(0, stop);
-  const runThread = async (): Promise<void> => {
-    const { dir, quantisation } = options;
-    const workerData: BlobThreadData = { dir, quantisation };
-    const thread = new Worker(new URL('./blob-thread.js', import.meta.url), {
-      workerData,
-      resourceLimits: RESOURCE_LIMITS,
-    });
-    try {
-      for (const job of waiting) options.onBlob(await runJob(thread, job, stop, options.onBytes));
-    } catch (error) {
+  const runThread = (): Promise<void> =>
+    writeBlobs(waiting, options, stop).catch((error: unknown) => {
       failure.abort();
       throw error;
-    } finally {
-      await thread.terminate();
-    }
-  };
+    });
   const threads = Array.from({ length: Math.min(options.numThreads, jobs.length) }, runThread);
   const ends = await Promise.allSettled(threads);
   // Threads that were stopped because another one failed say `cancelled`; the reason comes first.
@@ -50,28 +39,25 @@ export async function runBlobJobs(jobs: readonly BlobJob[], options: BlobThreads
   if (error !== undefined) throw error;
 }
 
-function runJob(
-  thread: Worker,
-  job: BlobJob,
+async function writeBlobs(
+  waiting: Iterable<BlobJob>,
+  { dir, quantisation, onBytes, onBlob }: BlobThreadsOptions,
   stop: AbortSignal,
-  onBytes: (numBytes: number) => void,
-): Promise<StoreFile> {
-  const ended = new AbortController();
-  return new Promise<StoreFile>((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(new ExpertmeshError('cancelled', 'writing the store was interrupted'));
-    };
-    if (stop.aborted) onAbort();
-    stop.addEventListener('abort', onAbort, { signal: ended.signal });
-    thread.on('error', reject);
-    thread.on('message', (message: BlobThreadMessage) => {
-      if (message.kind === 'progress') onBytes(message.numBytes);
-      else if (message.kind === 'done') resolve(message.blob);
-      else reject(new ExpertmeshError(message.error.code, message.error.message));
-    });
-    if (!stop.aborted) thread.postMessage(job);
-  }).finally(() => {
-    ended.abort();
-    thread.removeAllListeners('error').removeAllListeners('message');
+): Promise<void> {
+  if (stop.aborted) throw interrupted();
+  const { thread } = await ThreadClient.start<BlobContract>({
+    name: 'a writing thread',
+    entry: new URL('./blob-thread.js', import.meta.url),
+    data: { dir, quantisation },
+    on: {},
+    resourceLimits: RESOURCE_LIMITS,
   });
+  const options = { interrupt: stop, cancelled: interrupted, onProgress: onBytes };
+  try {
+    for (const job of waiting) onBlob(await thread.requestOrEnd('write', job, options));
+  } finally {
+    await thread.terminate();
+  }
 }
+
+const interrupted = (): ExpertmeshError => new ExpertmeshError('cancelled', 'writing the store was interrupted');

@@ -3,10 +3,10 @@ import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { BlobVerification, type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
-import { type DenseRunner } from '../dense/dense-runner.js';
-import { loadDenseRunner } from '../dense/load-dense-runner.js';
-import { denseBlobPaths } from '../dense/verified-dense-blobs.js';
-import { LocalExperts } from '../dispatch/local-experts.js';
+import { type DenseRunner } from '../../dense/dense-runner.js';
+import { loadDenseRunner } from '../../dense/load-dense-runner.js';
+import { denseBlobPaths } from '../../dense/verified-dense-blobs.js';
+import { LocalExperts } from '../../dispatch/local-experts.js';
 
 export interface LoadedModel {
   readonly dense: DenseRunner;

@@ -1,0 +1,209 @@
+import { randomInt } from 'node:crypto';
+import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
+import { routingShape } from '@expertmesh/shared/balance/routing-shape';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
+import { RouteCounter } from '../../balance/route-counter.js';
+import { TraceRecorder, type RecordedSteps } from '../../balance/trace-recorder.js';
+import { GrpcExpertDispatcher } from '../../dispatch/grpc-expert-dispatcher.js';
+import { runCanary } from '../../engine/canary.js';
+import { Engine } from '../../engine/engine.js';
+import { ForwardPass } from '../../engine/forward.js';
+import { LayerTimes } from '../../engine/layer-times.js';
+import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
+import { loadModel, type LoadedModel } from './load-model.js';
+
+type Tell = Emit<EngineContract>;
+
+const STATS_INTERVAL_MS = 100;
+const MAX_SEED = 2 ** 48 - 1;
+
+interface LoadedParts extends LoadedModel {
+  readonly spec: ModelSpec;
+  readonly backend: ComputeBackend;
+}
+
+/** The engine's side of its thread: what it computes with, and what watches that, from loading to closing. */
+export class EngineHost implements ThreadService<EngineContract> {
+  readonly ready = undefined;
+  readonly requests: ThreadService<EngineContract>['requests'];
+  readonly messages: ThreadService<EngineContract>['messages'];
+  readonly #tell: Tell;
+  readonly #model: LoadedParts;
+  readonly #times = new LayerTimes();
+  readonly #routes: RouteCounter;
+  readonly #recorder: TraceRecorder;
+  readonly #dispatcher: GrpcExpertDispatcher;
+  readonly #engine: Engine;
+  readonly #statsTimer: NodeJS.Timeout;
+
+  private constructor(options: EngineThreadOptions, model: LoadedParts, tell: Tell) {
+    const shape = routingShape(model.spec);
+    this.#tell = tell;
+    this.#model = model;
+    this.#recorder = new TraceRecorder(shape);
+    this.#routes = new RouteCounter({
+      shape,
+      report: (counted) => {
+        tell('routes', counted, [counted.counts]);
+      },
+    });
+    this.#dispatcher = openDispatcher(options, model, tell);
+    this.#engine = createEngine(options, model, this.#countedForward(options), tell);
+    this.requests = this.#servedRequests();
+    this.messages = this.#servedMessages();
+    this.#reportStats();
+    this.#statsTimer = setInterval(() => {
+      this.#reportStats();
+    }, STATS_INTERVAL_MS);
+  }
+
+  /** Verifies and loads what this process computes. */
+  static async open(options: EngineThreadOptions, tell: Tell): Promise<EngineHost> {
+    const store = await openExpertStore(options.storeDir);
+    const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
+    const model = await loadModel(store, backend, options.localShards, options.verify, (loaded, total) => {
+      tell('loading', { loaded, total });
+    });
+    return new EngineHost(options, { ...model, spec: store.spec, backend }, tell);
+  }
+
+  /** Ends the step under way and what is left of sequences, and tells the last figures. */
+  readonly close = async (): Promise<void> => {
+    clearInterval(this.#statsTimer);
+    const { local, dense, backend } = this.#model;
+    await this.#engine.close();
+    await this.#dispatcher.close();
+    await local?.close();
+    await dense.close();
+    await closeComputeBackend(backend);
+    this.#reportStats();
+    this.#routes.report();
+  };
+
+  #servedRequests(): ThreadService<EngineContract>['requests'] {
+    return {
+      setPlacement: (placement) => this.#dispatcher.setPlacement(placement),
+      canary: () => this.#canary(),
+      probe: ({ workerId, layerIndex, expertId }) => this.#dispatcher.probeReplica(workerId, layerIndex, expertId),
+      record: ({ recordingId, maxRows }, { signal, progress }) => {
+        const steps = (recorded: RecordedSteps): void => {
+          progress(recorded, [recorded.content.buffer]);
+        };
+        return this.#record(recordingId, maxRows, steps, signal);
+      },
+    };
+  }
+
+  #servedMessages(): ThreadService<EngineContract>['messages'] {
+    const [engine, dispatcher] = [this.#engine, this.#dispatcher];
+    return {
+      submit: ({ id, request }) => {
+        engine.submit(id, request);
+      },
+      cancel: ({ id }) => {
+        engine.cancel(id);
+      },
+      workerCosts: (costs) => {
+        dispatcher.setWorkerCosts(costs);
+      },
+      workerUp: ({ workerId, dataAddress }) => {
+        dispatcher.setWorkerUp(workerId, dataAddress);
+      },
+      workerDown: ({ workerId, reason }) => {
+        dispatcher.setWorkerDown(workerId, reason);
+      },
+      workerForgotten: ({ workerId }) => {
+        dispatcher.forgetWorker(workerId);
+      },
+      countsBack: (counts) => {
+        this.#routes.takeBack(counts);
+      },
+      recordedRead: ({ recordingId, numBytes }) => {
+        this.#recorder.acknowledge(recordingId, numBytes);
+      },
+    };
+  }
+
+  // Nobody asked for a canary's token, so it is neither timed nor counted.
+  #canary(): Promise<void> {
+    const { spec, dense } = this.#model;
+    const dispatcher = this.#dispatcher;
+    const forward = new ForwardPass({ spec, dense, experts: dispatcher });
+    return this.#engine.betweenSteps(() => runCanary(spec, dense, forward, dispatcher));
+  }
+
+  #record(id: number, maxRows: number, steps: (recorded: RecordedSteps) => void, signal: AbortSignal): Promise<void> {
+    const recorder = this.#recorder;
+    return new Promise((resolve, reject) => {
+      const end = (error?: Error): void => {
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      recorder.start(id, maxRows, { steps, end });
+      signal.addEventListener('abort', () => {
+        recorder.stop(id);
+      });
+    });
+  }
+
+  #countedForward({ microBatches }: EngineThreadOptions): ForwardPass {
+    const [routes, recorder, dispatcher] = [this.#routes, this.#recorder, this.#dispatcher];
+    const { spec, dense } = this.#model;
+    return new ForwardPass({
+      spec,
+      dense,
+      experts: {
+        allExperts: () => dispatcher.allExperts(),
+        dispatch: (call) =>
+          dispatcher.dispatch(call, (workerIds, parts) => {
+            routes.observeParts(call.layerIndex, workerIds, parts);
+          }),
+      },
+      microBatches,
+      times: this.#times,
+      observe: (layerIndex, routed, chunks) => {
+        routes.observe(layerIndex, routed);
+        recorder.observe(layerIndex, routed, chunks);
+      },
+    });
+  }
+
+  #reportStats(): void {
+    const engine = { ...this.#engine.stats(), layerTimes: this.#times.read() };
+    this.#tell('stats', { engine, dispatch: this.#dispatcher.stats() });
+    this.#routes.reportIfDue();
+    this.#recorder.flushIfDue();
+  }
+}
+
+function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedParts, tell: Tell): GrpcExpertDispatcher {
+  return new GrpcExpertDispatcher({
+    hiddenSize: spec.hiddenSize,
+    wireDtype: options.wireDtype,
+    callTimeoutMs: options.dispatchTimeoutMs,
+    local,
+    onConnection: (workerId, lostBecause) => {
+      tell('connection', { workerId, lostBecause });
+    },
+  });
+}
+
+function createEngine(
+  options: EngineThreadOptions,
+  { spec, dense }: LoadedParts,
+  forward: ForwardPass,
+  tell: Tell,
+): Engine {
+  return new Engine({
+    ...options,
+    spec,
+    createCache: (maxTokens) => dense.createCache(maxTokens),
+    forward,
+    emit: (events) => {
+      tell('sequences', events);
+    },
+    randomSeed: () => randomInt(MAX_SEED),
+  });
+}
