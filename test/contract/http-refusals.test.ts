@@ -96,7 +96,7 @@ describe('a chat request is refused, by name,', () => {
       { code: 'invalid_value', param: 'repetition_penalty' },
     ],
     [
-      { messages, seed: -1 },
+      { messages, seed: 0.5 },
       { code: 'invalid_value', param: 'seed' },
     ],
     [

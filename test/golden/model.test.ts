@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LayerRoutes } from '@expertmesh/coordinator/dense/dense-runner';
 import { type Chunk, type ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
-import { argmax } from '@expertmesh/coordinator/sampling/sampler';
+import { argmax } from '@expertmesh/coordinator/sampling/largest';
 import { loadKernels } from '@expertmesh/kernels/kernels';
 import { hasSoftwareVulkan, useSoftwareVulkan } from '@expertmesh/test-kit/software-vulkan';
 import { startWorkers, type WorkerFleet } from '@expertmesh/test-kit/worker-fleet';

@@ -1,6 +1,6 @@
 import { KvCache } from '@expertmesh/coordinator/kv/kv-cache';
 import { type ForwardPass } from '@expertmesh/coordinator/engine/forward';
-import { argmax } from '@expertmesh/coordinator/sampling/sampler';
+import { argmax } from '@expertmesh/coordinator/sampling/largest';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
 

@@ -1,3 +1,4 @@
+import { NativeExperts } from '@expertmesh/compute/experts/native-experts';
 import { DenseLayer, type DenseCall, type SequenceRows as LayerRows } from '@expertmesh/kernels/dense-layer';
 import { Head } from '@expertmesh/kernels/head';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
@@ -89,9 +90,11 @@ export class NativeDenseRunner implements DenseRunner {
         return { residual, routed };
       },
       allLayers: async (hidden, experts) => {
+        if (!(experts instanceof NativeExperts))
+          throw new ExpertmeshError('internal', 'whole layers need experts on the native kernels');
         const layers = this.#layers.map((dense, layerIndex) => ({
           dense,
-          experts: experts.get(layerIndex),
+          experts: experts.ofLayer(layerIndex),
           sequences: rowsOfLayer(layerIndex, sequences),
         }));
         const { normed } = outputs.routed;

@@ -1,4 +1,3 @@
-import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
 /** One layer's routed tokens. Arrays belong to the caller and must not change until the call has ended. */
@@ -31,8 +30,14 @@ export interface DispatchTimes {
   readonly combineUs: number;
 }
 
-/** All experts of the model, by layer, in this process and computed by the native kernels. */
-export type AllExperts = ReadonlyMap<number, ExpertLayer>;
+/**
+ * All experts of the model, in this process, for a dense runner that can compute whole layers with them. What they are
+ * is between that runner and whoever has loaded them.
+ */
+export interface AllExperts {
+  /** Layers with experts. */
+  readonly numLayers: number;
+}
 
 /** Computes the experts of one layer, wherever they are. */
 export interface ExpertDispatcher {

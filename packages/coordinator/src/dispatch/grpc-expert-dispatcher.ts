@@ -1,18 +1,16 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
-import { expertsOf, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
+import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
-import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
-import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
-import { checkAnswer, combineParts, type PartOutcome } from './combine.js';
+import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { combineParts, type PartOutcome } from './combine.js';
+import { CurrentRouter } from './current-router.js';
 import { type DispatchStats } from './dispatch-stats.js';
 import { dispatchTimes } from './dispatch-times.js';
-import { type ExpertLink, type OutgoingCall } from './expert-link.js';
 import { type AllExperts, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts } from './failover.js';
-import { type DispatchContext, LayerDispatch } from './layer-dispatch.js';
-import { probeCall, probePart } from './probe.js';
-import { ReplicaRouter } from './replica-router.js';
+import { type FailoverOptions, LayerFailover } from './layer-failover.js';
+import { TravellingRows, WorkerPartCaller } from './part-caller.js';
+import { ReplicaProbes } from './replica-probes.js';
 import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
 import { type WorkerCosts } from './worker-cost.js';
 import { WorkerLinks, type WorkerLinksOptions } from './worker-links.js';
@@ -41,16 +39,20 @@ export type PartsObserver = (workerIds: readonly string[], parts: readonly Dispa
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
   readonly #links: WorkerLinks;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #router: CurrentRouter;
+  readonly #probes: ReplicaProbes;
+  readonly #failover: FailoverOptions;
   readonly #failovers = new FailoverCounts();
-  /** Called when there is a newer placement, or will be none any more. */
-  readonly #placementListeners = new Set<() => void>();
-  #router: ReplicaRouter | undefined;
-  #costs: WorkerCosts = new Map();
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: GrpcExpertDispatcherOptions) {
+    const { clock = systemClock, callTimeoutMs: timeoutMs } = options;
     this.#options = options;
-    this.#links = new WorkerLinks(options);
+    const links = (this.#links = new WorkerLinks(options));
+    const router = (this.#router = new CurrentRouter(clock));
+    const parts = new WorkerPartCaller(links);
+    this.#probes = new ReplicaProbes({ ...options, router, parts, links });
+    this.#failover = { parts, router, links, counts: this.#failovers, clock, timeoutMs };
   }
 
   /**
@@ -61,15 +63,13 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
    */
   async setPlacement(placement: Placement): Promise<void> {
     const before = [...this.#underWay];
-    this.#router = new ReplicaRouter(placement, this.#costs);
-    this.#tellPlacementListeners();
+    this.#router.setPlacement(placement);
     await Promise.allSettled(before);
   }
 
-  /** By which replicas are chosen from now on; what workers have had to do lately counts as before. */
+  /** As CurrentRouter. */
   setWorkerCosts(costs: WorkerCosts): void {
-    this.#costs = costs;
-    this.#router?.setCosts(costs);
+    this.#router.setCosts(costs);
   }
 
   /** As WorkerLinks. */
@@ -100,10 +100,12 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
-    const router = this.#requireRouter();
-    const { hiddenSize } = this.#options;
+    const router = this.#router.require();
+    const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const startMs = performance.now();
-    const layer = new LayerDispatch(call, this.#contextOf(call));
+    const rows = new TravellingRows(call, hiddenSize, wireDtype);
+    const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
+    const layer = new LayerFailover(call, rows, maxRows, this.#failover);
     const parts = layer.plan(router).sort(mostPairsFirst);
     observe?.(router.placement.workerIds, parts);
     const answers = parts.map((part) => layer.compute(part, router));
@@ -116,49 +118,23 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   allExperts(): AllExperts | undefined {
-    const isAllLocal = this.#router?.placement.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
+    const isAllLocal = this.#router.placement?.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
     return isAllLocal ? this.#options.local?.allExperts : undefined;
   }
 
-  /**
-   * Sends every worker of the placement one row for one of its experts of the layer, except workers that are away and
-   * can be spared.
-   *
-   * @throws ExpertmeshError of the first worker (in the placement's order) that did not answer with finite values.
-   */
-  async probe(layerIndex: number): Promise<void> {
-    const router = this.#requireRouter();
-    const { placement } = router;
-    const isAway = (workerIndex: number): boolean => !this.#links.isConnected(placement.workerIds[workerIndex] ?? '');
-    const outcomes = await Promise.all(
-      placement.workerIds.flatMap((_, workerIndex) => {
-        const held = expertsOf(placement, layerIndex, workerIndex);
-        const isSpared = (expertId: number): boolean => router.replicasOf(layerIndex, expertId, isAway).length > 0;
-        const [expertId] = held;
-        if (expertId === undefined || (isAway(workerIndex) && held.every(isSpared))) return [];
-        return [this.#probe(layerIndex, expertId, workerIndex, placement)];
-      }),
-    );
-    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+  /** As ReplicaProbes. */
+  probe(layerIndex: number): Promise<void> {
+    return this.#probes.probe(layerIndex);
   }
 
-  /**
-   * What a worker, in the placement or not yet, computes for a fixed row with weight 1: fp32 [hidden]. Two replicas of
-   * an expert agree.
-   *
-   * @throws ExpertmeshError as its call, and `data_loss` for values that are not finite.
-   */
-  async probeReplica(workerId: string, layerIndex: number, expertId: number): Promise<Float32Array> {
-    const version = this.#router?.placement.version ?? 0;
-    const outcome = await this.#probe(layerIndex, expertId, 0, { version, workerIds: [workerId] }, 'fp32');
-    if (outcome.kind === 'failed') throw outcome.error;
-    const { sums } = combineParts(1, this.#options.hiddenSize, [outcome]);
-    return sums;
+  /** As ReplicaProbes. */
+  probeReplica(workerId: string, layerIndex: number, expertId: number): Promise<Float32Array> {
+    return this.#probes.probeReplica(workerId, layerIndex, expertId);
   }
 
   stats(): DispatchStats {
     return {
-      placementVersion: this.#router?.placement.version,
+      placementVersion: this.#router.placement?.version,
       workers: this.#links.stats(),
       failovers: this.#failovers.read(),
     };
@@ -167,118 +143,10 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   /** Ends the streams; what is in flight fails with `unavailable`. */
   close(): Promise<void> {
     this.#links.close();
-    this.#tellPlacementListeners();
+    this.#router.endWaits();
     return Promise.resolve();
   }
-
-  #contextOf(call: LayerCall): DispatchContext {
-    const {
-      hiddenSize,
-      wireDtype,
-      callTimeoutMs,
-      maxMessageBytes = MAX_MESSAGE_BYTES,
-      clock = systemClock,
-    } = this.#options;
-    const rowsOf = this.#wireRowsOf(call);
-    return {
-      clock,
-      timeoutMs: callTimeoutMs,
-      maxRowsPerPart: maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes),
-      newestRouter: () => this.#requireRouter(),
-      newerRouter: (than, waitMs) => this.#newerRouter(than, waitMs),
-      isConnected: (workerId) => this.#links.isConnected(workerId),
-      compute: (part, placement, deadlineMs) => this.#computePart(call.layerIndex, part, placement, deadlineMs, rowsOf),
-      countFailover: (workerId, reason) => {
-        this.#failovers.add(workerId, reason);
-      },
-    };
-  }
-
-  #newerRouter(than: ReplicaRouter, waitMs: number): Promise<void> {
-    if (this.#router !== than) return Promise.resolve();
-    const { clock = systemClock } = this.#options;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancelTimer();
-        this.#placementListeners.delete(end);
-        resolve();
-      };
-      const cancelTimer = clock.after(waitMs, end);
-      this.#placementListeners.add(end);
-    });
-  }
-
-  #tellPlacementListeners(): void {
-    for (const tell of this.#placementListeners) tell();
-  }
-
-  #probe(
-    layerIndex: number,
-    expertId: number,
-    workerIndex: number,
-    placement: RoutedBy,
-    rowDtype?: WireDtype,
-  ): Promise<PartOutcome> {
-    const { hiddenSize, callTimeoutMs } = this.#options;
-    const rowsOf = this.#wireRowsOf(probeCall(layerIndex, expertId, hiddenSize), rowDtype);
-    return this.#computePart(layerIndex, probePart(workerIndex, expertId), placement, callTimeoutMs, rowsOf);
-  }
-
-  // A row that several workers need is brought into the form in which it travels once.
-  #wireRowsOf(call: LayerCall, dtype = this.#options.wireDtype): (isLocal: boolean) => WireRows {
-    const { hiddenSize } = this.#options;
-    const rows = call.rows.subarray(0, call.numRows * hiddenSize);
-    let travelling: WireRows | undefined;
-    return (isLocal) =>
-      isLocal ? toWireRows('fp32', rows, hiddenSize) : (travelling ??= toWireRows(dtype, rows, hiddenSize));
-  }
-
-  async #computePart(
-    layerIndex: number,
-    part: DispatchPart,
-    placement: RoutedBy,
-    deadlineMs: number,
-    rowsOf: (isLocal: boolean) => WireRows,
-  ): Promise<PartOutcome> {
-    const workerId = placement.workerIds[part.workerIndex] ?? '';
-    const message = this.#message(layerIndex, part, placement.version, rowsOf(workerId === LOCAL_MEMBER));
-    const failed = (error: ExpertmeshError): PartOutcome => ({ kind: 'failed', part, error });
-    let link: ExpertLink;
-    let answer: DispatchAnswer;
-    try {
-      link = this.#links.linkTo(workerId);
-      answer = await link.call(message, deadlineMs);
-    } catch (thrown) {
-      return failed(ExpertmeshError.from(thrown));
-    }
-    const answeredMs = performance.now();
-    const wrong = checkAnswer(message, answer, link.peer);
-    if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
-    link.countWrongAnswer();
-    return failed(wrong);
-  }
-
-  #message(layerIndex: number, part: DispatchPart, placementVersion: number, rows: WireRows): OutgoingCall {
-    const { hiddenSize } = this.#options;
-    return {
-      layerIndex,
-      placementVersion,
-      numRows: part.rowIndices.length,
-      hiddenSize,
-      rowOffsets: part.rowOffsets,
-      expertIds: part.expertIds,
-      routingWeights: part.routingWeights,
-      ...takeWireRows(rows, part.rowIndices, hiddenSize),
-    };
-  }
-
-  #requireRouter(): ReplicaRouter {
-    if (this.#router !== undefined) return this.#router;
-    throw new ExpertmeshError('failed_precondition', 'no placement yet: no worker has been given experts');
-  }
 }
-
-type RoutedBy = Pick<Placement, 'version' | 'workerIds'>;
 
 // What takes longest is sent first; ties keep the order of the placement, and so do a worker's parts.
 const mostPairsFirst = (a: DispatchPart, b: DispatchPart): number => b.expertIds.length - a.expertIds.length;

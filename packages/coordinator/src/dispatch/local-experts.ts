@@ -2,13 +2,12 @@ import { type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { layerRunners } from '@expertmesh/compute/experts/expert-runners';
 import { localIndices, missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
-import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
+import { nativeExpertsOf } from '@expertmesh/compute/experts/native-experts';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type AllExperts } from './expert-dispatcher.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -49,7 +48,8 @@ export class LocalExperts implements ExpertLink {
       layers.set(layerIndex, { runner, localIndices: localIndices(expertIds, store.spec.numExperts) });
       onLayer();
     }
-    return new LocalExperts(layers, allExperts(store.spec, shards, layers));
+    const runnerOf = (layerIndex: number): LayerRunner | undefined => layers.get(layerIndex)?.runner;
+    return new LocalExperts(layers, nativeExpertsOf(store.spec, shards, runnerOf));
   }
 
   /** Needs no deadline: nothing is between the call and the computation. @throws ExpertsNotHeldError */
@@ -93,6 +93,7 @@ export class LocalExperts implements ExpertLink {
       rows: sums.slice(),
     };
   }
+
   #runnerFor({ layerIndex, expertIds }: DispatchCall): LayerRunner {
     const layer = this.#layers.get(layerIndex);
     const missing = layer === undefined ? [...new Set(expertIds)] : missingExperts(expertIds, layer.localIndices);
@@ -108,18 +109,4 @@ interface LocalLayer {
   readonly runner: LayerRunner;
   /** By logical expert: its position in the layer, or -1. */
   readonly localIndices: Int32Array;
-}
-
-function allExperts(
-  spec: ModelSpec,
-  shards: readonly LayerShard[],
-  layers: ReadonlyMap<number, LocalLayer>,
-): AllExperts | undefined {
-  const whole = new Map<number, ExpertLayer>();
-  for (const { layerIndex, expertIds } of shards) {
-    const native = layers.get(layerIndex)?.runner.native;
-    const hasAll = expertIds.length === spec.numExperts && expertIds.every((expertId, index) => expertId === index);
-    if (hasAll && native !== undefined) whole.set(layerIndex, native);
-  }
-  return moeLayerIndices(spec).every((layerIndex) => whole.has(layerIndex)) ? whole : undefined;
 }

@@ -1,6 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { kvCacheBytes } from '../kv/kv-cache.js';
+import { checkAnswerRequest } from '../sampling/check-answer-request.js';
 import { type SequenceRequest } from './engine-client.js';
 
 /** The bounds that a sequence must fit. */
@@ -29,6 +30,7 @@ export function requiredKvBytes(spec: ModelSpec, request: SequenceRequest, bound
   for (const tokenId of request.promptTokenIds)
     if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= spec.vocabSize)
       refuse('prompt', `token id ${String(tokenId)} is not in the vocabulary (0 to ${String(spec.vocabSize - 1)})`);
+  checkAnswerRequest(request, spec.vocabSize);
   const needed = kvCacheBytes(spec, numTotal);
   if (needed > bounds.kvCacheBudgetBytes)
     refuse(

@@ -1,17 +1,10 @@
 import { type SequenceCache } from '../kv/sequence-cache.js';
 import { Acceptance } from '../speculation/acceptance.js';
 import { lookUpDraft, type Draft } from '../speculation/prompt-lookup.js';
-import { type FinishReason, type SequenceRequest } from './engine-client.js';
-import { uniform } from '../sampling/random.js';
-import { sampleToken } from '../sampling/sampler.js';
+import { AnswerSampler, type Sampled } from '../sampling/answer-sampler.js';
+import { answerSeed } from '../sampling/random.js';
+import { type SequenceRequest } from './engine-client.js';
 import { type SchedulableSequence } from './scheduler.js';
-import { TokenCounts } from '../sampling/token-counts.js';
-
-/** A token that was sampled and appended. */
-export interface Sampled {
-  readonly tokenId: number;
-  readonly finishReason: FinishReason | undefined;
-}
 
 /** A sequence that has its place: tokens so far, its KV cache, and the state of its sampling. */
 export class Sequence implements SchedulableSequence {
@@ -23,9 +16,7 @@ export class Sequence implements SchedulableSequence {
   readonly reservedBytes: number;
   readonly #request: SequenceRequest;
   readonly #tokenIds: number[];
-  readonly #counts: TokenCounts;
-  readonly #stopTokenIds: ReadonlySet<number>;
-  readonly #seed: number;
+  readonly #sampler: AnswerSampler;
 
   /**
    * @param cache empty, with room for all tokens that the request allows
@@ -37,9 +28,7 @@ export class Sequence implements SchedulableSequence {
     this.cache = cache;
     this.#request = request;
     this.#tokenIds = [...request.promptTokenIds];
-    this.#counts = new TokenCounts(request.promptTokenIds);
-    this.#stopTokenIds = new Set(request.stopTokenIds);
-    this.#seed = request.sampling.seed ?? randomSeed;
+    this.#sampler = new AnswerSampler({ request, seed: answerSeed(request.sampling.seed, randomSeed) });
   }
 
   get numTokens(): number {
@@ -75,20 +64,12 @@ export class Sequence implements SchedulableSequence {
     const vocabSize = logits.length / (draft.length + 1);
     const sampled: Sampled[] = [];
     for (let row = 0; row <= draft.length; row++) {
-      const next = this.#sample(logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+      const next = this.#sampler.next(logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+      this.#tokenIds.push(next.tokenId);
       sampled.push(next);
       if (next.finishReason !== undefined || next.tokenId !== draft[row]) break;
     }
     this.cache.truncate(this.numTokens - 1);
     return sampled;
-  }
-
-  #sample(logits: Float32Array): Sampled {
-    const draw = (): number => uniform(this.#seed, this.numGenerated);
-    const tokenId = sampleToken(logits, this.#request.sampling, this.#counts, draw);
-    this.#tokenIds.push(tokenId);
-    this.#counts.add(tokenId);
-    if (this.#stopTokenIds.has(tokenId)) return { tokenId, finishReason: 'stop' };
-    return { tokenId, finishReason: this.numGenerated >= this.#request.maxTokens ? 'length' : undefined };
   }
 }

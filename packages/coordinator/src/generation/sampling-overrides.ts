@@ -21,7 +21,8 @@ const RANGES: Readonly<Record<keyof SamplingParams, Range>> = {
   repetitionPenalty: { param: 'repetition_penalty', min: 0, max: 10, minIsExcluded: true },
   presencePenalty: { param: 'presence_penalty', min: -2, max: 2 },
   frequencyPenalty: { param: 'frequency_penalty', min: -2, max: 2 },
-  seed: { param: 'seed', min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true },
+  // All that clients send for 64 bits, signed or not; JSON carries large ones rounded to 53 bits.
+  seed: { param: 'seed', min: -(2 ** 63), max: 2 ** 64, isInteger: true },
 };
 
 /**

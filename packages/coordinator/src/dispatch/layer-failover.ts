@@ -1,74 +1,79 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type PartOutcome } from './combine.js';
+import { type CurrentRouter } from './current-router.js';
 import { type LayerCall } from './expert-dispatcher.js';
 import {
   FailedReplicas,
-  type FailoverReason,
+  type FailoverCounts,
   failoverReason,
   MAX_ATTEMPTS,
   NEWER_PLACEMENT_WAIT_MS,
 } from './failover.js';
+import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
 import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
+import { type WorkerLinks } from './worker-links.js';
 
-/** What a layer's dispatch needs of the dispatcher. */
-export interface DispatchContext {
+/** What stays the same from one layer call to the next. */
+export interface FailoverOptions {
+  /** Around this it stands. */
+  readonly parts: PartCaller;
+  readonly router: CurrentRouter;
+  readonly links: Pick<WorkerLinks, 'isConnected'>;
+  readonly counts: Pick<FailoverCounts, 'add'>;
   readonly clock: Clock;
   /** For all attempts together. */
   readonly timeoutMs: number;
-  readonly maxRowsPerPart: number;
-  /** By the newest placement. */
-  newestRouter(): ReplicaRouter;
-  /** Resolves when there is a newer one than this, or the time is over. */
-  newerRouter(than: ReplicaRouter, waitMs: number): Promise<void>;
-  isConnected(workerId: string): boolean;
-  compute(part: DispatchPart, placement: Placement, deadlineMs: number): Promise<PartOutcome>;
-  countFailover(workerId: string, reason: FailoverReason): void;
 }
 
 /**
- * One layer call under way. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are
+ * Stands around the calls of one layer's parts. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are
  * sent to another replica of the newest placement: a worker that dies costs its pairs one resend, in the middle of a
  * token.
  */
-export class LayerDispatch {
+export class LayerFailover {
   readonly #call: LayerCall;
-  readonly #context: DispatchContext;
+  readonly #rows: TravellingRows;
+  readonly #maxRowsPerPart: number;
+  readonly #options: FailoverOptions;
   readonly #endMs: number;
   readonly #failed = new FailedReplicas();
   /** One for all parts of the call, so that they wait no longer together than one alone. */
   #newerRouter: Promise<void> | undefined;
   readonly #pairsThatWaited = new Set<number>();
 
-  constructor(call: LayerCall, context: DispatchContext) {
+  constructor(call: LayerCall, rows: TravellingRows, maxRowsPerPart: number, options: FailoverOptions) {
     this.#call = call;
-    this.#context = context;
-    this.#endMs = context.clock.nowMs() + context.timeoutMs;
+    this.#rows = rows;
+    this.#maxRowsPerPart = maxRowsPerPart;
+    this.#options = options;
+    this.#endMs = options.clock.nowMs() + options.timeoutMs;
   }
 
   /** Workers that are known to be away are left out where there is another replica. Errors as ReplicaRouter. */
   plan(router: ReplicaRouter): DispatchPart[] {
-    const areAllThere = router.placement.workerIds.every((workerId) => this.#context.isConnected(workerId));
-    return router.plan(this.#call, this.#context.maxRowsPerPart, areAllThere ? undefined : this.#exclusion(router));
+    const areAllThere = router.placement.workerIds.every((workerId) => this.#options.links.isConnected(workerId));
+    return router.plan(this.#call, this.#maxRowsPerPart, areAllThere ? undefined : this.#exclusion(router));
   }
 
   /** How the part ended, or the parts that its pairs went into when it failed. */
   async compute(part: DispatchPart, router: ReplicaRouter, attempt = 1): Promise<readonly PartOutcome[]> {
-    const outcome = await this.#context.compute(part, router.placement, this.#patienceMs(part, router, attempt));
+    const { placement } = router;
+    const deadlineMs = this.#patienceMs(part, router, attempt);
+    const outcome = await this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs });
     if (outcome.kind === 'answered') return [outcome];
     const reason = failoverReason(outcome.error);
     if (reason === undefined || attempt === MAX_ATTEMPTS) return [outcome];
-    const workerId = router.placement.workerIds[part.workerIndex] ?? '';
+    const workerId = placement.workerIds[part.workerIndex] ?? '';
     this.#failed.add(workerId, outcome.error);
     const outcomes = await this.#routeAnew(pairsOfPart(this.#call, part), outcome.error, attempt + 1);
-    if (outcomes.some(({ kind }) => kind === 'answered')) this.#context.countFailover(workerId, reason);
+    if (outcomes.some(({ kind }) => kind === 'answered')) this.#options.counts.add(workerId, reason);
     return outcomes;
   }
 
   async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
-    const router = this.#context.newestRouter();
+    const router = this.#options.router.require();
     const isExcluded = this.#exclusion(router);
     const hasReplica = (pair: number): boolean =>
       router.replicasOf(this.#call.layerIndex, this.#call.expertIds[pair] ?? -1, isExcluded).length > 0;
@@ -87,7 +92,7 @@ export class LayerDispatch {
     attempt: number,
   ): Promise<readonly PartOutcome[]> {
     if (this.#remainingMs() <= 0) return this.#give(pairs, error);
-    const parts = router.plan(this.#call, this.#context.maxRowsPerPart, this.#exclusion(router), pairs);
+    const parts = router.plan(this.#call, this.#maxRowsPerPart, this.#exclusion(router), pairs);
     return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
   }
 
@@ -103,7 +108,7 @@ export class LayerDispatch {
     if (failoverReason(error) !== 'not_held' || hasWaited) return this.#give(pairs, error);
     for (const pair of pairs) this.#pairsThatWaited.add(pair);
     const waitMs = Math.min(NEWER_PLACEMENT_WAIT_MS, this.#remainingMs());
-    this.#newerRouter ??= this.#context.newerRouter(router, waitMs);
+    this.#newerRouter ??= this.#options.router.newer(router, waitMs);
     await this.#newerRouter;
     this.#failed.forgetMissing();
     return this.#routeAnew(pairs, error, attempt);
@@ -115,7 +120,7 @@ export class LayerDispatch {
   }
 
   #exclusion({ placement: { workerIds } }: ReplicaRouter): IsExcluded {
-    const isAway = workerIds.map((workerId) => !this.#context.isConnected(workerId));
+    const isAway = workerIds.map((workerId) => !this.#options.links.isConnected(workerId));
     return (workerIndex, expertId) =>
       isAway[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
   }
@@ -137,6 +142,6 @@ export class LayerDispatch {
   }
 
   #remainingMs(): number {
-    return this.#endMs - this.#context.clock.nowMs();
+    return this.#endMs - this.#options.clock.nowMs();
   }
 }

@@ -1,0 +1,90 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
+import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
+import { checkAnswer, type PartOutcome } from './combine.js';
+import { type LayerCall } from './expert-dispatcher.js';
+import { type ExpertLink, type OutgoingCall } from './expert-link.js';
+import { type DispatchPart } from './route-plan.js';
+import { type WorkerLinks } from './worker-links.js';
+
+/** The placement that a part was routed by. */
+export type RoutedBy = Pick<Placement, 'version' | 'workerIds'>;
+
+/** One part of a layer call, for the worker that it is routed to. */
+export interface PartCall {
+  readonly rows: TravellingRows;
+  readonly part: DispatchPart;
+  readonly placement: RoutedBy;
+  readonly deadlineMs: number;
+}
+
+/** Has one worker compute one part, once. What becomes of a part that failed is for whoever stands around it. */
+export interface PartCaller {
+  /** Never rejects: a part that failed is an outcome. */
+  call(call: PartCall): Promise<PartOutcome>;
+}
+
+/** The rows of a layer call, brought once into the form in which they travel, also where several workers need them. */
+export class TravellingRows {
+  readonly layerIndex: number;
+  readonly hiddenSize: number;
+  readonly #rows: Float32Array;
+  readonly #dtype: WireDtype;
+  #travelling: WireRows | undefined;
+
+  constructor({ layerIndex, numRows, rows }: LayerCall, hiddenSize: number, dtype: WireDtype) {
+    this.layerIndex = layerIndex;
+    this.hiddenSize = hiddenSize;
+    this.#rows = rows.subarray(0, numRows * hiddenSize);
+    this.#dtype = dtype;
+  }
+
+  /** In this process nothing travels, and nothing is rounded. */
+  ofMember(workerId: string): WireRows {
+    if (workerId === LOCAL_MEMBER) return toWireRows('fp32', this.#rows, this.hiddenSize);
+    return (this.#travelling ??= toWireRows(this.#dtype, this.#rows, this.hiddenSize));
+  }
+}
+
+/** Sends a part over the link to its worker, and checks that the answer is one to it. */
+export class WorkerPartCaller implements PartCaller {
+  readonly #links: Pick<WorkerLinks, 'linkTo'>;
+
+  constructor(links: Pick<WorkerLinks, 'linkTo'>) {
+    this.#links = links;
+  }
+
+  async call(call: PartCall): Promise<PartOutcome> {
+    const { part, placement, deadlineMs } = call;
+    const workerId = placement.workerIds[part.workerIndex] ?? '';
+    const message = toMessage(call, workerId);
+    let link: ExpertLink;
+    let answer: DispatchAnswer;
+    try {
+      link = this.#links.linkTo(workerId);
+      answer = await link.call(message, deadlineMs);
+    } catch (thrown) {
+      return { kind: 'failed', part, error: ExpertmeshError.from(thrown) };
+    }
+    const answeredMs = performance.now();
+    const wrong = checkAnswer(message, answer, link.peer);
+    if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
+    link.countWrongAnswer();
+    return { kind: 'failed', part, error: wrong };
+  }
+}
+
+function toMessage({ rows, part, placement }: PartCall, workerId: string): OutgoingCall {
+  const { layerIndex, hiddenSize } = rows;
+  return {
+    layerIndex,
+    placementVersion: placement.version,
+    numRows: part.rowIndices.length,
+    hiddenSize,
+    rowOffsets: part.rowOffsets,
+    expertIds: part.expertIds,
+    routingWeights: part.routingWeights,
+    ...takeWireRows(rows.ofMember(workerId), part.rowIndices, hiddenSize),
+  };
+}
