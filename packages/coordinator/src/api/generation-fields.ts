@@ -67,14 +67,9 @@ export function checkStreamOptions({ stream, stream_options: streamOptions }: Ge
   throw new RequestError('invalid_value', message, 'stream_options');
 }
 
-export function toGenerationRequest(
-  fields: GenerationFields,
-  promptTokenIds: readonly number[],
-  fieldNames?: GenerationRequest['fieldNames'],
-): GenerationRequest {
+export function toGenerationRequest(fields: GenerationFields, promptTokenIds: readonly number[]): GenerationRequest {
   return {
     promptTokenIds,
-    fieldNames,
     maxTokens: fields.max_tokens,
     sampling: {
       temperature: fields.temperature,

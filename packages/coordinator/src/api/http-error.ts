@@ -1,6 +1,7 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { RequestError } from '../generation/request-error.js';
+import { type NameOfField } from '../generation/request-field.js';
+import { FieldError, RequestError } from '../generation/request-error.js';
 
 /** An error in OpenAI's form, with the status that it is sent with. */
 export interface HttpError {
@@ -34,6 +35,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
 const RETRY_AFTER_SEC = 1;
 
 export function toHttpError(thrown: unknown): HttpError {
+  if (thrown instanceof FieldError) return toHttpError(thrown.namedBy(nameOfField));
   if (thrown instanceof ExpertmeshError) {
     return httpError(STATUS_OF_CODE[thrown.code], thrown.message, bodyCode(thrown), thrown.param);
   }
@@ -76,6 +78,14 @@ export function logError({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown):
 /** Whether the message says all: a stack would only name the code that noticed. */
 const isExpected = (thrown: unknown): thrown is ExpertmeshError | FastifyError =>
   thrown instanceof ExpertmeshError ? thrown.code !== 'internal' : isClientError(thrown);
+
+/** OpenAI's and vLLM's names are ours in another spelling, but for a few. */
+const nameOfField: NameOfField = (field) =>
+  (
+    ({ stopStrings: 'stop', numAnswers: 'n', thinkingBudget: 'thinking_token_budget' }) as Partial<
+      Record<string, string>
+    >
+  )[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Below the API there is one code for what can never succeed; clients know it by OpenAI's names. */
 function bodyCode(error: ExpertmeshError): string {

@@ -1,4 +1,4 @@
-import { type TokenUsage } from '../generation/generate-chat.js';
+import { type TokenUsage } from '../generation/token-usage.js';
 import { type ServedModel } from '../generation/served-model.js';
 
 /** What is the same in a whole answer and in each of its chunks. */

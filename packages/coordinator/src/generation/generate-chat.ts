@@ -1,62 +1,84 @@
-import { AnswerParser, type ChatPart } from '../text/answer-parser.js';
-import { ReasoningTokenCounter } from '../text/reasoning-token-counter.js';
+import { type TokenLogprobs } from '../sampling/sampling-params.js';
+import { type ChatPart } from '../text/chat-part.js';
+import { type ToolOffer } from '../text/tool-call-parser.js';
+import { type ChatFinishReason, ChatAnswer } from './chat-answer.js';
 import { generateText } from './generate-text.js';
 import { type GenerationRequest } from './generation-request.js';
 import { type ServedModel } from './served-model.js';
+import { type StopReason, type TextDelta } from './text-delta.js';
+import { type TokenUsage } from './token-usage.js';
 
+export type { ChatFinishReason };
+
+/** A chat request, ready to run; dialects pass it on, and read no more of it than the prompt. */
 export interface ChatGeneration {
   readonly request: GenerationRequest;
   /** The prompt ends inside `<think>`. */
   readonly startsInThinking: boolean;
-  readonly toolCalls: 'none' | 'one' | 'many';
+  /** Absent where calls are not wanted. */
+  readonly toolOffer: ToolOffer | undefined;
+  /** An answer may have more than one call. */
+  readonly parallelToolCalls: boolean;
 }
 
-export type ChatFinishReason = 'stop' | 'length' | 'tool_calls';
-
-export interface TokenUsage {
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  /** Those of the completion that were thinking; absent where thinking is not told apart. */
-  readonly reasoningTokens?: number;
-}
-
+/** What has been added to one answer. */
 export interface ChatDelta {
+  readonly answerIndex: number;
   readonly parts: readonly ChatPart[];
-  /** Up to and with this delta. */
+  /** New tokens, with log-probabilities where they were asked for; their text may come in a later delta. */
+  readonly tokens: readonly ChatToken[];
+  /** On the first delta, where they were asked for: of each token of the prompt; the first has none. */
+  readonly promptLogprobs?: readonly (TokenLogprobs | undefined)[];
+  /** On the first delta: the prompt that was computed. */
+  readonly promptTokenIds?: readonly number[];
+  /** Of all answers, up to and with this delta. */
   readonly usage: TokenUsage;
-  /** Set on the last delta only. */
+  /** Set on the last delta of an answer only. */
   readonly finishReason?: ChatFinishReason;
+  /** The stop string or stop token at which the answer ended, if it was one that the request names. */
+  readonly stopReason?: StopReason;
 }
 
-/** Runs a chat request: the answer in parts, as `generateText` gives the text. */
+export interface ChatToken {
+  readonly tokenId: number;
+  readonly logprobs?: TokenLogprobs;
+}
+
+/** Runs a chat request: its answers in parts, as `generateText` gives their text. */
 export async function* generateChat(
   model: ServedModel,
-  { request, startsInThinking, toolCalls }: ChatGeneration,
+  generation: ChatGeneration,
   signal: AbortSignal,
 ): AsyncGenerator<ChatDelta, void, void> {
-  const parser = new AnswerParser({ startsInThinking, parseToolCalls: toolCalls !== 'none' });
-  const reasoning = new ReasoningTokenCounter(model.tokenizer, { startsInThinking });
-  let completionTokens = 0;
-  let hasCalled = false;
-  for await (const { tokenIds, text, finishReason } of generateText(model, request, signal)) {
-    completionTokens += tokenIds.length;
-    reasoning.push(tokenIds);
-    const parts = parser.push(text);
-    if (finishReason !== undefined) parts.push(...parser.flush());
-    hasCalled ||= parts.some(({ kind }) => kind === 'tool_call');
-    const usage = {
-      promptTokens: request.promptTokenIds.length,
-      completionTokens,
-      reasoningTokens: reasoning.numTokens,
-    };
-    if (hasCalled && toolCalls === 'one') {
-      yield { parts: throughFirstCall(parts), usage, finishReason: 'tool_calls' };
-      return;
-    }
-    if (finishReason === undefined) yield { parts, usage };
-    else yield { parts, usage, finishReason: hasCalled && finishReason === 'stop' ? 'tool_calls' : finishReason };
+  const { numAnswers = 1 } = generation.request;
+  const answers = Array.from({ length: numAnswers }, () => new ChatAnswer(model.tokenizer, generation));
+  let usage: TokenUsage = { promptTokens: generation.request.promptTokenIds.length, completionTokens: 0 };
+  for await (const delta of generateText(model, generation.request, signal)) {
+    const answer = answers[delta.answerIndex];
+    if (answer === undefined || answer.hasEnded) continue;
+    const added = answer.push(delta);
+    usage = usageWith(usage, delta, answers);
+    yield { ...promptNewsOf(delta), answerIndex: delta.answerIndex, tokens: tokensOf(delta), usage, ...added };
+    if (answers.every(({ hasEnded }) => hasEnded)) return;
   }
 }
 
-const throughFirstCall = (parts: readonly ChatPart[]): readonly ChatPart[] =>
-  parts.slice(0, parts.findIndex(({ kind }) => kind === 'tool_call') + 1);
+function usageWith(usage: TokenUsage, delta: TextDelta, answers: readonly ChatAnswer[]): TokenUsage {
+  return {
+    promptTokens: delta.promptTokenIds?.length ?? usage.promptTokens,
+    completionTokens: usage.completionTokens + delta.tokenIds.length + (delta.unreturnedTokens ?? 0),
+    reasoningTokens: answers.reduce((sum, { numReasoningTokens }) => sum + numReasoningTokens, 0),
+    cachedTokens: delta.cachedTokens ?? usage.cachedTokens,
+  };
+}
+
+const tokensOf = ({ tokenIds, logprobs }: TextDelta): readonly ChatToken[] =>
+  tokenIds.map((tokenId, index) => {
+    const ofToken = logprobs?.[index];
+    return ofToken === undefined ? { tokenId } : { tokenId, logprobs: ofToken };
+  });
+
+const promptNewsOf = ({ promptLogprobs, promptTokenIds }: TextDelta): Partial<ChatDelta> => ({
+  ...(promptLogprobs && { promptLogprobs }),
+  ...(promptTokenIds && { promptTokenIds }),
+});

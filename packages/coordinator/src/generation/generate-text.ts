@@ -1,22 +1,18 @@
-import { type FinishReason, type SequenceOutput } from '../engine/engine-client.js';
-import { IncrementalDetokenizer } from '../text/incremental-detokenizer.js';
-import { StopStrings } from '../text/stop-strings.js';
-import { type GenerationRequest, toSequenceRequest } from './generation-request.js';
+import { type SequenceOutput, type SequenceRequest } from '../engine/engine-client.js';
+import { AnswerText } from './answer-text.js';
+import { bestAnswers } from './best-answers.js';
+import { type GenerationRequest } from './generation-request.js';
+import { toSequenceRequest } from './sequence-request.js';
 import { type ServedModel } from './served-model.js';
+import { type TextDelta } from './text-delta.js';
 
-export interface TextDelta {
-  /** New tokens; they may have completed no text yet. */
-  readonly tokenIds: readonly number[];
-  readonly text: string;
-  /** Set on the last delta only. */
-  readonly finishReason?: FinishReason;
-}
+export type { TextDelta };
 
 /**
  * Runs one request: tokens from the engine become text, which ends before a stop string. Leaving the loop or aborting
- * `signal` ends the sequence.
+ * `signal` ends all its sequences.
  *
- * @throws RequestError when the request can never succeed, after an abort the signal's reason, and otherwise what the
+ * @throws FieldError when the request can never succeed, after an abort the signal's reason, and otherwise what the
  * engine throws.
  */
 export async function* generateText(
@@ -24,8 +20,12 @@ export async function* generateText(
   request: GenerationRequest,
   signal: AbortSignal,
 ): AsyncGenerator<TextDelta, void, void> {
+  const { numAnswers = 1, bestOf = numAnswers } = request;
   try {
-    yield* textOf(model.engine.generate(toSequenceRequest(model, request), signal), model, request);
+    const sequence = await toSequenceRequest(model, request);
+    const deltas = textOf(model.engine.generate(sequence, signal), sequence, model, request);
+    if (bestOf === numAnswers) yield* deltas;
+    else yield* bestAnswers(deltas, { numAnswers, withLogprobs: request.logprobs !== undefined });
   } catch (thrown) {
     throw signal.aborted ? signal.reason : thrown;
   }
@@ -33,24 +33,24 @@ export async function* generateText(
 
 async function* textOf(
   outputs: AsyncIterable<SequenceOutput>,
+  { promptTokenIds, numAnswers = 1 }: SequenceRequest,
   { tokenizer }: ServedModel,
   request: GenerationRequest,
 ): AsyncGenerator<TextDelta, void, void> {
-  const detokenizer = new IncrementalDetokenizer(tokenizer, request);
-  const stopStrings = new StopStrings(request.stopStrings, request);
+  const answers = Array.from({ length: numAnswers }, () => new AnswerText(tokenizer, request));
+  let isFirst = true;
   for await (const output of outputs) {
-    const { tokenIds, finishReason } = output;
-    const decoded = detokenizer.push(visibleTokenIds(output, request));
-    const { text, stopped } = stopStrings.push(finishReason === undefined ? decoded : decoded + detokenizer.flush());
-    if (stopped) {
-      yield { tokenIds, text, finishReason: 'stop' };
-      return;
-    }
-    if (finishReason === undefined) yield { tokenIds, text };
-    else yield { tokenIds, text: text + stopStrings.flush(), finishReason };
+    const answer = answers[output.answerIndex ?? 0];
+    // The engine goes on with an answer that a stop string has ended, until all have ended.
+    if (answer === undefined || answer.hasEnded) continue;
+    const delta = answer.push(output);
+    yield isFirst ? { promptTokenIds, ...promptNewsOf(output), ...delta } : delta;
+    isFirst = false;
+    if (answers.every(({ hasEnded }) => hasEnded)) return;
   }
 }
 
-/** The token at which a sequence stops is no part of its text, like a stop string. */
-const visibleTokenIds = (output: SequenceOutput, { includeStop }: GenerationRequest): readonly number[] =>
-  output.finishReason === 'stop' && !includeStop ? output.tokenIds.slice(0, -1) : output.tokenIds;
+const promptNewsOf = ({ promptLogprobs, numCachedTokens }: SequenceOutput): Partial<TextDelta> => ({
+  ...(promptLogprobs && { promptLogprobs }),
+  ...(numCachedTokens !== undefined && { cachedTokens: numCachedTokens }),
+});

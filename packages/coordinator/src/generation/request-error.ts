@@ -1,4 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type NameOfField, type RequestField } from './request-field.js';
 
 /** OpenAI's `error.code` for requests that can never succeed. */
 export type RequestErrorCode =
@@ -13,3 +14,24 @@ export class RequestError extends ExpertmeshError {
     this.requestCode = requestCode;
   }
 }
+
+/**
+ * A refusal from below the API, which knows fields by our own names only: `message` gets a function that names them,
+ * and `namedBy` says the same in the names of a dialect.
+ */
+export class FieldError extends RequestError {
+  readonly field: RequestField;
+  readonly #message: (nameOf: NameOfField) => string;
+
+  constructor(requestCode: RequestErrorCode, field: RequestField, message: (nameOf: NameOfField) => string) {
+    super(requestCode, message(ownName), field);
+    this.field = field;
+    this.#message = message;
+  }
+
+  namedBy(nameOf: NameOfField): RequestError {
+    return new RequestError(this.requestCode, this.#message(nameOf), nameOf(this.field));
+  }
+}
+
+const ownName: NameOfField = (field) => field;

@@ -1,16 +1,27 @@
 import { once } from 'node:events';
-import { type ServerWritableStream } from '@grpc/grpc-js';
+import { type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type GenerateRequest, type GenerateResponse } from '@expertmesh/shared/gen/expertmesh/v1/inference';
+import {
+  type DetokenizeRequest,
+  type DetokenizeResponse,
+  type GenerateRequest,
+  type GenerateResponse,
+  type TokenizeRequest,
+  type TokenizeResponse,
+} from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { type Handlers } from '@expertmesh/shared/rpc/service-definition';
 import { type inferenceService } from '@expertmesh/shared/rpc/services';
 import { toServiceError } from '@expertmesh/shared/rpc/status';
+import { checkTokenIds } from '../generation/field-limits.js';
+import { generateChat } from '../generation/generate-chat.js';
 import { generateText } from '../generation/generate-text.js';
-import { type GenerationRequest } from '../generation/generation-request.js';
-import { RequestError } from '../generation/request-error.js';
+import { prepareChat } from '../generation/prepare-chat.js';
+import { FieldError, RequestError } from '../generation/request-error.js';
 import { checkModel, type ServedModel } from '../generation/served-model.js';
-
-type GenerateCall = ServerWritableStream<GenerateRequest, GenerateResponse>;
+import { chatRequestOf } from './chat-of-message.js';
+import { nameOfField } from './field-names.js';
+import { chatResponse, textResponses } from './generate-responses.js';
+import { generationRequestOf } from './generation-of-message.js';
 
 /** InferenceService over the same pipeline as the HTTP API. */
 export function inferenceHandlers(model: ServedModel): Handlers<typeof inferenceService> {
@@ -18,10 +29,15 @@ export function inferenceHandlers(model: ServedModel): Handlers<typeof inference
     generate: (call) => {
       void answer(model, call);
     },
+    tokenize: unary((request: TokenizeRequest) => tokenize(model, request)),
+    detokenize: unary((request: DetokenizeRequest) => detokenize(model, request)),
   };
 }
 
-async function answer(model: ServedModel, call: GenerateCall): Promise<void> {
+async function answer(
+  model: ServedModel,
+  call: ServerWritableStream<GenerateRequest, GenerateResponse>,
+): Promise<void> {
   const abort = new AbortController();
   call.once('cancelled', () => {
     abort.abort(new ExpertmeshError('cancelled', 'The client ended the call'));
@@ -32,7 +48,7 @@ async function answer(model: ServedModel, call: GenerateCall): Promise<void> {
     }
     call.end();
   } catch (thrown) {
-    call.emit('error', toServiceError(thrown));
+    call.emit('error', toServiceError(inOurNames(thrown)));
   }
 }
 
@@ -41,35 +57,70 @@ async function* responses(
   request: GenerateRequest,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateResponse, void, void> {
-  checkModel(model, request.model === '' ? undefined : request.model);
-  const generation = await toGenerationRequest(model, request);
-  const promptTokens = generation.promptTokenIds.length;
-  let completionTokens = 0;
-  for await (const { tokenIds, text, finishReason } of generateText(model, generation, signal)) {
-    completionTokens += tokenIds.length;
-    const usage = finishReason === undefined ? undefined : { promptTokens, completionTokens };
-    yield { tokenIds: [...tokenIds], text, finishReason: finishReason ?? '', usage };
+  checkRequestedModel(model, request);
+  const { prompt } = request;
+  if (prompt?.$case === 'chat') {
+    const chat = await prepareChat(model, chatRequestOf(prompt.value, request), signal);
+    for await (const delta of generateChat(model, chat, signal)) yield chatResponse(delta);
+    return;
   }
+  const promptTokenIds = await promptTokens(model, prompt);
+  yield* textResponses(generateText(model, generationRequestOf(request, promptTokenIds), signal));
 }
 
-const toGenerationRequest = async (model: ServedModel, request: GenerateRequest): Promise<GenerationRequest> => ({
-  promptTokenIds: await promptTokenIds(model, request.prompt),
-  maxTokens: request.maxTokens,
-  sampling: request.sampling ?? {},
-  stopStrings: request.stop,
-  stopTokenIds: request.stopTokenIds,
-  ignoreEos: request.ignoreEos,
-  includeStop: false,
-  skipSpecialTokens: true,
-});
-
-async function promptTokenIds(model: ServedModel, prompt: GenerateRequest['prompt']): Promise<readonly number[]> {
+async function promptTokens(
+  model: ServedModel,
+  prompt: Exclude<GenerateRequest['prompt'], { $case: 'chat' }>,
+): Promise<readonly number[]> {
   switch (prompt?.$case) {
     case 'text':
       return model.tokenizer.encode(prompt.value);
     case 'tokenIds':
       return prompt.value.ids;
     case undefined:
-      throw new RequestError('invalid_value', 'prompt is missing: send text or token_ids', 'prompt');
+      throw new RequestError('invalid_value', 'prompt is missing: send text, token_ids or chat', 'prompt');
   }
 }
+
+async function tokenize(model: ServedModel, request: TokenizeRequest): Promise<TokenizeResponse> {
+  checkRequestedModel(model, request);
+  return { tokenIds: [...(await tokensOf(model, request))], maxModelLen: model.engine.limits.maxModelLen };
+}
+
+async function tokensOf(model: ServedModel, { prompt }: TokenizeRequest): Promise<readonly number[]> {
+  switch (prompt?.$case) {
+    case 'text':
+      return model.tokenizer.encode(prompt.value);
+    case 'chat': {
+      const { request } = await prepareChat(model, chatRequestOf(prompt.value));
+      return request.promptTokenIds;
+    }
+    case undefined:
+      throw new RequestError('invalid_value', 'prompt is missing: send text or chat', 'prompt');
+  }
+}
+
+function detokenize(model: ServedModel, request: DetokenizeRequest): DetokenizeResponse {
+  checkRequestedModel(model, request);
+  const { tokenIds, skipSpecialTokens } = request;
+  checkTokenIds('prompt', tokenIds, model.engine.limits.vocabSize);
+  return { text: model.tokenizer.decode(tokenIds, { skipSpecialTokens }) };
+}
+
+function checkRequestedModel(model: ServedModel, request: { readonly model: string }): void {
+  checkModel(model, request.model === '' ? undefined : request.model);
+}
+
+const unary =
+  <Request, Response>(handle: (request: Request) => Response | Promise<Response>) =>
+  (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+    void (async () => {
+      try {
+        callback(null, await handle(call.request));
+      } catch (thrown) {
+        callback(toServiceError(inOurNames(thrown)));
+      }
+    })();
+  };
+
+const inOurNames = (thrown: unknown): unknown => (thrown instanceof FieldError ? thrown.namedBy(nameOfField) : thrown);

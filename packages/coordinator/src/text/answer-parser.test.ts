@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { AnswerParser, type ChatPart } from './answer-parser.js';
+import { AnswerParser } from './answer-parser.js';
+import { type ChatPart } from './chat-part.js';
+import { type ToolOffer } from './tool-call-parser.js';
 
 interface Answer {
   reasoning: string;
@@ -7,23 +9,35 @@ interface Answer {
   calls: string[];
 }
 
-function parse(pieces: readonly string[], startsInThinking: boolean, parseToolCalls: boolean): Answer {
-  const parser = new AnswerParser({ startsInThinking, parseToolCalls });
-  const parts: ChatPart[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
+const HERMES: ToolOffer = { format: 'hermes', tools: [] };
+
+interface Options {
+  readonly startsInThinking?: boolean;
+  readonly toolOffer?: ToolOffer | undefined;
+  readonly isCut?: boolean;
+}
+
+function parse(pieces: readonly string[], { startsInThinking = false, toolOffer, isCut = false }: Options): Answer {
+  const parser = new AnswerParser({ startsInThinking, toolOffer });
+  const parts: ChatPart[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush({ isCut })];
   const answer: Answer = { reasoning: '', content: '', calls: [] };
+  const names: string[] = [];
+  const args: string[] = [];
   for (const part of parts) {
-    if (part.kind === 'tool_call') answer.calls.push(`${part.call.name}(${part.call.arguments})`);
+    if (part.kind === 'call_start') names[part.callIndex] = part.name;
+    else if (part.kind === 'call_arguments') args[part.callIndex] = (args[part.callIndex] ?? '') + part.text;
     else answer[part.kind] += part.text;
   }
-  return answer;
+  return { ...answer, calls: names.map((name, index) => `${name}(${args[index] ?? ''})`) };
 }
 
 /** The answer, after checking that it does not depend on how the text is cut. */
-function answerOf(text: string, { startsInThinking = false, parseToolCalls = true } = {}): Answer {
-  const whole = parse([text], startsInThinking, parseToolCalls);
-  expect(parse(Array.from(text), startsInThinking, parseToolCalls)).toEqual(whole);
+function answerOf(text: string, given: Options = {}): Answer {
+  const options = { toolOffer: HERMES, ...given };
+  const whole = parse([text], options);
+  expect(parse(Array.from(text), options)).toEqual(whole);
   for (let cut = 1; cut < text.length; cut++) {
-    expect(parse([text.slice(0, cut), text.slice(cut)], startsInThinking, parseToolCalls)).toEqual(whole);
+    expect(parse([text.slice(0, cut), text.slice(cut)], options)).toEqual(whole);
   }
   return whole;
 }
@@ -96,8 +110,12 @@ describe('tool calls', () => {
   });
 
   it.each([
-    'see <tool_call>\n{"name": "add", "arguments": {"a": 1\n</tool_call> ok',
-    '<tool_call>{"name": "add"}</tool_call>',
+    'see <tool_call>\n{"name": "add", "id": {"a": 1\n</tool_call> ok',
+    '<tool_call>{"title": "add"}</tool_call>',
+    '<tool_call>{"name": "", "arguments": {}}</tool_call>',
+    '<tool_call>{"name": 3, "arguments": {}}</tool_call>',
+    '<tool_call>{"name": "add", "arguments": [1]}</tool_call>',
+    '<tool_call>add(1, 2)</tool_call>',
     '<tool_call>{"name": "add", "arguments": "a"}</tool_call>\n',
     'a\n <tool_call>null</tool_call>\n b',
     'text \n<tool_call>\n{"name": "add", "argu',
@@ -114,6 +132,6 @@ describe('tool calls', () => {
   });
 
   it('are content when the request has no tools', () => {
-    expect(answerOf(call, { parseToolCalls: false })).toEqual({ reasoning: '', content: call, calls: [] });
+    expect(answerOf(call, { toolOffer: undefined })).toEqual({ reasoning: '', content: call, calls: [] });
   });
 });

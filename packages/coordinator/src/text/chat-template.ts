@@ -4,40 +4,39 @@ import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExactJson } from './exact-json.js';
+import { withParsedArguments, withoutThinking } from './history-message.js';
+import { type TemplateMessage } from './template-message.js';
+import { type TemplateTraits, traitsOfTemplate } from './template-traits.js';
 
-export interface TemplateToolCall {
-  readonly id?: string | undefined;
-  readonly type: 'function';
-  readonly function: { readonly name: string; readonly arguments: unknown };
-}
-
-/** A message as templates expect it: text content, and thinking apart. */
-export interface TemplateMessage {
-  readonly role: 'system' | 'user' | 'assistant' | 'tool';
-  readonly content: string;
-  readonly reasoning_content?: string;
-  readonly tool_calls?: readonly TemplateToolCall[];
-  readonly tool_call_id?: string;
-  readonly name?: string;
-}
+export type { TemplateMessage };
 
 export interface TemplateInput {
   readonly messages: readonly TemplateMessage[];
   /** Function definitions in OpenAI's form, as the client wrote them: templates print them as JSON. */
   readonly tools?: readonly unknown[];
   readonly addGenerationPrompt: boolean;
+  /**
+   * The prompt ends where the text of the last message does, for the answer to go on with it: what the template writes
+   * behind it is left out.
+   */
+  readonly continueFinalMessage?: boolean;
+  /** Texts for templates that have a place for them. */
+  readonly documents?: readonly unknown[] | undefined;
   /** Variables of the template's own, such as `enable_thinking`. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 
 /** Turns messages into the prompt that the model was trained on, like transformers' `apply_chat_template`. */
 export class ChatTemplate {
+  readonly traits: TemplateTraits;
   readonly #template: Template;
   readonly #specialTokens: Readonly<Record<string, string>>;
 
   /** @throws ExpertmeshError `invalid_argument` when the source is not a template. */
   constructor(source: string, specialTokens: Readonly<Record<string, string>>) {
     this.#specialTokens = specialTokens;
+    this.traits = traitsOfTemplate(source);
     try {
       this.#template = new Template(source);
     } catch (cause) {
@@ -45,25 +44,56 @@ export class ChatTemplate {
     }
   }
 
+  /** Another template for the same model. */
+  replacedBy(source: string): ChatTemplate {
+    return new ChatTemplate(source, this.#specialTokens);
+  }
+
   /** @throws ExpertmeshError `invalid_argument` when the template refuses the messages or fails on them. */
-  render({ messages, tools, addGenerationPrompt, templateVariables }: TemplateInput): string {
+  render({ messages, tools, addGenerationPrompt, documents, templateVariables, ...input }: TemplateInput): string {
+    const json = new ExactJson();
+    const history = messages.map((message, index) => {
+      const parsed = withParsedArguments(message, json);
+      const isContinued = input.continueFinalMessage === true && index === messages.length - 1;
+      return this.traits.stripsThinking || isContinued ? parsed : withoutThinking(parsed);
+    });
+    const rendered = this.#run({
+      ...this.#specialTokens,
+      ...(documents && { documents }),
+      ...templateVariables,
+      messages: input.continueFinalMessage ? withEndMark(history) : history,
+      tools: tools ?? null,
+      add_generation_prompt: addGenerationPrompt,
+    });
+    return json.restore(input.continueFinalMessage ? textToEndMark(rendered) : rendered);
+  }
+
+  #run(variables: Record<string, unknown>): string {
     try {
-      return this.#template.render({
-        ...this.#specialTokens,
-        ...templateVariables,
-        messages,
-        tools: tools ?? null,
-        add_generation_prompt: addGenerationPrompt,
-      });
+      return this.#template.render(variables);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ExpertmeshError('invalid_argument', `The chat template refuses these messages: ${reason}`, {
-        param: 'messages',
-        cause,
-      });
+      throw refusal(`The chat template refuses these messages: ${reason}`, cause);
     }
   }
 }
+
+/** Stands for the end of the last message's text. Unicode keeps the code point for use inside programs. */
+const END_MARK = '\uFDD0';
+
+function withEndMark(messages: readonly TemplateMessage[]): readonly TemplateMessage[] {
+  const last = messages.at(-1);
+  return last === undefined ? [] : [...messages.slice(0, -1), { ...last, content: `${last.content}${END_MARK}` }];
+}
+
+function textToEndMark(rendered: string): string {
+  const end = rendered.lastIndexOf(END_MARK);
+  if (end < 0) throw refusal('The chat template leaves out the text of the last message: it cannot be continued');
+  return rendered.slice(0, end);
+}
+
+const refusal = (message: string, cause?: unknown): ExpertmeshError =>
+  new ExpertmeshError('invalid_argument', message, { param: 'messages', cause });
 
 /**
  * Reads chat_template.jinja of a model directory, or else `chat_template` of its tokenizer_config.json.

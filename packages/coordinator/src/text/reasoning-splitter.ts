@@ -28,6 +28,10 @@ export class ReasoningSplitter {
     this.#skipNewlines = options.startsInThinking;
   }
 
+  get isThinking(): boolean {
+    return this.#state === 'thinking';
+  }
+
   push(text: string): TextPart[] {
     return this.#advance(this.#held + text, false);
   }

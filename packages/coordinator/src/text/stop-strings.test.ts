@@ -7,7 +7,7 @@ function run(stops: readonly string[], pieces: readonly string[], includeStop = 
   for (const piece of pieces) {
     const match = matcher.push(piece);
     text += match.text;
-    if (match.stopped) return `${text}|`;
+    if (match.stoppedAt !== undefined) return `${text}|`;
   }
   return text + matcher.flush();
 }

@@ -3,8 +3,8 @@ import { partialMatchLength } from './partial-match.js';
 export interface StopMatch {
   /** Text that is now certain. */
   readonly text: string;
-  /** Whether a stop string was found; the text ends before it (or after it, when it is to be included). */
-  readonly stopped: boolean;
+  /** The stop string that was found; the text ends before it (or after it, when it is to be included). */
+  readonly stoppedAt?: string;
 }
 
 /**
@@ -26,11 +26,12 @@ export class StopStrings {
     const match = firstComplete(candidate, this.#stops);
     if (match !== undefined) {
       this.#held = '';
-      return { text: candidate.slice(0, this.#includeStop ? match.end : match.start), stopped: true };
+      const { stop, start, end } = match;
+      return { text: candidate.slice(0, this.#includeStop ? end : start), stoppedAt: stop };
     }
     const heldLength = Math.max(0, ...this.#stops.map((stop) => partialMatchLength(candidate, stop)));
     this.#held = candidate.slice(candidate.length - heldLength);
-    return { text: candidate.slice(0, candidate.length - heldLength), stopped: false };
+    return { text: candidate.slice(0, candidate.length - heldLength) };
   }
 
   /** The text held back, once it is known that no more follows. */
@@ -42,6 +43,7 @@ export class StopStrings {
 }
 
 interface Span {
+  readonly stop: string;
   readonly start: number;
   readonly end: number;
 }
@@ -52,7 +54,8 @@ function firstComplete(text: string, stops: readonly string[]): Span | undefined
     const start = text.indexOf(stop);
     if (start < 0) continue;
     const end = start + stop.length;
-    if (first === undefined || end < first.end || (end === first.end && start < first.start)) first = { start, end };
+    if (first === undefined || end < first.end || (end === first.end && start < first.start))
+      first = { stop, start, end };
   }
   return first;
 }

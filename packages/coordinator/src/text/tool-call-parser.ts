@@ -1,93 +1,82 @@
-import { z } from 'zod';
-import { jsonMember } from './json-member.js';
-import { partialMatchLength } from './partial-match.js';
+import { type ToolCallFormat } from '../sampling/grammar/constraint.js';
+import { type ChatPart } from './chat-part.js';
+import { PartList } from './part-list.js';
+import { isSpace, type Parsing, TextStream } from './tools/text-stream.js';
+import { type OfferedTool, syntaxOf, type ToolCallSyntax } from './tools/tool-call-syntax.js';
 
-export interface ToolCall {
-  readonly name: string;
-  /** A JSON object, as text, as the model wrote it. */
-  readonly arguments: string;
+/** The tools that a model may call, and how it writes calls. */
+export interface ToolOffer {
+  readonly format: ToolCallFormat;
+  readonly tools: readonly OfferedTool[];
 }
-
-export type AnswerPart =
-  { readonly kind: 'content'; readonly text: string } | { readonly kind: 'tool_call'; readonly call: ToolCall };
-
-const TOOL_CALL_OPEN = '<tool_call>';
-const TOOL_CALL_CLOSE = '</tool_call>';
 
 /**
- * Takes `<tool_call>{"name": ..., "arguments": {...}}</tool_call>` blocks out of content that arrives in pieces. A call
- * comes out when its block is complete; whitespace before a block, and after one where no text goes on, is dropped. A
- * block that is cut or is not such JSON stays content, unchanged.
+ * Takes calls out of content that arrives in pieces. Whitespace before a call, and after one where no text goes on, is
+ * dropped; what is no call stays content, unchanged.
  */
 export class ToolCallParser {
-  #held = '';
-  #afterCall = false;
+  readonly #syntax: ToolCallSyntax;
+  readonly #tools: readonly OfferedTool[];
+  readonly #stream = new TextStream();
+  readonly #parts = new PartList();
+  readonly #parsing: Parsing<void>;
+  #isCut = false;
+  #numCompleteCalls = 0;
   #hasContent = false;
 
-  push(text: string): AnswerPart[] {
-    this.#held += text;
-    const parts: AnswerPart[] = [];
-    for (let block = this.#takeBlock(parts); block !== undefined; block = this.#takeBlock(parts)) {
-      const call = parseToolCall(block);
-      if (call === undefined) this.#pushContent(parts, block);
-      else parts.push({ kind: 'tool_call', call });
-      this.#afterCall = call !== undefined;
+  constructor({ format, tools }: ToolOffer) {
+    this.#syntax = syntaxOf(format);
+    this.#tools = tools;
+    this.#parsing = this.#parse();
+  }
+
+  /** Calls of which all is there. */
+  get numCompleteCalls(): number {
+    return this.#numCompleteCalls;
+  }
+
+  push(text: string): ChatPart[] {
+    this.#stream.feed(text);
+    this.#parsing.next();
+    return this.#parts.drain();
+  }
+
+  /** What is held back, once it is known that no more text follows, because the answer has ended or was cut. */
+  flush(options: { readonly isCut: boolean }): ChatPart[] {
+    this.#isCut = options.isCut;
+    this.#stream.end();
+    this.#parsing.next();
+    return this.#parts.drain();
+  }
+
+  *#parse(): Parsing<void> {
+    let isAfterCall = false;
+    for (;;) {
+      const numSpaces = yield* this.#stream.skipSpace(0);
+      const next = yield* this.#stream.at(numSpaces);
+      if ((yield* this.#isOpening(numSpaces)) && (yield* this.#takeCall(numSpaces))) {
+        isAfterCall = true;
+        continue;
+      }
+      const isSeparator = isAfterCall && (next === '' || !this.#hasContent);
+      const spaces = this.#stream.take(numSpaces);
+      if (!isSeparator) this.#parts.addText('content', spaces);
+      if (next === '') return;
+      this.#parts.addText('content', this.#stream.take(1));
+      this.#hasContent = true;
+      isAfterCall = false;
     }
-    return parts;
   }
 
-  /** What is held back, once it is known that no more text follows. */
-  flush(): AnswerPart[] {
-    const parts: AnswerPart[] = [];
-    this.#pushContent(parts, this.#held);
-    this.#held = '';
-    return parts;
+  *#takeCall(start: number): Parsing<boolean> {
+    const context = { tools: this.#tools, parts: this.#parts, isCut: () => this.#isCut };
+    const isCall = yield* this.#syntax.parse(this.#stream, start, context);
+    if (isCall) this.#numCompleteCalls = this.#parts.numCalls;
+    return isCall;
   }
 
-  /**
-   * Passes on the content before the next block, and returns that block (with the whitespace before it) if it is
-   * complete.
-   */
-  #takeBlock(parts: AnswerPart[]): string | undefined {
-    const openIndex = this.#held.indexOf(TOOL_CALL_OPEN);
-    const contentLength =
-      openIndex >= 0 ? openIndex : this.#held.length - partialMatchLength(this.#held, TOOL_CALL_OPEN);
-    const content = this.#held.slice(0, contentLength).trimEnd();
-    this.#pushContent(parts, content);
-    this.#held = this.#held.slice(content.length);
-    if (openIndex < 0) return undefined;
-
-    const closeIndex = this.#held.indexOf(TOOL_CALL_CLOSE);
-    if (closeIndex < 0) return undefined;
-    const block = this.#held.slice(0, closeIndex + TOOL_CALL_CLOSE.length);
-    this.#held = this.#held.slice(block.length);
-    return block;
-  }
-
-  #pushContent(parts: AnswerPart[], content: string): void {
-    const isSeparator = this.#afterCall && (!this.#hasContent || content.trim() === '');
-    const text = isSeparator ? content.trimStart() : content;
-    if (text === '') return;
-    this.#afterCall = false;
-    this.#hasContent = true;
-    parts.push({ kind: 'content', text });
-  }
-}
-
-const toolCallSchema = z.object({ name: z.string().min(1), arguments: z.record(z.string(), z.unknown()) });
-
-function parseToolCall(block: string): ToolCall | undefined {
-  const json = block.trimStart().slice(TOOL_CALL_OPEN.length, -TOOL_CALL_CLOSE.length);
-  const { success, data } = toolCallSchema.safeParse(parseJson(json));
-  const argumentsText = jsonMember(json, 'arguments');
-  return success && argumentsText !== undefined ? { name: data.name, arguments: argumentsText } : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The model wrote something else; the caller keeps it as content.
-    return undefined;
+  *#isOpening(offset: number): Parsing<boolean> {
+    for (const opening of this.#syntax.openings) if (yield* this.#stream.startsWith(opening, offset)) return true;
+    return false;
   }
 }

@@ -1923,6 +1923,14 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "oneofIndex": 0
       },
       {
+       "name": "chat",
+       "number": 9,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Chat",
+       "oneofIndex": 0
+      },
+      {
        "name": "sampling",
        "number": 4,
        "label": "LABEL_OPTIONAL",
@@ -1954,6 +1962,130 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 8,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BOOL"
+      },
+      {
+       "name": "minTokens",
+       "number": 10,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "logitBias",
+       "number": 11,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.GenerateRequest.LogitBiasEntry"
+      },
+      {
+       "name": "badWords",
+       "number": 12,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "allowedTokenIds",
+       "number": 13,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "logprobs",
+       "number": 14,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 2,
+       "proto3Optional": true
+      },
+      {
+       "name": "promptLogprobs",
+       "number": 15,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 3,
+       "proto3Optional": true
+      },
+      {
+       "name": "numAnswers",
+       "number": 16,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "bestOf",
+       "number": 17,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 4,
+       "proto3Optional": true
+      },
+      {
+       "name": "constraint",
+       "number": 18,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Constraint"
+      },
+      {
+       "name": "priority",
+       "number": 19,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_INT32"
+      },
+      {
+       "name": "cacheSalt",
+       "number": 20,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "timeoutMs",
+       "number": 21,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 5,
+       "proto3Optional": true
+      },
+      {
+       "name": "includeStop",
+       "number": 22,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      },
+      {
+       "name": "keepSpecialTokens",
+       "number": 23,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      },
+      {
+       "name": "truncatePromptTokens",
+       "number": 24,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_INT32",
+       "oneofIndex": 6,
+       "proto3Optional": true
+      }
+     ],
+     "nestedType": [
+      {
+       "name": "LogitBiasEntry",
+       "field": [
+        {
+         "name": "key",
+         "number": 1,
+         "label": "LABEL_OPTIONAL",
+         "type": "TYPE_UINT32"
+        },
+        {
+         "name": "value",
+         "number": 2,
+         "label": "LABEL_OPTIONAL",
+         "type": "TYPE_DOUBLE"
+        }
+       ],
+       "options": {
+        "mapEntry": true
+       }
       }
      ],
      "oneofDecl": [
@@ -1962,6 +2094,21 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
       },
       {
        "name": "_max_tokens"
+      },
+      {
+       "name": "_logprobs"
+      },
+      {
+       "name": "_prompt_logprobs"
+      },
+      {
+       "name": "_best_of"
+      },
+      {
+       "name": "_timeout_ms"
+      },
+      {
+       "name": "_truncate_prompt_tokens"
       }
      ]
     },
@@ -2072,6 +2219,287 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
      ]
     },
     {
+     "name": "Constraint",
+     "field": [
+      {
+       "name": "jsonObject",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL",
+       "oneofIndex": 0
+      },
+      {
+       "name": "jsonSchema",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "regex",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "choice",
+       "number": 4,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Choices",
+       "oneofIndex": 0
+      },
+      {
+       "name": "grammar",
+       "number": 5,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "kind"
+      }
+     ]
+    },
+    {
+     "name": "Choices",
+     "field": [
+      {
+       "name": "choices",
+       "number": 1,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "Chat",
+     "field": [
+      {
+       "name": "messages",
+       "number": 1,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Message"
+      },
+      {
+       "name": "tools",
+       "number": 2,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Tool"
+      },
+      {
+       "name": "toolChoice",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.ToolChoice"
+      },
+      {
+       "name": "singleToolCall",
+       "number": 4,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      },
+      {
+       "name": "thinking",
+       "number": 5,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Thinking"
+      },
+      {
+       "name": "addGenerationPrompt",
+       "number": 6,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
+       "name": "continueFinalMessage",
+       "number": 7,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      },
+      {
+       "name": "templateVariables",
+       "number": 8,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "chatTemplate",
+       "number": 9,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "documents",
+       "number": 10,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_STRING"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_add_generation_prompt"
+      }
+     ]
+    },
+    {
+     "name": "Message",
+     "field": [
+      {
+       "name": "role",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "content",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "reasoning",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "toolCalls",
+       "number": 4,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.ToolCall"
+      },
+      {
+       "name": "toolCallId",
+       "number": 5,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "name",
+       "number": 6,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "ToolCall",
+     "field": [
+      {
+       "name": "id",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "name",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "arguments",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "Tool",
+     "field": [
+      {
+       "name": "name",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "description",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "parameters",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "strict",
+       "number": 4,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      }
+     ]
+    },
+    {
+     "name": "ToolChoice",
+     "field": [
+      {
+       "name": "mode",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "named",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "choice"
+      }
+     ]
+    },
+    {
+     "name": "Thinking",
+     "field": [
+      {
+       "name": "mode",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "budgetTokens",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
+       "name": "effort",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_budget_tokens"
+      }
+     ]
+    },
+    {
      "name": "GenerateResponse",
      "field": [
       {
@@ -2098,6 +2526,173 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_MESSAGE",
        "typeName": ".expertmesh.v1.Usage"
+      },
+      {
+       "name": "answerIndex",
+       "number": 5,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "logprobs",
+       "number": 6,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.TokenLogprobs"
+      },
+      {
+       "name": "promptLogprobs",
+       "number": 7,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.TokenLogprobs"
+      },
+      {
+       "name": "parts",
+       "number": 8,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.ChatPart"
+      },
+      {
+       "name": "stopString",
+       "number": 9,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "stopTokenId",
+       "number": 10,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32",
+       "oneofIndex": 0
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "stop_reason"
+      }
+     ]
+    },
+    {
+     "name": "TokenLogprob",
+     "field": [
+      {
+       "name": "tokenId",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "logprob",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_DOUBLE"
+      }
+     ]
+    },
+    {
+     "name": "TokenLogprobs",
+     "field": [
+      {
+       "name": "tokenId",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "logprob",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_DOUBLE"
+      },
+      {
+       "name": "rank",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "top",
+       "number": 4,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.TokenLogprob"
+      }
+     ]
+    },
+    {
+     "name": "ChatPart",
+     "field": [
+      {
+       "name": "reasoning",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "content",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "callStart",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.CallStart",
+       "oneofIndex": 0
+      },
+      {
+       "name": "callArguments",
+       "number": 4,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.CallArguments",
+       "oneofIndex": 0
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "part"
+      }
+     ]
+    },
+    {
+     "name": "CallStart",
+     "field": [
+      {
+       "name": "callIndex",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "name",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "CallArguments",
+     "field": [
+      {
+       "name": "callIndex",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "text",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
       }
      ]
     },
@@ -2115,6 +2710,100 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 2,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT32"
+      },
+      {
+       "name": "reasoningTokens",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "cachedTokens",
+       "number": 4,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      }
+     ]
+    },
+    {
+     "name": "TokenizeRequest",
+     "field": [
+      {
+       "name": "model",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "text",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING",
+       "oneofIndex": 0
+      },
+      {
+       "name": "chat",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_MESSAGE",
+       "typeName": ".expertmesh.v1.Chat",
+       "oneofIndex": 0
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "prompt"
+      }
+     ]
+    },
+    {
+     "name": "TokenizeResponse",
+     "field": [
+      {
+       "name": "tokenIds",
+       "number": 1,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "maxModelLen",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      }
+     ]
+    },
+    {
+     "name": "DetokenizeRequest",
+     "field": [
+      {
+       "name": "model",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "tokenIds",
+       "number": 2,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "skipSpecialTokens",
+       "number": 3,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      }
+     ]
+    },
+    {
+     "name": "DetokenizeResponse",
+     "field": [
+      {
+       "name": "text",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
       }
      ]
     }
@@ -2128,6 +2817,16 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "inputType": ".expertmesh.v1.GenerateRequest",
        "outputType": ".expertmesh.v1.GenerateResponse",
        "serverStreaming": true
+      },
+      {
+       "name": "Tokenize",
+       "inputType": ".expertmesh.v1.TokenizeRequest",
+       "outputType": ".expertmesh.v1.TokenizeResponse"
+      },
+      {
+       "name": "Detokenize",
+       "inputType": ".expertmesh.v1.DetokenizeRequest",
+       "outputType": ".expertmesh.v1.DetokenizeResponse"
       }
      ]
     }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type ChatDelta, type ChatFinishReason, type TokenUsage } from '../../generation/generate-chat.js';
-import { type ChatPart } from '../../text/answer-parser.js';
-import { type ToolCall } from '../../text/tool-call-parser.js';
+import { type ChatDelta, type ChatFinishReason } from '../../generation/generate-chat.js';
+import { type TokenUsage } from '../../generation/token-usage.js';
+import { type ChatPart } from '../../text/chat-part.js';
 import { type AnswerHead, chunkUsage, openAiHead, openAiUsage, type UsageOptions } from '../openai-answer.js';
 
 /** Collects a whole answer into a `chat.completion` object. */
@@ -31,14 +31,10 @@ export async function* chatChunks(
     ...chunkUsage(usageOptions, usage),
   });
   let last: ChatDelta | undefined;
-  let numToolCalls = 0;
   for await (const delta of deltas) {
     const { parts, usage, finishReason } = delta;
     if (last === undefined) yield chunk(usage, { role: 'assistant', content: '' });
-    for (const part of parts) {
-      yield chunk(usage, toChunkDelta(part, numToolCalls));
-      if (part.kind === 'tool_call') numToolCalls++;
-    }
+    for (const part of parts) yield chunk(usage, toChunkDelta(part));
     if (finishReason !== undefined) yield chunk(usage, {}, finishReason);
     last = delta;
   }
@@ -50,7 +46,7 @@ export async function* chatChunks(
 function toMessage(parts: readonly ChatPart[]): object {
   const textOf = (kind: 'reasoning' | 'content'): string =>
     parts.map((part) => (part.kind === kind ? part.text : '')).join('');
-  const toolCalls = parts.flatMap((part) => (part.kind === 'tool_call' ? [toOpenAiToolCall(part.call)] : []));
+  const toolCalls = parts.flatMap((part) => (part.kind === 'call_start' ? [toOpenAiToolCall(part, parts)] : []));
   const reasoning = textOf('reasoning') || null;
   const content = textOf('content');
   return {
@@ -64,19 +60,24 @@ function toMessage(parts: readonly ChatPart[]): object {
   };
 }
 
-function toChunkDelta(part: ChatPart, toolCallIndex: number): object {
+function toChunkDelta(part: ChatPart): object {
   switch (part.kind) {
     case 'reasoning':
       return { reasoning: part.text, reasoning_content: part.text };
     case 'content':
       return { content: part.text };
-    case 'tool_call':
-      return { tool_calls: [{ index: toolCallIndex, ...toOpenAiToolCall(part.call) }] };
+    case 'call_start':
+      return {
+        tool_calls: [{ index: part.callIndex, ...callHead(), function: { name: part.name, arguments: '' } }],
+      };
+    case 'call_arguments':
+      return { tool_calls: [{ index: part.callIndex, function: { arguments: part.text } }] };
   }
 }
 
-const toOpenAiToolCall = ({ name, arguments: args }: ToolCall) => ({
-  id: `call_${randomUUID().replaceAll('-', '')}`,
-  type: 'function',
-  function: { name, arguments: args },
-});
+function toOpenAiToolCall({ name, callIndex }: { name: string; callIndex: number }, parts: readonly ChatPart[]) {
+  const texts = parts.map((part) => (part.kind === 'call_arguments' && part.callIndex === callIndex ? part.text : ''));
+  return { ...callHead(), function: { name, arguments: texts.join('') } };
+}
+
+const callHead = () => ({ id: `call_${randomUUID().replaceAll('-', '')}`, type: 'function' });

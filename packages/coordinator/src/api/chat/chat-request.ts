@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { type ChatGeneration } from '../../generation/generate-chat.js';
+import { type ToolDefinition } from '../../generation/chat-request.js';
+import { prepareChat } from '../../generation/prepare-chat.js';
 import { RequestError } from '../../generation/request-error.js';
 import { checkModel, type ServedModel } from '../../generation/served-model.js';
 import { type ChatTemplate } from '../../text/chat-template.js';
-import { opensThinking } from '../../text/reasoning-splitter.js';
 import { fieldErrors } from '../field-errors.js';
 import { checkStreamOptions, generationFields, toGenerationRequest } from '../generation-fields.js';
 import { optional, unsupported } from '../parse-request.js';
@@ -70,33 +71,34 @@ type ChatPrompt = z.infer<typeof chatPromptSchema>;
 export async function toChatGeneration(model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> {
   checkModel(model, chat.model);
   checkStreamOptions(chat);
-  const usesTools = chat.tools !== undefined && chat.tools.length > 0 && chat.tool_choice !== 'none';
-  const prompt = renderPrompt(model, { ...chat, tools: usesTools ? chat.tools : undefined }, effortVariables(chat));
   const fields = { ...chat, max_tokens: chat.max_completion_tokens ?? chat.max_tokens };
-  const fieldNames = {
-    prompt: 'messages',
-    maxTokens: chat.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens',
-  };
-  return {
-    request: toGenerationRequest(fields, await model.tokenizer.encode(prompt), fieldNames),
-    startsInThinking: opensThinking(prompt),
-    toolCalls: !usesTools ? 'none' : chat.parallel_tool_calls === false ? 'one' : 'many',
-  };
+  return prepareChat(model, {
+    messages: chat.messages,
+    tools: chat.tools?.map(toToolDefinition),
+    toolChoice: chat.tool_choice === 'none' ? 'none' : 'auto',
+    parallelToolCalls: chat.parallel_tool_calls,
+    thinking: { effort: chat.reasoning_effort },
+    addGenerationPrompt: chat.add_generation_prompt,
+    templateVariables: chat.chat_template_kwargs,
+    generation: toGenerationRequest(fields, []),
+  });
+}
+
+function toToolDefinition(source: unknown): ToolDefinition {
+  const { function: definition } = toolSchema.parse(source);
+  return { source, name: definition.name, parameters: definition.parameters, strict: false };
 }
 
 /** @throws RequestError when the model has no chat template, ExpertmeshError when the template refuses the messages. */
-export function renderPrompt(model: ServedModel, chat: ChatPrompt, variables: Record<string, unknown> = {}): string {
+export function renderPrompt(model: ServedModel, chat: ChatPrompt): string {
   const { messages, tools, add_generation_prompt: addGenerationPrompt = true } = chat;
   return requireTemplate(model).render({
     messages,
     ...(tools !== undefined && { tools }),
     addGenerationPrompt,
-    templateVariables: { ...variables, ...chat.chat_template_kwargs },
+    templateVariables: { ...chat.chat_template_kwargs },
   });
 }
-
-const effortVariables = ({ reasoning_effort: effort }: ChatRequest): Record<string, unknown> =>
-  effort === undefined ? {} : { enable_thinking: effort !== 'none' };
 
 function requireTemplate({ chatTemplate, id }: ServedModel): ChatTemplate {
   if (chatTemplate !== undefined) return chatTemplate;

@@ -19,11 +19,12 @@ export interface GenerateRequest {
     /** Tokenised as it is: no chat template. */
     { $case: "text"; value: string }
     | { $case: "tokenIds"; value: TokenIds }
+    | { $case: "chat"; value: Chat }
     | undefined;
   sampling:
     | SamplingParams
     | undefined;
-  /** At most this many new tokens; absent means up to the model's context length. */
+  /** At most this many new tokens; absent means up to the model's context length. 0 only with prompt_logprobs. */
   maxTokens?:
     | number
     | undefined;
@@ -31,6 +32,50 @@ export interface GenerateRequest {
   stop: string[];
   stopTokenIds: number[];
   ignoreEos: boolean;
+  /** Nothing ends the answer before it has so many tokens. */
+  minTokens: number;
+  /** Added to the logit of a token, by token id: -100 to 100. */
+  logitBias: { [key: number]: number };
+  /** Texts that the answer must not have. */
+  badWords: string[];
+  /** If any, no other token is drawn. */
+  allowedTokenIds: number[];
+  /** Log-probabilities of the answer's tokens, with so many of the most likely ones beside each. */
+  logprobs?:
+    | number
+    | undefined;
+  /** The same for the prompt's tokens. */
+  promptLogprobs?:
+    | number
+    | undefined;
+  /** So many answers; 0 means 1. */
+  numAnswers: number;
+  /** So many are generated, and the num_answers of the highest mean log-probability returned, when all have ended. */
+  bestOf?:
+    | number
+    | undefined;
+  /** What the answer must look like. */
+  constraint:
+    | Constraint
+    | undefined;
+  /** Lower is served first. */
+  priority: number;
+  /** Computed prompts are shared only between requests of equal salt. */
+  cacheSalt: string;
+  timeoutMs?:
+    | number
+    | undefined;
+  /** The text keeps the stop string, or the text of the stop token, at which it ended. */
+  includeStop: boolean;
+  /** Control tokens such as <|im_end|> stay in the text. */
+  keepSpecialTokens: boolean;
+  /** Keep only so many tokens of the prompt, its last; -1 keeps as many as fit. */
+  truncatePromptTokens?: number | undefined;
+}
+
+export interface GenerateRequest_LogitBiasEntry {
+  key: number;
+  value: number;
 }
 
 export interface TokenIds {
@@ -49,18 +94,193 @@ export interface SamplingParams {
   seed?: number | undefined;
 }
 
+/** What an answer must look like. */
+export interface Constraint {
+  kind:
+    | //
+    /** Any JSON object. */
+    { $case: "jsonObject"; value: boolean }
+    | //
+    /** A JSON Schema, as JSON. */
+    { $case: "jsonSchema"; value: string }
+    | { $case: "regex"; value: string }
+    | { $case: "choice"; value: Choices }
+    | //
+    /** A grammar in EBNF. */
+    { $case: "grammar"; value: string }
+    | undefined;
+}
+
+export interface Choices {
+  choices: string[];
+}
+
+/** Messages, which the model's chat template makes a prompt of. */
+export interface Chat {
+  messages: Message[];
+  tools: Tool[];
+  /** Absent means auto. */
+  toolChoice:
+    | ToolChoice
+    | undefined;
+  /** At most one call. */
+  singleToolCall: boolean;
+  thinking:
+    | Thinking
+    | undefined;
+  /** True if absent. */
+  addGenerationPrompt?:
+    | boolean
+    | undefined;
+  /** The answer goes on with the last message, which is the assistant's. */
+  continueFinalMessage: boolean;
+  /** Variables of the template's own: a JSON object, or empty. */
+  templateVariables: string;
+  /** A template instead of the model's own, where the coordinator allows it. */
+  chatTemplate: string;
+  /** Texts for templates that have a place for them, each as JSON. */
+  documents: string[];
+}
+
+export interface Message {
+  /** system, user, assistant or tool. */
+  role: string;
+  content: string;
+  /** Of an assistant: thinking apart from the content, and calls. */
+  reasoning: string;
+  toolCalls: ToolCall[];
+  /** Of a tool's answer. */
+  toolCallId: string;
+  name: string;
+}
+
+export interface ToolCall {
+  id: string;
+  name: string;
+  /** A JSON object; empty for none. */
+  arguments: string;
+}
+
+export interface Tool {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments, as JSON; empty for a function without. */
+  parameters: string;
+  /** The arguments must match the schema. */
+  strict: boolean;
+}
+
+export interface ToolChoice {
+  choice:
+    | //
+    /** auto, none or required. */
+    { $case: "mode"; value: string }
+    | //
+    /** The tool that must be called. */
+    { $case: "named"; value: string }
+    | undefined;
+}
+
+export interface Thinking {
+  /** on, off or auto, which leaves it to the model; empty leaves it to the messages and the template. */
+  mode: string;
+  /** Thinking is closed when it has so many tokens. */
+  budgetTokens?:
+    | number
+    | undefined;
+  /** none, minimal, low, medium, high or xhigh: mapped to a budget where none is given. */
+  effort: string;
+}
+
 export interface GenerateResponse {
   /** New tokens since the last message, and the text that they complete; either may be empty. */
   tokenIds: number[];
+  /** Empty for a chat, whose text comes in parts. */
   text: string;
-  /** Set on the last message only: "stop" or "length". */
+  /** Set on the last message of an answer only: "stop", "length" or "tool_calls". */
   finishReason: string;
-  usage: Usage | undefined;
+  /** Of all answers so far; set with finish_reason. */
+  usage:
+    | Usage
+    | undefined;
+  /** Which of num_answers. */
+  answerIndex: number;
+  /** Of token_ids, where they were asked for. */
+  logprobs: TokenLogprobs[];
+  /** On the first message, where they were asked for: of each token of the prompt; the first has no rank. */
+  promptLogprobs: TokenLogprobs[];
+  /** What has been added to a chat's answer. */
+  parts: ChatPart[];
+  /** What the answer ended at, if it was one that the request names. */
+  stopReason: { $case: "stopString"; value: string } | { $case: "stopTokenId"; value: number } | undefined;
+}
+
+export interface TokenLogprob {
+  tokenId: number;
+  /** Natural logarithm, of the model's own distribution. */
+  logprob: number;
+}
+
+export interface TokenLogprobs {
+  tokenId: number;
+  logprob: number;
+  /** 1 for the most likely token. */
+  rank: number;
+  /** Most likely first. */
+  top: TokenLogprob[];
+}
+
+export interface ChatPart {
+  part:
+    | { $case: "reasoning"; value: string }
+    | { $case: "content"; value: string }
+    | { $case: "callStart"; value: CallStart }
+    | { $case: "callArguments"; value: CallArguments }
+    | undefined;
+}
+
+export interface CallStart {
+  callIndex: number;
+  name: string;
+}
+
+/** The pieces of a call, joined, are one JSON object. */
+export interface CallArguments {
+  callIndex: number;
+  text: string;
 }
 
 export interface Usage {
   promptTokens: number;
   completionTokens: number;
+  /** Those of a chat's completion that were thinking. */
+  reasoningTokens: number;
+  /** Those of the prompt that were computed before this request. */
+  cachedTokens: number;
+}
+
+export interface TokenizeRequest {
+  /** Empty means the served model. */
+  model: string;
+  prompt: { $case: "text"; value: string } | { $case: "chat"; value: Chat } | undefined;
+}
+
+export interface TokenizeResponse {
+  tokenIds: number[];
+  /** The longest sequence that the model takes, in tokens. */
+  maxModelLen: number;
+}
+
+export interface DetokenizeRequest {
+  /** Empty means the served model. */
+  model: string;
+  tokenIds: number[];
+  /** Leave control tokens such as <|im_end|> out of the text. */
+  skipSpecialTokens: boolean;
+}
+
+export interface DetokenizeResponse {
+  text: string;
 }
 
 function createBaseGenerateRequest(): GenerateRequest {
@@ -72,6 +292,21 @@ function createBaseGenerateRequest(): GenerateRequest {
     stop: [],
     stopTokenIds: [],
     ignoreEos: false,
+    minTokens: 0,
+    logitBias: {},
+    badWords: [],
+    allowedTokenIds: [],
+    logprobs: undefined,
+    promptLogprobs: undefined,
+    numAnswers: 0,
+    bestOf: undefined,
+    constraint: undefined,
+    priority: 0,
+    cacheSalt: "",
+    timeoutMs: undefined,
+    includeStop: false,
+    keepSpecialTokens: false,
+    truncatePromptTokens: undefined,
   };
 }
 
@@ -86,6 +321,9 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
         break;
       case "tokenIds":
         TokenIds.encode(message.prompt.value, writer.uint32(26).fork()).join();
+        break;
+      case "chat":
+        Chat.encode(message.prompt.value, writer.uint32(74).fork()).join();
         break;
     }
     if (message.sampling !== undefined) {
@@ -106,6 +344,55 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
     }
     if (message.ignoreEos !== false) {
       writer.uint32(64).bool(message.ignoreEos);
+    }
+    if (message.minTokens !== 0) {
+      writer.uint32(80).uint32(message.minTokens);
+    }
+    globalThis.Object.entries(message.logitBias).forEach(([key, value]: [string, number]) => {
+      GenerateRequest_LogitBiasEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
+    });
+    for (const v of message.badWords) {
+      writer.uint32(98).string(v!);
+    }
+    if (message.allowedTokenIds.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.allowedTokenIds) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.logprobs !== undefined) {
+      writer.uint32(112).uint32(message.logprobs);
+    }
+    if (message.promptLogprobs !== undefined) {
+      writer.uint32(120).uint32(message.promptLogprobs);
+    }
+    if (message.numAnswers !== 0) {
+      writer.uint32(128).uint32(message.numAnswers);
+    }
+    if (message.bestOf !== undefined) {
+      writer.uint32(136).uint32(message.bestOf);
+    }
+    if (message.constraint !== undefined) {
+      Constraint.encode(message.constraint, writer.uint32(146).fork()).join();
+    }
+    if (message.priority !== 0) {
+      writer.uint32(152).int32(message.priority);
+    }
+    if (message.cacheSalt !== "") {
+      writer.uint32(162).string(message.cacheSalt);
+    }
+    if (message.timeoutMs !== undefined) {
+      writer.uint32(168).uint32(message.timeoutMs);
+    }
+    if (message.includeStop !== false) {
+      writer.uint32(176).bool(message.includeStop);
+    }
+    if (message.keepSpecialTokens !== false) {
+      writer.uint32(184).bool(message.keepSpecialTokens);
+    }
+    if (message.truncatePromptTokens !== undefined) {
+      writer.uint32(192).int32(message.truncatePromptTokens);
     }
     return writer;
   },
@@ -145,6 +432,14 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
             }
 
             message.prompt = { $case: "tokenIds", value: TokenIds.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.prompt = { $case: "chat", value: Chat.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
@@ -197,6 +492,139 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
             message.ignoreEos = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.minTokens = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            const entry11 = GenerateRequest_LogitBiasEntry.decode(reader, reader.uint32());
+            if (entry11.value !== undefined) {
+              message.logitBias[entry11.key] = entry11.value;
+            }
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.badWords.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag === 104) {
+              message.allowedTokenIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.allowedTokenIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.logprobs = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.promptLogprobs = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.numAnswers = reader.uint32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.bestOf = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.constraint = Constraint.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.cacheSalt = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.includeStop = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.keepSpecialTokens = reader.bool();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.truncatePromptTokens = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -228,6 +656,12 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
         }
         break;
       }
+      case "chat": {
+        if (object.prompt?.value !== undefined && object.prompt?.value !== null) {
+          message.prompt = { $case: "chat", value: Chat.fromPartial(object.prompt.value) };
+        }
+        break;
+      }
     }
     message.sampling = (object.sampling !== undefined && object.sampling !== null)
       ? SamplingParams.fromPartial(object.sampling)
@@ -236,6 +670,98 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
     message.stop = object.stop?.map((e) => e) || [];
     message.stopTokenIds = object.stopTokenIds?.map((e) => e) || [];
     message.ignoreEos = object.ignoreEos ?? false;
+    message.minTokens = object.minTokens ?? 0;
+    message.logitBias = (globalThis.Object.entries(object.logitBias ?? {}) as [string, number][]).reduce(
+      (acc: { [key: number]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[globalThis.Number(key)] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.badWords = object.badWords?.map((e) => e) || [];
+    message.allowedTokenIds = object.allowedTokenIds?.map((e) => e) || [];
+    message.logprobs = object.logprobs ?? undefined;
+    message.promptLogprobs = object.promptLogprobs ?? undefined;
+    message.numAnswers = object.numAnswers ?? 0;
+    message.bestOf = object.bestOf ?? undefined;
+    message.constraint = (object.constraint !== undefined && object.constraint !== null)
+      ? Constraint.fromPartial(object.constraint)
+      : undefined;
+    message.priority = object.priority ?? 0;
+    message.cacheSalt = object.cacheSalt ?? "";
+    message.timeoutMs = object.timeoutMs ?? undefined;
+    message.includeStop = object.includeStop ?? false;
+    message.keepSpecialTokens = object.keepSpecialTokens ?? false;
+    message.truncatePromptTokens = object.truncatePromptTokens ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGenerateRequest_LogitBiasEntry(): GenerateRequest_LogitBiasEntry {
+  return { key: 0, value: 0 };
+}
+
+export const GenerateRequest_LogitBiasEntry: MessageFns<GenerateRequest_LogitBiasEntry> = {
+  encode(message: GenerateRequest_LogitBiasEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GenerateRequest_LogitBiasEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGenerateRequest_LogitBiasEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GenerateRequest_LogitBiasEntry>): GenerateRequest_LogitBiasEntry {
+    return GenerateRequest_LogitBiasEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GenerateRequest_LogitBiasEntry>): GenerateRequest_LogitBiasEntry {
+    const message = createBaseGenerateRequest_LogitBiasEntry();
+    message.key = object.key ?? 0;
+    message.value = object.value ?? 0;
     return message;
   },
 };
@@ -457,8 +983,828 @@ export const SamplingParams: MessageFns<SamplingParams> = {
   },
 };
 
+function createBaseConstraint(): Constraint {
+  return { kind: undefined };
+}
+
+export const Constraint: MessageFns<Constraint> = {
+  encode(message: Constraint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "jsonObject":
+        writer.uint32(8).bool(message.kind.value);
+        break;
+      case "jsonSchema":
+        writer.uint32(18).string(message.kind.value);
+        break;
+      case "regex":
+        writer.uint32(26).string(message.kind.value);
+        break;
+      case "choice":
+        Choices.encode(message.kind.value, writer.uint32(34).fork()).join();
+        break;
+      case "grammar":
+        writer.uint32(42).string(message.kind.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Constraint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConstraint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = { $case: "jsonObject", value: reader.bool() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "jsonSchema", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "regex", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "choice", value: Choices.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "grammar", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Constraint>): Constraint {
+    return Constraint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Constraint>): Constraint {
+    const message = createBaseConstraint();
+    switch (object.kind?.$case) {
+      case "jsonObject": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "jsonObject", value: object.kind.value };
+        }
+        break;
+      }
+      case "jsonSchema": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "jsonSchema", value: object.kind.value };
+        }
+        break;
+      }
+      case "regex": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "regex", value: object.kind.value };
+        }
+        break;
+      }
+      case "choice": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "choice", value: Choices.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "grammar": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "grammar", value: object.kind.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseChoices(): Choices {
+  return { choices: [] };
+}
+
+export const Choices: MessageFns<Choices> = {
+  encode(message: Choices, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.choices) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Choices {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChoices();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.choices.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Choices>): Choices {
+    return Choices.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Choices>): Choices {
+    const message = createBaseChoices();
+    message.choices = object.choices?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseChat(): Chat {
+  return {
+    messages: [],
+    tools: [],
+    toolChoice: undefined,
+    singleToolCall: false,
+    thinking: undefined,
+    addGenerationPrompt: undefined,
+    continueFinalMessage: false,
+    templateVariables: "",
+    chatTemplate: "",
+    documents: [],
+  };
+}
+
+export const Chat: MessageFns<Chat> = {
+  encode(message: Chat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      Message.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.tools) {
+      Tool.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.toolChoice !== undefined) {
+      ToolChoice.encode(message.toolChoice, writer.uint32(26).fork()).join();
+    }
+    if (message.singleToolCall !== false) {
+      writer.uint32(32).bool(message.singleToolCall);
+    }
+    if (message.thinking !== undefined) {
+      Thinking.encode(message.thinking, writer.uint32(42).fork()).join();
+    }
+    if (message.addGenerationPrompt !== undefined) {
+      writer.uint32(48).bool(message.addGenerationPrompt);
+    }
+    if (message.continueFinalMessage !== false) {
+      writer.uint32(56).bool(message.continueFinalMessage);
+    }
+    if (message.templateVariables !== "") {
+      writer.uint32(66).string(message.templateVariables);
+    }
+    if (message.chatTemplate !== "") {
+      writer.uint32(74).string(message.chatTemplate);
+    }
+    for (const v of message.documents) {
+      writer.uint32(82).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Chat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(Message.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tools.push(Tool.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toolChoice = ToolChoice.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.singleToolCall = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.thinking = Thinking.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.addGenerationPrompt = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.continueFinalMessage = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.templateVariables = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.chatTemplate = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.documents.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Chat>): Chat {
+    return Chat.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Chat>): Chat {
+    const message = createBaseChat();
+    message.messages = object.messages?.map((e) => Message.fromPartial(e)) || [];
+    message.tools = object.tools?.map((e) => Tool.fromPartial(e)) || [];
+    message.toolChoice = (object.toolChoice !== undefined && object.toolChoice !== null)
+      ? ToolChoice.fromPartial(object.toolChoice)
+      : undefined;
+    message.singleToolCall = object.singleToolCall ?? false;
+    message.thinking = (object.thinking !== undefined && object.thinking !== null)
+      ? Thinking.fromPartial(object.thinking)
+      : undefined;
+    message.addGenerationPrompt = object.addGenerationPrompt ?? undefined;
+    message.continueFinalMessage = object.continueFinalMessage ?? false;
+    message.templateVariables = object.templateVariables ?? "";
+    message.chatTemplate = object.chatTemplate ?? "";
+    message.documents = object.documents?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseMessage(): Message {
+  return { role: "", content: "", reasoning: "", toolCalls: [], toolCallId: "", name: "" };
+}
+
+export const Message: MessageFns<Message> = {
+  encode(message: Message, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.content !== "") {
+      writer.uint32(18).string(message.content);
+    }
+    if (message.reasoning !== "") {
+      writer.uint32(26).string(message.reasoning);
+    }
+    for (const v of message.toolCalls) {
+      ToolCall.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.toolCallId !== "") {
+      writer.uint32(42).string(message.toolCallId);
+    }
+    if (message.name !== "") {
+      writer.uint32(50).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Message {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.content = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasoning = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.toolCalls.push(ToolCall.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.toolCallId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Message>): Message {
+    return Message.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Message>): Message {
+    const message = createBaseMessage();
+    message.role = object.role ?? "";
+    message.content = object.content ?? "";
+    message.reasoning = object.reasoning ?? "";
+    message.toolCalls = object.toolCalls?.map((e) => ToolCall.fromPartial(e)) || [];
+    message.toolCallId = object.toolCallId ?? "";
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseToolCall(): ToolCall {
+  return { id: "", name: "", arguments: "" };
+}
+
+export const ToolCall: MessageFns<ToolCall> = {
+  encode(message: ToolCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.arguments !== "") {
+      writer.uint32(26).string(message.arguments);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ToolCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToolCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.arguments = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ToolCall>): ToolCall {
+    return ToolCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ToolCall>): ToolCall {
+    const message = createBaseToolCall();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.arguments = object.arguments ?? "";
+    return message;
+  },
+};
+
+function createBaseTool(): Tool {
+  return { name: "", description: "", parameters: "", strict: false };
+}
+
+export const Tool: MessageFns<Tool> = {
+  encode(message: Tool, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    if (message.parameters !== "") {
+      writer.uint32(26).string(message.parameters);
+    }
+    if (message.strict !== false) {
+      writer.uint32(32).bool(message.strict);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tool {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTool();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.parameters = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.strict = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tool>): Tool {
+    return Tool.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tool>): Tool {
+    const message = createBaseTool();
+    message.name = object.name ?? "";
+    message.description = object.description ?? "";
+    message.parameters = object.parameters ?? "";
+    message.strict = object.strict ?? false;
+    return message;
+  },
+};
+
+function createBaseToolChoice(): ToolChoice {
+  return { choice: undefined };
+}
+
+export const ToolChoice: MessageFns<ToolChoice> = {
+  encode(message: ToolChoice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.choice?.$case) {
+      case "mode":
+        writer.uint32(10).string(message.choice.value);
+        break;
+      case "named":
+        writer.uint32(18).string(message.choice.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ToolChoice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToolChoice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.choice = { $case: "mode", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.choice = { $case: "named", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ToolChoice>): ToolChoice {
+    return ToolChoice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ToolChoice>): ToolChoice {
+    const message = createBaseToolChoice();
+    switch (object.choice?.$case) {
+      case "mode": {
+        if (object.choice?.value !== undefined && object.choice?.value !== null) {
+          message.choice = { $case: "mode", value: object.choice.value };
+        }
+        break;
+      }
+      case "named": {
+        if (object.choice?.value !== undefined && object.choice?.value !== null) {
+          message.choice = { $case: "named", value: object.choice.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseThinking(): Thinking {
+  return { mode: "", budgetTokens: undefined, effort: "" };
+}
+
+export const Thinking: MessageFns<Thinking> = {
+  encode(message: Thinking, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== "") {
+      writer.uint32(10).string(message.mode);
+    }
+    if (message.budgetTokens !== undefined) {
+      writer.uint32(16).uint32(message.budgetTokens);
+    }
+    if (message.effort !== "") {
+      writer.uint32(26).string(message.effort);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Thinking {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseThinking();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.budgetTokens = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.effort = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Thinking>): Thinking {
+    return Thinking.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Thinking>): Thinking {
+    const message = createBaseThinking();
+    message.mode = object.mode ?? "";
+    message.budgetTokens = object.budgetTokens ?? undefined;
+    message.effort = object.effort ?? "";
+    return message;
+  },
+};
+
 function createBaseGenerateResponse(): GenerateResponse {
-  return { tokenIds: [], text: "", finishReason: "", usage: undefined };
+  return {
+    tokenIds: [],
+    text: "",
+    finishReason: "",
+    usage: undefined,
+    answerIndex: 0,
+    logprobs: [],
+    promptLogprobs: [],
+    parts: [],
+    stopReason: undefined,
+  };
 }
 
 export const GenerateResponse: MessageFns<GenerateResponse> = {
@@ -478,6 +1824,26 @@ export const GenerateResponse: MessageFns<GenerateResponse> = {
     }
     if (message.usage !== undefined) {
       Usage.encode(message.usage, writer.uint32(34).fork()).join();
+    }
+    if (message.answerIndex !== 0) {
+      writer.uint32(40).uint32(message.answerIndex);
+    }
+    for (const v of message.logprobs) {
+      TokenLogprobs.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.promptLogprobs) {
+      TokenLogprobs.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.parts) {
+      ChatPart.encode(v!, writer.uint32(66).fork()).join();
+    }
+    switch (message.stopReason?.$case) {
+      case "stopString":
+        writer.uint32(74).string(message.stopReason.value);
+        break;
+      case "stopTokenId":
+        writer.uint32(80).uint32(message.stopReason.value);
+        break;
     }
     return writer;
   },
@@ -537,6 +1903,54 @@ export const GenerateResponse: MessageFns<GenerateResponse> = {
             message.usage = Usage.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.answerIndex = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.logprobs.push(TokenLogprobs.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.promptLogprobs.push(TokenLogprobs.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.parts.push(ChatPart.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.stopReason = { $case: "stopString", value: reader.string() };
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.stopReason = { $case: "stopTokenId", value: reader.uint32() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -558,12 +1972,437 @@ export const GenerateResponse: MessageFns<GenerateResponse> = {
     message.text = object.text ?? "";
     message.finishReason = object.finishReason ?? "";
     message.usage = (object.usage !== undefined && object.usage !== null) ? Usage.fromPartial(object.usage) : undefined;
+    message.answerIndex = object.answerIndex ?? 0;
+    message.logprobs = object.logprobs?.map((e) => TokenLogprobs.fromPartial(e)) || [];
+    message.promptLogprobs = object.promptLogprobs?.map((e) => TokenLogprobs.fromPartial(e)) || [];
+    message.parts = object.parts?.map((e) => ChatPart.fromPartial(e)) || [];
+    switch (object.stopReason?.$case) {
+      case "stopString": {
+        if (object.stopReason?.value !== undefined && object.stopReason?.value !== null) {
+          message.stopReason = { $case: "stopString", value: object.stopReason.value };
+        }
+        break;
+      }
+      case "stopTokenId": {
+        if (object.stopReason?.value !== undefined && object.stopReason?.value !== null) {
+          message.stopReason = { $case: "stopTokenId", value: object.stopReason.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseTokenLogprob(): TokenLogprob {
+  return { tokenId: 0, logprob: 0 };
+}
+
+export const TokenLogprob: MessageFns<TokenLogprob> = {
+  encode(message: TokenLogprob, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenId !== 0) {
+      writer.uint32(8).uint32(message.tokenId);
+    }
+    if (message.logprob !== 0) {
+      writer.uint32(17).double(message.logprob);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenLogprob {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenLogprob();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tokenId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.logprob = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TokenLogprob>): TokenLogprob {
+    return TokenLogprob.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TokenLogprob>): TokenLogprob {
+    const message = createBaseTokenLogprob();
+    message.tokenId = object.tokenId ?? 0;
+    message.logprob = object.logprob ?? 0;
+    return message;
+  },
+};
+
+function createBaseTokenLogprobs(): TokenLogprobs {
+  return { tokenId: 0, logprob: 0, rank: 0, top: [] };
+}
+
+export const TokenLogprobs: MessageFns<TokenLogprobs> = {
+  encode(message: TokenLogprobs, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenId !== 0) {
+      writer.uint32(8).uint32(message.tokenId);
+    }
+    if (message.logprob !== 0) {
+      writer.uint32(17).double(message.logprob);
+    }
+    if (message.rank !== 0) {
+      writer.uint32(24).uint32(message.rank);
+    }
+    for (const v of message.top) {
+      TokenLogprob.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenLogprobs {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenLogprobs();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tokenId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.logprob = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rank = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.top.push(TokenLogprob.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TokenLogprobs>): TokenLogprobs {
+    return TokenLogprobs.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TokenLogprobs>): TokenLogprobs {
+    const message = createBaseTokenLogprobs();
+    message.tokenId = object.tokenId ?? 0;
+    message.logprob = object.logprob ?? 0;
+    message.rank = object.rank ?? 0;
+    message.top = object.top?.map((e) => TokenLogprob.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseChatPart(): ChatPart {
+  return { part: undefined };
+}
+
+export const ChatPart: MessageFns<ChatPart> = {
+  encode(message: ChatPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "reasoning":
+        writer.uint32(10).string(message.part.value);
+        break;
+      case "content":
+        writer.uint32(18).string(message.part.value);
+        break;
+      case "callStart":
+        CallStart.encode(message.part.value, writer.uint32(26).fork()).join();
+        break;
+      case "callArguments":
+        CallArguments.encode(message.part.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChatPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChatPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "reasoning", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "content", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = { $case: "callStart", value: CallStart.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.part = { $case: "callArguments", value: CallArguments.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ChatPart>): ChatPart {
+    return ChatPart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChatPart>): ChatPart {
+    const message = createBaseChatPart();
+    switch (object.part?.$case) {
+      case "reasoning": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "reasoning", value: object.part.value };
+        }
+        break;
+      }
+      case "content": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "content", value: object.part.value };
+        }
+        break;
+      }
+      case "callStart": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "callStart", value: CallStart.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "callArguments": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "callArguments", value: CallArguments.fromPartial(object.part.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseCallStart(): CallStart {
+  return { callIndex: 0, name: "" };
+}
+
+export const CallStart: MessageFns<CallStart> = {
+  encode(message: CallStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callIndex !== 0) {
+      writer.uint32(8).uint32(message.callIndex);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.callIndex = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallStart>): CallStart {
+    return CallStart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallStart>): CallStart {
+    const message = createBaseCallStart();
+    message.callIndex = object.callIndex ?? 0;
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseCallArguments(): CallArguments {
+  return { callIndex: 0, text: "" };
+}
+
+export const CallArguments: MessageFns<CallArguments> = {
+  encode(message: CallArguments, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callIndex !== 0) {
+      writer.uint32(8).uint32(message.callIndex);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallArguments {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallArguments();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.callIndex = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallArguments>): CallArguments {
+    return CallArguments.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallArguments>): CallArguments {
+    const message = createBaseCallArguments();
+    message.callIndex = object.callIndex ?? 0;
+    message.text = object.text ?? "";
     return message;
   },
 };
 
 function createBaseUsage(): Usage {
-  return { promptTokens: 0, completionTokens: 0 };
+  return { promptTokens: 0, completionTokens: 0, reasoningTokens: 0, cachedTokens: 0 };
 }
 
 export const Usage: MessageFns<Usage> = {
@@ -573,6 +2412,12 @@ export const Usage: MessageFns<Usage> = {
     }
     if (message.completionTokens !== 0) {
       writer.uint32(16).uint32(message.completionTokens);
+    }
+    if (message.reasoningTokens !== 0) {
+      writer.uint32(24).uint32(message.reasoningTokens);
+    }
+    if (message.cachedTokens !== 0) {
+      writer.uint32(32).uint32(message.cachedTokens);
     }
     return writer;
   },
@@ -606,6 +2451,22 @@ export const Usage: MessageFns<Usage> = {
             message.completionTokens = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reasoningTokens = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.cachedTokens = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -625,6 +2486,330 @@ export const Usage: MessageFns<Usage> = {
     const message = createBaseUsage();
     message.promptTokens = object.promptTokens ?? 0;
     message.completionTokens = object.completionTokens ?? 0;
+    message.reasoningTokens = object.reasoningTokens ?? 0;
+    message.cachedTokens = object.cachedTokens ?? 0;
+    return message;
+  },
+};
+
+function createBaseTokenizeRequest(): TokenizeRequest {
+  return { model: "", prompt: undefined };
+}
+
+export const TokenizeRequest: MessageFns<TokenizeRequest> = {
+  encode(message: TokenizeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    switch (message.prompt?.$case) {
+      case "text":
+        writer.uint32(18).string(message.prompt.value);
+        break;
+      case "chat":
+        Chat.encode(message.prompt.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenizeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenizeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.prompt = { $case: "text", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prompt = { $case: "chat", value: Chat.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TokenizeRequest>): TokenizeRequest {
+    return TokenizeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TokenizeRequest>): TokenizeRequest {
+    const message = createBaseTokenizeRequest();
+    message.model = object.model ?? "";
+    switch (object.prompt?.$case) {
+      case "text": {
+        if (object.prompt?.value !== undefined && object.prompt?.value !== null) {
+          message.prompt = { $case: "text", value: object.prompt.value };
+        }
+        break;
+      }
+      case "chat": {
+        if (object.prompt?.value !== undefined && object.prompt?.value !== null) {
+          message.prompt = { $case: "chat", value: Chat.fromPartial(object.prompt.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseTokenizeResponse(): TokenizeResponse {
+  return { tokenIds: [], maxModelLen: 0 };
+}
+
+export const TokenizeResponse: MessageFns<TokenizeResponse> = {
+  encode(message: TokenizeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenIds.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.tokenIds) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.maxModelLen !== 0) {
+      writer.uint32(16).uint32(message.maxModelLen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenizeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenizeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.tokenIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.tokenIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxModelLen = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TokenizeResponse>): TokenizeResponse {
+    return TokenizeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TokenizeResponse>): TokenizeResponse {
+    const message = createBaseTokenizeResponse();
+    message.tokenIds = object.tokenIds?.map((e) => e) || [];
+    message.maxModelLen = object.maxModelLen ?? 0;
+    return message;
+  },
+};
+
+function createBaseDetokenizeRequest(): DetokenizeRequest {
+  return { model: "", tokenIds: [], skipSpecialTokens: false };
+}
+
+export const DetokenizeRequest: MessageFns<DetokenizeRequest> = {
+  encode(message: DetokenizeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.tokenIds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.tokenIds) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.skipSpecialTokens !== false) {
+      writer.uint32(24).bool(message.skipSpecialTokens);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DetokenizeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDetokenizeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.tokenIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.tokenIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.skipSpecialTokens = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DetokenizeRequest>): DetokenizeRequest {
+    return DetokenizeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DetokenizeRequest>): DetokenizeRequest {
+    const message = createBaseDetokenizeRequest();
+    message.model = object.model ?? "";
+    message.tokenIds = object.tokenIds?.map((e) => e) || [];
+    message.skipSpecialTokens = object.skipSpecialTokens ?? false;
+    return message;
+  },
+};
+
+function createBaseDetokenizeResponse(): DetokenizeResponse {
+  return { text: "" };
+}
+
+export const DetokenizeResponse: MessageFns<DetokenizeResponse> = {
+  encode(message: DetokenizeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DetokenizeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDetokenizeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DetokenizeResponse>): DetokenizeResponse {
+    return DetokenizeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DetokenizeResponse>): DetokenizeResponse {
+    const message = createBaseDetokenizeResponse();
+    message.text = object.text ?? "";
     return message;
   },
 };
@@ -644,6 +2829,23 @@ export const InferenceServiceDefinition = {
       requestStream: false,
       responseType: GenerateResponse as typeof GenerateResponse,
       responseStream: true,
+      options: {},
+    },
+    /** The tokens of a prompt, a chat's through its template, without generating. */
+    tokenize: {
+      name: "Tokenize",
+      requestType: TokenizeRequest as typeof TokenizeRequest,
+      requestStream: false,
+      responseType: TokenizeResponse as typeof TokenizeResponse,
+      responseStream: false,
+      options: {},
+    },
+    detokenize: {
+      name: "Detokenize",
+      requestType: DetokenizeRequest as typeof DetokenizeRequest,
+      requestStream: false,
+      responseType: DetokenizeResponse as typeof DetokenizeResponse,
+      responseStream: false,
       options: {},
     },
   },
