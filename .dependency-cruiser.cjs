@@ -8,6 +8,21 @@ const vendorOnlyIn = (vendor, comment, files) => ({
   to: { path: `(^|/)node_modules/${vendor}/` },
 });
 
+/**
+ * What a room of a package may import of its other rooms; tests may look at anything. A room is a folder directly under
+ * src/; that no two of them import each other is checked by scripts/check-rooms.mjs.
+ */
+const roomImportsOnly = (packageName, room, others, comment) => ({
+  name: `${packageName}: ${room.replaceAll('|', ' and ')} import only ${others.join(', ') || 'themselves'}`,
+  comment,
+  severity: 'error',
+  from: { path: `^packages/${packageName}/src/(${room})/`, pathNot: ['\\.test\\.ts$'] },
+  to: {
+    path: `^packages/${packageName}/src/`,
+    pathNot: ['$1', ...others].map((other) => `^packages/${packageName}/src/${other}(/|\\.ts$)`),
+  },
+});
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -77,6 +92,76 @@ module.exports = {
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: ['\\.test\\.ts$', '^packages/test-kit/'] },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    roomImportsOnly(
+      'coordinator',
+      'api|grpc',
+      ['access', 'engine/engine-client', 'generation', 'text', 'sampling', 'control/admin', 'metrics'],
+      'What clients speak, over HTTP or gRPC, is put into requests for generation, and knows nothing of how that works.',
+    ),
+    roomImportsOnly(
+      'coordinator',
+      'generation',
+      ['engine', 'text', 'sampling'],
+      'Text in, text out: it has tokens made by the engine, as a client of it.',
+    ),
+    roomImportsOnly(
+      'coordinator',
+      'text',
+      ['sampling'],
+      'Text knows nothing of what computes tokens, or asks for them.',
+    ),
+    roomImportsOnly('coordinator', 'kv|sampling', [], 'Caches and choosing a token are used, and use nobody.'),
+    roomImportsOnly(
+      'coordinator',
+      'engine',
+      ['kv', 'sampling', 'dense', 'dispatch/expert-dispatcher', 'dispatch/dispatch-stats'],
+      'Speculation and balance hang on its seams; experts are behind one.',
+    ),
+    roomImportsOnly(
+      'coordinator',
+      'dense',
+      ['kv', 'dispatch/expert-dispatcher'],
+      'It computes the model but for the experts, which it knows by the seam.',
+    ),
+    roomImportsOnly('coordinator', 'dispatch|membership', [], 'Workers are spoken with, whoever it is for.'),
+    roomImportsOnly(
+      'coordinator',
+      'speculation|balance',
+      ['engine', 'sampling', 'dense/dense-runner', 'dispatch/route-plan'],
+      'They hang on the seams of what computes, and are known to what wires.',
+    ),
+    roomImportsOnly(
+      'coordinator',
+      'control',
+      ['membership', 'balance', 'dispatch'],
+      'The cluster is led through what knows workers and loads; the engine is behind EngineSide.',
+    ),
+    roomImportsOnly(
+      'coordinator',
+      'metrics',
+      ['balance', 'dispatch', 'engine'],
+      'Figures are read, of what keeps them.',
+    ),
+    {
+      name: 'serving-and-main-wire',
+      comment: 'What puts the rooms together is imported by none of them.',
+      severity: 'error',
+      from: { path: '^packages/coordinator/src/(?!serving/|main\\.ts)', pathNot: ['\\.test\\.ts$'] },
+      to: { path: '^packages/coordinator/src/(serving/|main\\.ts)' },
+    },
+    roomImportsOnly('worker', 'shards', [], 'What a worker holds is used by its calls and its control.'),
+    roomImportsOnly('worker', 'calls', ['shards'], 'A call is computed by what is held, whoever has it held.'),
+    {
+      name: 'kernels stay in what computes',
+      comment: 'Whoever else needs something of them is given it by a seam.',
+      severity: 'error',
+      from: {
+        path: '^packages/[^/]+/src/',
+        pathNot: ['\\.test\\.ts$', '^packages/(compute|kernels|test-kit)/', '^packages/coordinator/src/(dense|kv)/'],
+      },
+      // How keys and values lie in memory is said there once, in plain numbers.
+      to: { path: '^packages/kernels/', pathNot: ['/kv-layout\\.(d\\.)?ts$'] },
     },
     vendorOnlyIn('onnxruntime-node', 'ONNX Runtime stays behind OnnxSession.', ['^packages/shared/src/onnx/']),
     vendorOnlyIn('nats', 'The NATS client stays behind one file.', [

@@ -26,6 +26,11 @@ const steps = [
     run: () => command('depcruise', 'packages', 'test', '--config', '.dependency-cruiser.cjs'),
     remedy: 'the rules and their reasons are in .dependency-cruiser.cjs',
   },
+  {
+    name: 'no two rooms of a package import each other',
+    run: () => node('scripts/check-rooms.mjs'),
+    remedy: 'move what both need into the one that knows less, or into a third',
+  },
   { name: 'dead code', run: () => command('knip'), remedy: 'delete what nothing uses' },
 ];
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadKernels } from '@expertmesh/kernels/kernels';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { packedBytesOf } from '@expertmesh/shared/expert-store/shard-blobs';
 import {
   RebalanceRequest,

@@ -13,7 +13,7 @@ import { startServer } from '@expertmesh/shared/rpc/server';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './calls/compute-client.js';
 import { type ComputeThreadOptions } from './calls/compute-contract.js';
-import { OwnCapacity } from './shards/own-capacity.js';
+import { OwnCapacity } from './control/own-capacity.js';
 import { WorkerControl } from './control/worker-control.js';
 import { WorkerCounters } from './calls/worker-counters.js';
 import { createWorkerService } from './control/worker-service.js';

@@ -4,7 +4,7 @@ import { MAX_PLAN_SECONDS, MAX_REDUNDANT_EXPERTS, MAX_SURVIVE } from '@expertmes
 import { choice, decimal, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
 import { PLACEMENT_POLICIES, type PlacementPolicy } from '@expertmesh/shared/placement/plan-placement';
 import { PlanRequest } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { checkedOption } from '../commands/store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 export interface PlanFlags {
   readonly policy: PlacementPolicy;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Option } from 'commander';
 import { decimal } from '@expertmesh/shared/config/option-value';
-import { checkedOption } from '../commands/store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 import { LiveScreen } from '../terminal/live-screen.js';
 import { onQuitKey } from '../terminal/quit-keys.js';
 

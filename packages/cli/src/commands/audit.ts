@@ -3,7 +3,7 @@ import { integer } from '@expertmesh/shared/config/option-value';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { adminCommand, jsonFlag, withCoordinator } from '../admin/admin-command.js';
 import { auditLines } from '../admin/audit-lines.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 interface AuditFlags {
   readonly limit: number;

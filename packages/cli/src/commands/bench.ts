@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { loadReport } from '../bench/load-report.js';
 import { runBench } from '../bench/run-bench.js';
 import { parseUrl } from './parse-url.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 interface BenchFlags {
   readonly url: string;

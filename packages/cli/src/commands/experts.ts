@@ -7,7 +7,7 @@ import { recordRoutes } from '../admin/record-routes.js';
 import { show, watchFlag, type ShowFlags } from '../admin/watching.js';
 import { styleFor } from '../terminal/style.js';
 import { replayCommand } from './replay.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 export function expertsCommand(): Command {
   return new Command('experts')

@@ -12,7 +12,7 @@ import { readPlanFile, requirePlacement, writePlanFile, type CompletePlan } from
 import { addPlanFlags, planMs, planRequestOf, type PlanFlags } from '../admin/plan-flags.js';
 import { planLines } from '../admin/plan-lines.js';
 import { styleFor } from '../terminal/style.js';
-import { checkedArgument } from './store-options.js';
+import { checkedArgument } from '../options/checked-option.js';
 
 interface JsonFlags {
   readonly json?: true;

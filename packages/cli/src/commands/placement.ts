@@ -14,7 +14,7 @@ import { layerLines, placementLines } from '../admin/placement-lines.js';
 import { show, watchFlag, type ShowFlags } from '../admin/watching.js';
 import { styleFor } from '../terminal/style.js';
 import { applyCommand, planCommand, rollbackCommand } from './placement-changes.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 export function placementCommand(): Command {
   return new Command('placement')

@@ -11,7 +11,7 @@ import { addModelFlags, modelOf, rowBytesOf, type ModelFlags } from '../simulate
 import { openTrace, requireSameGeometry } from '../simulate/trace-rows.js';
 import { milliseconds, ratio } from '../terminal/figures.js';
 import { tableLines } from '../terminal/text-table.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 type ReplayFlags = ModelFlags & {
   readonly windowTokens: number;

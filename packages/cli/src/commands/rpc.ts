@@ -10,7 +10,7 @@ import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rp
 import { adminCommand, interruptible } from '../admin/admin-command.js';
 import { describeMethod, signatureOf, unknownFields } from '../rpc/describe-method.js';
 import { findMethod, METHODS, requestTypeOf, type CatalogueMethod } from '../rpc/method-catalogue.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 interface RpcFlags {
   readonly data?: string;

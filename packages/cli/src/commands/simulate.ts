@@ -11,7 +11,7 @@ import { tracedRoutes } from '../simulate/trace-rows.js';
 import { counted } from '../terminal/figures.js';
 import { styleFor } from '../terminal/style.js';
 import { parseUrl } from './parse-url.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 type SimulateFlags = ModelFlags & {
   readonly batch: number;

@@ -1,5 +1,5 @@
-import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
-import { choice, integer, type OptionValue } from '@expertmesh/shared/config/option-value';
+import { type Command } from 'commander';
+import { choice, integer } from '@expertmesh/shared/config/option-value';
 import { addOptions, readConfig } from '@expertmesh/shared/config/parse-config';
 import { VERIFICATION_OPTIONS } from '@expertmesh/shared/config/verification-options';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
@@ -11,6 +11,7 @@ import {
 } from '@expertmesh/shared/expert-store/quantisation';
 import { BLOCK_SIZE_MEANING, DEFAULT_BLOCK_SIZE } from '@expertmesh/shared/expert-store/writing/choose-quantisation';
 import { type WriteOptions, type WrittenStore } from '@expertmesh/shared/expert-store/writing/write-store';
+import { checkedOption } from '../options/checked-option.js';
 import { ProgressBar } from '../progress/progress-bar.js';
 
 /** Flags of the commands that write an expert store. */
@@ -38,24 +39,6 @@ export function addStoreFlags(command: Command, bitsMeaning: string): Command {
     .addOption(checkedOption('--num-threads', 'Threads. (default: the number of cores)', integer('<n>', 1, 1024)))
     .option('--force', 'Replace a store that exists, and work that was begun with other options.');
 }
-
-/** An option whose text is checked; what is wrong is said as for every other flag. */
-export function checkedOption<T>(flag: string, description: string, value: OptionValue<T>): Option {
-  return new Option(`${flag} ${value.placeholder}`, description).argParser(parserOf(value));
-}
-
-/** An argument, checked likewise. */
-export function checkedArgument<T>(name: string, description: string, value: OptionValue<T>): Argument {
-  return new Argument(name, description).argParser(parserOf(value));
-}
-
-const parserOf =
-  <T>({ schema, accepts }: OptionValue<T>) =>
-  (text: string): T => {
-    const parsed = schema.safeParse(text);
-    if (parsed.success) return parsed.data;
-    throw new InvalidArgumentError(`It must be ${accepts}.`);
-  };
 
 /**
  * Runs the writing of a store with a progress bar, and says what became of it. SIGINT and SIGTERM interrupt it in an

@@ -2,7 +2,8 @@ import { Command } from 'commander';
 import { choice, integer } from '@expertmesh/shared/config/option-value';
 import { SYNTH_PRESETS, type SynthPreset } from '@expertmesh/shared/expert-store/synth/presets';
 import { MAX_LAYERS, synthStore } from '@expertmesh/shared/expert-store/synth/synth-store';
-import { addStoreFlags, checkedOption, runStoreCommand, type StoreFlags } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
+import { addStoreFlags, runStoreCommand, type StoreFlags } from './store-options.js';
 
 type SynthFlags = StoreFlags & { readonly preset: SynthPreset; readonly layers?: number };
 

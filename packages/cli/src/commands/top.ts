@@ -9,7 +9,7 @@ import { topLine, topLines } from '../admin/top-lines.js';
 import { LiveScreen } from '../terminal/live-screen.js';
 import { onQuitKey } from '../terminal/quit-keys.js';
 import { styleFor } from '../terminal/style.js';
-import { checkedOption } from './store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 
 interface TopFlags {
   readonly interval: number;

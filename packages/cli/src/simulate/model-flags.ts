@@ -17,7 +17,7 @@ import { WIRE_DTYPES, type WireDtype } from '@expertmesh/shared/rpc/dispatch-mes
 import { elementBytes, numScales } from '@expertmesh/shared/rpc/wire-rows';
 import { simulatedModel, type SimulatedModel } from '@expertmesh/shared/simulate/simulated-model';
 import { type SimulatedBox, type SimulatedNetwork } from '@expertmesh/shared/simulate/simulated-box';
-import { checkedOption } from '../commands/store-options.js';
+import { checkedOption } from '../options/checked-option.js';
 import { boxesValue } from './parse-boxes.js';
 import { networkValue } from './parse-network.js';
 

@@ -3,7 +3,7 @@ import { buildHeadGraph, buildPostAttentionGraph, buildQkvGraph } from '@expertm
 import { graphForm, type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
 import { createOnnxSession, type OnnxSession, type OnnxTensor } from '@expertmesh/shared/onnx/session';
 import { type StoredExperts } from '../experts/expert-runners.js';
-import { attentionError } from '../attention/attention-error.js';
+import { attentionError } from './attention-error.js';
 import { DeviceAttentionSession } from '../attention/device-attention-session.js';
 import { pseudoRandom, relativeError } from './compare.js';
 import { type GraphProbe } from './expert-probe.js';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { storeBlobs, type BlobContent } from '@expertmesh/shared/expert-store/store-blobs';
 import { type ProbeGeometry } from './probe-model.js';
 

@@ -11,15 +11,16 @@ export function maskOf(tokenIds: Iterable<number>, vocabSize: number): TokenMask
 
 /** Forbids every token that is not in the mask. @param logits fp32 [vocab] */
 export function forbidOthers(logits: Float32Array, mask: TokenMask): void {
-  for (let start = 0; start < logits.length; start += 32) {
-    const word = mask[start >>> 5] ?? 0;
-    if (word === 0) logits.fill(-Infinity, start, start + 32);
-    else if (word !== 0xffffffff) forbidUnset(logits, start, word);
+  const numWords = Math.ceil(logits.length / 32);
+  for (let word = 0; word < numWords; word++) {
+    const first = word;
+    while (word < numWords && (mask[word] ?? 0) === 0) word += 1;
+    if (word > first) logits.fill(-Infinity, 32 * first, 32 * word);
+    if (word < numWords) forbidUnset(logits, 32 * word, ~(mask[word] ?? 0));
   }
 }
 
-function forbidUnset(logits: Float32Array, start: number, word: number): void {
-  const end = Math.min(start + 32, logits.length);
-  for (let tokenId = start; tokenId < end; tokenId++)
-    if (((word >>> (tokenId - start)) & 1) === 0) logits[tokenId] = -Infinity;
+// Goes from bit to bit. Bits beyond the vocabulary fall beyond the array, where a write does nothing.
+function forbidUnset(logits: Float32Array, start: number, unset: number): void {
+  for (let rest = unset; rest !== 0; rest &= rest - 1) logits[start + 31 - Math.clz32(rest & -rest)] = -Infinity;
 }

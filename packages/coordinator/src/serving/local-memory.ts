@@ -3,7 +3,7 @@ import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 

@@ -1,4 +1,4 @@
-import { estimateMemoryBytes } from '../expert-store/memory-estimate.js';
+import { estimateMemoryBytes } from '../memory/memory-estimate.js';
 import { type Quantisation } from '../expert-store/quantisation.js';
 import { storeBlobs, type StoreBlob } from '../expert-store/store-blobs.js';
 import { moeLayerIndices, type ModelSpec } from '../model/model-spec.js';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { findLayer, type ServedShard } from './call-validation.js';
+import { type ServedShard } from '../shards/served-shard.js';
+import { findLayer } from './call-validation.js';
 
 const layer = { layerIndex: 2, localIndices: Int32Array.of(-1, 0, 1, -1) };
 const shard: ServedShard = { hiddenSize: 3, layers: new Map([[2, layer]]) };

@@ -2,19 +2,7 @@ import { missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-
-/** One loaded layer, as far as a call is checked against it. */
-export interface ServedLayer {
-  readonly layerIndex: number;
-  /** By logical expert: its position in the layer's shard, or -1 where this worker does not hold it. */
-  readonly localIndices: Int32Array;
-}
-
-/** What this worker answers calls for. */
-export interface ServedShard<Layer extends ServedLayer = ServedLayer> {
-  readonly hiddenSize: number;
-  readonly layers: ReadonlyMap<number, Layer>;
-}
+import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
 
 /**
  * Checks a decoded call, whose tensors agree with each other, against what is loaded and returns the layer that

@@ -3,7 +3,7 @@ import { bindService, type BoundService } from '@expertmesh/shared/rpc/server';
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { toServiceError } from '@expertmesh/shared/rpc/status';
 import { type WorkerControl } from './worker-control.js';
-import { type OwnCapacity } from '../shards/own-capacity.js';
+import { type OwnCapacity } from './own-capacity.js';
 import { type WorkerCounters } from '../calls/worker-counters.js';
 
 /** Timers of Node end at once when they are given more; this is 24 days. */

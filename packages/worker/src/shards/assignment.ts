@@ -1,6 +1,6 @@
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { ExpertmeshError, type ErrorCode } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packedBytesOfAll } from '@expertmesh/shared/expert-store/shard-blobs';

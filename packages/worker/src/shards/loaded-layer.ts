@@ -1,7 +1,7 @@
 import { type LayerRunner } from '@expertmesh/compute/experts/layer-runner';
 import { localIndices } from '@expertmesh/compute/experts/local-indices';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { type ServedLayer } from '../calls/call-validation.js';
+import { type ServedLayer } from './served-shard.js';
 
 /**
  * One layer's experts in memory. Whoever will run it later acquires it, so that it is not closed under a waiting call.

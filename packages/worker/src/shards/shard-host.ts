@@ -3,7 +3,7 @@ import { type BlobVerification } from '@expertmesh/shared/expert-store/verificat
 import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type LayerShard, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Assignment } from './assignment.js';
-import { type ServedShard } from '../calls/call-validation.js';
+import { type ServedShard } from './served-shard.js';
 import { type LayerLoader } from './layer-loader.js';
 import { isSameShard } from './layer-shard.js';
 import { type LoadedLayer } from './loaded-layer.js';

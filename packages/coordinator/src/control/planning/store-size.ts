@@ -1,5 +1,5 @@
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { packedBytesOf } from '@expertmesh/shared/expert-store/shard-blobs';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { type ExpertSize } from './plan-inputs.js';

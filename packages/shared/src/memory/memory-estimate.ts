@@ -1,6 +1,6 @@
 import { type Provider } from '../config/execution-provider.js';
 import { QUANTISED_MEMORY_FACTOR } from '../limits/limits.js';
-import { type Quantisation } from './quantisation.js';
+import { type Quantisation } from '../expert-store/quantisation.js';
 
 /** How many times its packed bytes a session of fp32 weights needs in memory. */
 const FP32_MEMORY_FACTOR = 1.1;

@@ -1,6 +1,6 @@
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { estimateMemoryBytes } from '@expertmesh/shared/expert-store/memory-estimate';
+import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
 import { packedBytesOf } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type WorkerCapacity } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';

@@ -1,8 +1,8 @@
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildAttentionGraph } from '@expertmesh/shared/onnx/attention-graph';
 import { createOnnxSession, type OnnxTensor } from '@expertmesh/shared/onnx/session';
-import { pseudoRandom, relativeError } from '../provider/compare.js';
-import { noContext, type DeviceAttentionSession } from './device-attention-session.js';
+import { pseudoRandom, relativeError } from './compare.js';
+import { noContext, type DeviceAttentionSession } from '../attention/device-attention-session.js';
 
 /**
  * How far attention over a cache on the device is from that of the CPU, relatively, for `2 * numRows` rows that attend
