@@ -23,6 +23,7 @@
         "native/core/expert-layer.cpp",
         "native/core/head.cpp",
         "native/core/isa.cpp",
+        "native/core/kv-pool.cpp",
         "native/core/linear.cpp",
         "native/core/mapped-file.cpp",
         "native/core/thread-team.cpp",
@@ -55,6 +56,7 @@
             "cflags_cc": [
               "-mavx2",
               "-mfma",
+              "-mf16c",
               "-mavx512f",
               "-mavx512bw",
               "-mavx512vl",
@@ -64,22 +66,22 @@
               "-Wno-maybe-uninitialized"
             ],
             "xcode_settings": {
-              "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"]
+              "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni"]
             }
           },
           {
             "target_name": "avxvnni",
             "type": "static_library",
             "sources": ["native/isa/avxvnni.cpp"],
-            "cflags_cc": ["-mavx2", "-mfma", "-mavxvnni"],
-            "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mavxvnni"] }
+            "cflags_cc": ["-mavx2", "-mfma", "-mf16c", "-mavxvnni"],
+            "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mf16c", "-mavxvnni"] }
           },
           {
             "target_name": "avx2",
             "type": "static_library",
             "sources": ["native/isa/avx2.cpp"],
-            "cflags_cc": ["-mavx2", "-mfma"],
-            "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma"] }
+            "cflags_cc": ["-mavx2", "-mfma", "-mf16c"],
+            "xcode_settings": { "OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mf16c"] }
           }
         ]
       }

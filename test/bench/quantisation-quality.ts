@@ -30,7 +30,7 @@ async function logitsOfStore(bits: WeightBits, blockSize?: BlockSize): Promise<F
   const loaded = await loadStore(store, whyNotNative(store.quantisation) === undefined ? 'native' : 'cpu');
   const model = await modelWithLocalExperts(loaded, () => undefined);
   try {
-    return await logitsOfAnswers(model.forward, store.spec);
+    return await logitsOfAnswers(model.forward, store.spec, loaded.createCache);
   } finally {
     await model.close();
     await closeStore(loaded);

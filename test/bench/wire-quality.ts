@@ -29,7 +29,7 @@ try {
 async function logitsOver(wireDtype: WireDtype): Promise<Float32Array[]> {
   const model = await modelOverWorkers(loaded, fleet, NUM_WORKERS, () => undefined, wireDtype);
   try {
-    return await logitsOfAnswers(model.forward, store.spec);
+    return await logitsOfAnswers(model.forward, store.spec, loaded.createCache);
   } finally {
     await model.close();
   }

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeProviders } from '@expertmesh/compute/provider/provider-probe';
 import { type DenseRunner, type LayerOutput } from '@expertmesh/coordinator/dense/dense-runner';
 import { OnnxDenseRunner } from '@expertmesh/coordinator/dense/onnx-dense-runner';
-import { type SequenceCache } from '@expertmesh/coordinator/kv/sequence-cache';
+import { BlockPool } from '@expertmesh/coordinator/kv/block-pool';
+import { BlockTable, type KvBlocks } from '@expertmesh/coordinator/kv/block-table';
+import { KvMemory } from '@expertmesh/coordinator/kv/kv-memory';
+import { kvBlockBytes } from '@expertmesh/kernels/kv-layout';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
@@ -23,6 +26,10 @@ const CASES: readonly { quantisation: Quantisation; maxError: number }[] = [
   { quantisation: { bits: 4, blockSize: 32 }, maxError: 0.02 },
 ];
 
+const NUM_BLOCKS = 16;
+const kvMemory = (): KvMemory =>
+  new KvMemory({ spec, dtype: 'fp32', budgetBytes: NUM_BLOCKS * kvBlockBytes(spec, 'fp32') });
+
 describe.skipIf(!hasSoftwareVulkan)('WebGPU', () => {
   beforeAll(useSoftwareVulkan);
 
@@ -35,15 +42,18 @@ describe.skipIf(!hasSoftwareVulkan)('WebGPU', () => {
     expect(probe.dense?.error).toBeLessThan(maxError);
   });
 
-  describe('with the KV cache on the device', () => {
+  describe('with attention on the host', () => {
     let cpu: DenseRunner;
     let gpu: DenseRunner;
+    let blocks: Record<'cpu' | 'gpu', KvBlocks>;
     beforeAll(async () => {
       const storeDir = join(tempDir(), 'store');
       await packCheckpoint({ hfDir: DEMO_CHECKPOINT, storeDir, bits: 32 });
       const store = await openExpertStore(storeDir);
-      cpu = await OnnxDenseRunner.load(store, { kind: 'onnx', provider: 'cpu', numThreads: 1 });
-      gpu = await OnnxDenseRunner.load(store, { kind: 'onnx', provider: 'webgpu', numThreads: 1 });
+      cpu = await OnnxDenseRunner.load(store, { kind: 'onnx', provider: 'cpu', numThreads: 1 }, { kv: kvMemory() });
+      gpu = await OnnxDenseRunner.load(store, { kind: 'onnx', provider: 'webgpu', numThreads: 1 }, { kv: kvMemory() });
+      const blocksOf = ({ kv }: DenseRunner): KvBlocks => ({ pool: new BlockPool(NUM_BLOCKS), memory: kv });
+      blocks = { cpu: blocksOf(cpu), gpu: blocksOf(gpu) };
     });
     afterAll(async () => {
       await cpu.close();
@@ -51,8 +61,8 @@ describe.skipIf(!hasSoftwareVulkan)('WebGPU', () => {
     });
 
     it('attends as on the CPU: several sequences, many rows, refused drafts', async () => {
-      const first = pairOfCaches(cpu, gpu, 120);
-      const second = pairOfCaches(cpu, gpu, 50);
+      const first = pairOfCaches();
+      const second = pairOfCaches();
       await compareStep([{ caches: first, numRows: 40 }]);
       await compareStep([
         { caches: first, numRows: 1 },
@@ -68,42 +78,39 @@ describe.skipIf(!hasSoftwareVulkan)('WebGPU', () => {
 
     it('starts with an empty cache in memory that another sequence has used', async () => {
       for (const numRows of [20, 3, 7]) {
-        const caches = pairOfCaches(cpu, gpu, 30);
-        await compareStep([{ caches, numRows }]);
-        await compareStep([{ caches, numRows: 1 }]);
-        for (const cache of caches) cache.release();
+        const pair = pairOfCaches();
+        await compareStep([{ caches: pair, numRows }]);
+        await compareStep([{ caches: pair, numRows: 1 }]);
+        for (const cache of pair) cache.release();
       }
     });
+
+    const pairOfCaches = (): Caches => [new BlockTable(blocks.cpu), new BlockTable(blocks.gpu)];
 
     const compareStep = async (sequences: readonly ComparedRows[]): Promise<void> => {
       const numRows = sequences.reduce((sum, sequence) => sum + sequence.numRows, 0);
       const steps = [cpu, gpu].map((runner, index) =>
-        runner.begin(sequences.map(({ caches, numRows: rows }) => reserved(caches[index === 0 ? 0 : 1], rows))),
+        runner.begin(sequences.map(({ caches: pair, numRows: rows }) => reserved(pair[index === 0 ? 0 : 1], rows))),
       );
       for (let layerIndex = 0; layerIndex < spec.numLayers; layerIndex++) {
         const hidden = cpu.embed(Array.from({ length: numRows }, (_, row) => 17 * (row + 1) + layerIndex));
         const [onCpu, onGpu] = await Promise.all(steps.map((step) => step.layer(layerIndex, hidden)));
         expectSame(onGpu, onCpu);
       }
-      for (const { caches, numRows: rows } of sequences) for (const cache of caches) cache.advance(rows);
+      for (const { caches: pair, numRows: rows } of sequences) for (const cache of pair) cache.advance(rows);
     };
   });
 });
 
 /** The same sequence on the CPU and on the GPU. */
-type Caches = readonly [SequenceCache, SequenceCache];
+type Caches = readonly [BlockTable, BlockTable];
 
 interface ComparedRows {
   readonly caches: Caches;
   readonly numRows: number;
 }
 
-const pairOfCaches = (cpu: DenseRunner, gpu: DenseRunner, maxTokens: number): Caches => [
-  cpu.createCache(maxTokens),
-  gpu.createCache(maxTokens),
-];
-
-function reserved(cache: SequenceCache, numRows: number): { cache: SequenceCache; numRows: number } {
+function reserved(cache: BlockTable, numRows: number): { cache: BlockTable; numRows: number } {
   cache.reserve(numRows);
   return { cache, numRows };
 }

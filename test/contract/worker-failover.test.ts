@@ -69,12 +69,14 @@ describe('a model whose experts have two replicas each', () => {
   /** Greedy tokens after the prompt. */
   async function generate(onToken: (numTokens: number) => void | Promise<void> = () => undefined): Promise<number[]> {
     const forward = new ForwardPass({ spec: model.store.spec, dense: model.dense, experts: dispatcher });
-    const cache = model.dense.createCache(PROMPT.length + NUM_TOKENS);
+    const cache = model.createCache();
     const tokens: number[] = [];
     for (let tokenIds = PROMPT; tokens.length < NUM_TOKENS; tokenIds = tokens.slice(-1)) {
       const chunk = { cache, tokenIds, numLogits: 1 };
+      cache.reserve(tokenIds.length);
       const result = (await forward.run([chunk])).get(chunk);
       if (result?.ok !== true) throw result?.error ?? new Error('no result');
+      cache.advance(tokenIds.length);
       tokens.push(result.logits.indexOf(Math.max(...result.logits)));
       await onToken(tokens.length);
     }

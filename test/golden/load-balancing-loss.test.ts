@@ -70,14 +70,13 @@ async function routedSums(ep: 'cpu' | 'native'): Promise<CountSums> {
       counter.observe(layerIndex, routed);
     },
   });
-  const chunks = golden.sequences.map((tokenIds): Chunk => ({
-    cache: loaded.dense.createCache(tokenIds.length),
-    tokenIds,
-    numLogits: 0,
-  }));
+  const chunks = golden.sequences.map((tokenIds): Chunk => {
+    const cache = loaded.createCache();
+    cache.reserve(tokenIds.length);
+    return { cache, tokenIds, numLogits: 0 };
+  });
   await forward.run(chunks);
   counter.report();
-  for (const { cache } of chunks) cache.release();
   await local.close();
   await closeStore(loaded);
   const sums = new CountSums(shape);

@@ -6,6 +6,11 @@ import {
   GrpcExpertDispatcher,
   type GrpcExpertDispatcherOptions,
 } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
+import { BlockPool } from '@expertmesh/coordinator/kv/block-pool';
+import { BlockTable } from '@expertmesh/coordinator/kv/block-table';
+import { KvMemory } from '@expertmesh/coordinator/kv/kv-memory';
+import { kvBlockBytes } from '@expertmesh/kernels/kv-layout';
+import { type KvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { LocalExperts } from '@expertmesh/coordinator/dispatch/local-experts';
 import { ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
 import { shardsOf } from '@expertmesh/coordinator/control/placement/shards';
@@ -39,11 +44,24 @@ export interface LoadedStore {
   readonly store: ExpertStore;
   readonly backend: ComputeBackend;
   readonly dense: DenseRunner;
+  /** An empty table of blocks of the KV memory. */
+  readonly createCache: () => BlockTable;
 }
 
-export async function loadStore(store: ExpertStore, ep: Provider): Promise<LoadedStore> {
+const NUM_KV_BLOCKS = 512;
+
+export async function loadStore(store: ExpertStore, ep: Provider, kvDtype: KvDtype = 'fp32'): Promise<LoadedStore> {
+  const { spec } = store;
   const backend = createComputeBackend(ep, store.quantisation, 2);
-  return { store, backend, dense: await loadDenseRunner(store, backend) };
+  const kv = new KvMemory({
+    spec,
+    dtype: kvDtype,
+    budgetBytes: NUM_KV_BLOCKS * kvBlockBytes(spec, kvDtype),
+    kernels: backend.kind === 'native' ? backend.kernels : undefined,
+  });
+  const dense = await loadDenseRunner(store, backend, { kv });
+  const blocks = { pool: new BlockPool(kv.numBlocks), memory: kv };
+  return { store, backend, dense, createCache: () => new BlockTable(blocks) };
 }
 
 export async function closeStore({ dense, backend }: LoadedStore): Promise<void> {

@@ -127,12 +127,12 @@ const numPositions = (prompt: PromptGolden): number => prompt.promptTokenIds.len
  */
 async function compare(
   forward: ForwardPass,
-  { store, dense }: LoadedStore,
+  { store, createCache }: LoadedStore,
   prompt: PromptGolden,
   routings: Routing[],
 ): Promise<Comparison> {
   const { vocabSize, topK } = store.spec;
-  const cache = dense.createCache(numPositions(prompt));
+  const cache = createCache();
   const comparison: Comparison = {
     maxLogitDifference: 0,
     maxWeightDifference: 0,
@@ -142,7 +142,9 @@ async function compare(
   };
   const runChunk = async (tokenIds: readonly number[]): Promise<Float32Array> => {
     const first = cache.length;
+    cache.reserve(tokenIds.length);
     const logits = await logitsOf(forward, { cache, tokenIds, numLogits: tokenIds.length });
+    cache.advance(tokenIds.length);
     for (const routing of routings.splice(0)) compareRouting(comparison, prompt, routing, first, topK);
     // They hold until the next pass only.
     return logits.slice();

@@ -32,7 +32,8 @@ describe.each(['cpu', 'native'] as const)('log-probabilities of the demo model o
 /** Of each token but the first. */
 async function logprobsOf(loaded: LoadedStore, tokenIds: readonly number[]): Promise<TokenLogprobs[]> {
   const local = await modelWithLocalExperts(loaded, () => undefined);
-  const cache = loaded.dense.createCache(tokenIds.length);
+  const cache = loaded.createCache();
+  cache.reserve(tokenIds.length);
   const chunk = { cache, tokenIds: tokenIds.slice(0, -1), numLogits: tokenIds.length - 1 };
   const result = (await local.forward.run([chunk])).get(chunk);
   if (result?.ok !== true) throw result?.error ?? new Error('the forward pass lost its chunk');

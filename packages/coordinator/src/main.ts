@@ -14,7 +14,8 @@ import { AdminApi } from './control/admin/admin-api.js';
 import { bindAdminService } from './grpc/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
 import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
-import { maxTokensWithin } from './kv/kv-cache.js';
+import { BLOCK_TOKENS, kvBlockBytes } from '@expertmesh/kernels/kv-layout';
+import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { loadServedModel } from './generation/served-model.js';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
@@ -120,8 +121,11 @@ function recordRoutes(
 /**
  * @throws ExpertmeshError `invalid_argument` when --max-model-len asks for more than the model or the KV cache allow.
  */
-function chooseMaxModelLen({ maxModelLen, kvCacheBytes }: CoordinatorConfig, { spec }: ExpertStore): number {
-  const fits = maxTokensWithin(spec, kvCacheBytes);
+function chooseMaxModelLen(config: CoordinatorConfig, { spec, quantisation }: ExpertStore): number {
+  const { maxModelLen, kvCacheBytes, kvDtype } = config;
+  const blockBytes = kvBlockBytes(spec, chooseKvDtype(kvDtype, quantisation.bits));
+  // One block is the canary's.
+  const fits = Math.max(0, Math.floor(kvCacheBytes / blockBytes) - 1) * BLOCK_TOKENS;
   const possible = Math.min(spec.maxPositionEmbeddings, fits);
   if (possible < 2)
     throw new ExpertmeshError(

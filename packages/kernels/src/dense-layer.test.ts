@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeKernels } from '@expertmesh/test-kit/describe-kernels';
 import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
-import { OnnxDenseLayer, type OnnxDenseOutputs } from '@expertmesh/test-kit/onnx-dense-layer';
+import { OnnxDenseLayer, type OnnxDenseOutputs, type OnnxSequence } from '@expertmesh/test-kit/onnx-dense-layer';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
-import { DenseLayer, type DenseCall, type SequenceRows, type StoredDenseLayer } from './dense-layer.js';
+import { DenseLayer, type DenseCall, type StoredDenseLayer } from './dense-layer.js';
+import { BLOCK_TOKENS, blocksOf, keyIndex, keysOffset, kvLayout, valuesOffset, type KvLayout } from './kv-layout.js';
+import { KvPool, type SequenceRows } from './kv-pool.js';
 import { type KernelIsa } from './kernel-isa.js';
-import { loadKernels, whyNoKernels } from './kernels.js';
+import { loadKernels, whyNoKernels, type Kernels } from './kernels.js';
 
 const DEMO_MODEL_DIR = new URL('../../../models/qwen3-moe-demo', import.meta.url).pathname;
 const TINY_CONFIG = {
@@ -32,6 +34,9 @@ const TINY_CONFIG = {
   vocab_size: 10,
   max_position_embeddings: 512,
 };
+
+/** Of a sequence. */
+const MAX_TOKENS = 160;
 
 describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
   // Rounding activations to int8 can fall to either side, so that with quantised weights results differ by about 1e-3 of themselves.
@@ -56,7 +61,7 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
       const layer = new DenseLayer(kernels, stored);
       for (const isa of kernels.isas) {
         const pool = kernels.createPool({ numThreads: 2, isa });
-        const batch = new Batch(stored, 3);
+        const batch = new Batch(kernels, stored, 3);
         // Prompts in chunks, then tokens one by one, some sequences standing still.
         for (const [step, rowsOfSequences] of [
           [5, 0, 40],
@@ -68,7 +73,8 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
           const { call, twin } = batch.next(rowsOfSequences, step);
           await layer.run(pool, call);
           expectSame(isa, call, await onnx.run(call.hidden, call.cos, call.sin, twin), stored, tolerance);
-          call.sequences.forEach(({ keys, values }, i) => {
+          call.sequences.forEach((rows, i) => {
+            const { keys, values } = batch.stored(rows, twin[i]?.capacity ?? 0);
             expect(largestDifference(keys, twin[i]?.keys), `${isa} keys`).toBeLessThan(tolerance);
             expect(largestDifference(values, twin[i]?.values), `${isa} values`).toBeLessThan(tolerance);
           });
@@ -85,7 +91,7 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
     const results: Float32Array[] = [];
     for (const numThreads of [1, 2, 5]) {
       const pool = kernels.createPool({ numThreads });
-      const { call } = new Batch(stored, 3).next([3, 50, 9], 1);
+      const { call } = new Batch(kernels, stored, 3).next([3, 50, 9], 1);
       await layer.run(pool, call);
       results.push(call.residual);
       await pool.close();
@@ -98,10 +104,12 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
     const stored = tinyLayer({ bits: 32 }, 0, {});
     const layer = new DenseLayer(kernels, stored);
     const pool = kernels.createPool({ numThreads: 1 });
-    const { call } = new Batch(stored, 2).next([2, 3], 0);
+    const { call } = new Batch(kernels, stored, 2).next([2, 3], 0);
     const [first, second] = call.sequences as [SequenceRows, SequenceRows];
     const { routed } = call;
     if (routed === undefined) throw new Error('the layer has no experts');
+    const otherLayout = kvLayout({ ...stored.spec, numKvHeads: 1 }, 'fp32');
+    const otherPool = new KvPool(kernels, otherLayout, [new Uint8Array(20 * otherLayout.blockBytes)]);
     const wrong: Partial<DenseCall>[] = [
       { hidden: call.hidden.subarray(1) },
       { cos: call.cos.subarray(2) },
@@ -109,12 +117,15 @@ describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
       { residual: call.residual.subarray(1) },
       { sequences: [first] },
       { sequences: [first, second, second] },
-      { sequences: [first, { ...second, length: second.capacity }] },
+      { sequences: [first, { ...second, length: 160 }] },
       { sequences: [first, { ...second, length: -1 }] },
       { sequences: [first, { ...second, numRows: 2.5 }] },
-      { sequences: [first, { ...second, capacity: second.capacity + 1 }] },
-      { sequences: [first, { ...second, keys: second.keys.subarray(1) }] },
-      { sequences: [first, { ...second, values: new Float64Array(second.values) as unknown as Float32Array }] },
+      { sequences: [first, { ...second, blockIds: new Int32Array() }] },
+      { sequences: [first, { ...second, blockIds: first.blockIds }] },
+      { sequences: [first, { ...second, blockIds: second.blockIds.map((id) => -id) }] },
+      { sequences: [first, { ...second, blockIds: second.blockIds.map(() => 1_000) }] },
+      { sequences: [first, { ...second, blockIds: new Float32Array(8) as unknown as Int32Array }] },
+      { kv: otherPool },
       { routed: { ...routed, normed: new Float32Array(1) } },
       { routed: { ...routed, probabilitySums: new Float32Array(1) } },
     ];
@@ -140,30 +151,35 @@ function tinyLayer(quantisation: Quantisation, layerIndex: number, changes: obje
   return { storeDir, spec, quantisation, layerIndex };
 }
 
-/** Some sequences with caches twice: for the kernels, and for ONNX Runtime. */
+/** Some sequences with caches twice: in blocks for the kernels, and as arrays for ONNX Runtime. */
 class Batch {
   readonly #spec: ModelSpec;
-  readonly #isMoe: boolean;
-  readonly #sequences: { ours: SequenceRows; twin: SequenceRows }[];
+  readonly #layerIndex: number;
+  readonly #layout: KvLayout;
+  readonly #slab: Uint8Array;
+  readonly #kv: KvPool;
+  readonly #sequences: { ours: SequenceRows; twin: OnnxSequence }[];
 
-  constructor({ spec, layerIndex }: StoredDenseLayer, numSequences: number) {
+  constructor(kernels: Kernels, { spec, layerIndex }: StoredDenseLayer, numSequences: number) {
     this.#spec = spec;
-    this.#isMoe = spec.layerKinds[layerIndex] === 'moe';
+    this.#layerIndex = layerIndex;
+    this.#layout = kvLayout(spec, 'fp32');
+    const numBlocks = blocksOf(MAX_TOKENS);
+    this.#slab = new Uint8Array(numSequences * numBlocks * this.#layout.blockBytes);
+    this.#kv = new KvPool(kernels, this.#layout, [this.#slab]);
     this.#sequences = Array.from({ length: numSequences }, (_, index) => {
-      const capacity = 128 + 3 * index;
-      const cache = (): SequenceRows => ({
-        numRows: 0,
-        keys: new Float32Array(spec.numKvHeads * capacity * spec.headDim),
-        values: new Float32Array(spec.numKvHeads * capacity * spec.headDim),
-        capacity,
-        length: 0,
-      });
-      return { ours: cache(), twin: cache() };
+      const capacity = MAX_TOKENS + 3 * index;
+      const blockIds = Int32Array.from({ length: numBlocks }, (_block, i) => i * numSequences + index);
+      const array = (): Float32Array => new Float32Array(spec.numKvHeads * capacity * spec.headDim);
+      return {
+        ours: { numRows: 0, blockIds, length: 0 },
+        twin: { numRows: 0, keys: array(), values: array(), capacity, length: 0 },
+      };
     });
   }
 
   /** A call with that many random rows of each sequence, which then count as stored. */
-  next(rowsOfSequences: readonly number[], seed: number): { call: DenseCall; twin: SequenceRows[] } {
+  next(rowsOfSequences: readonly number[], seed: number): { call: DenseCall; twin: OnnxSequence[] } {
     const { hiddenSize, headDim, numExperts, topK } = this.#spec;
     const taken = this.#sequences.flatMap(({ ours, twin }, i) => {
       const numRows = rowsOfSequences[i] ?? 0;
@@ -179,6 +195,7 @@ class Batch {
       hidden: randomFloats(seed + 1, numRows * hiddenSize),
       cos: angles.map((angle) => Math.cos(3 * angle)),
       sin: angles.map((angle) => Math.sin(3 * angle)),
+      kv: this.#kv,
       sequences: taken.map(({ ours }) => ours),
       residual: new Float32Array(numRows * hiddenSize),
     };
@@ -188,7 +205,30 @@ class Batch {
       routingWeights: new Float32Array(numRows * topK),
       probabilitySums: new Float32Array(numExperts).fill(NaN),
     };
-    return { call: this.#isMoe ? { ...call, routed } : call, twin: taken.map(({ twin }) => twin) };
+    const isMoe = this.#spec.layerKinds[this.#layerIndex] === 'moe';
+    return { call: isMoe ? { ...call, routed } : call, twin: taken.map(({ twin }) => twin) };
+  }
+
+  /** What blocks hold of a sequence, as its twin has it: fp32 [kv heads, capacity, head_dim]. */
+  stored({ blockIds, numRows, length }: SequenceRows, capacity: number): Record<'keys' | 'values', Float32Array> {
+    const { numKvHeads, headDim, blockBytes } = this.#layout;
+    const all = new Float32Array(this.#slab.buffer);
+    const [keys, values] = [0, 1].map(() => new Float32Array(numKvHeads * capacity * headDim)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    for (let head = 0; head < numKvHeads; head++)
+      for (let token = 0; token < length + numRows; token++) {
+        const block = (blockIds[Math.floor(token / BLOCK_TOKENS)] ?? 0) * blockBytes;
+        const start = (block + keysOffset(this.#layout, this.#layerIndex, head)) / 4;
+        for (let dim = 0; dim < headDim; dim++) {
+          const at = (head * capacity + token) * headDim + dim;
+          const value = start + valuesOffset(this.#layout) / 4 + (token % BLOCK_TOKENS) * headDim + dim;
+          keys[at] = all[start + keyIndex(this.#layout, token % BLOCK_TOKENS, dim)] ?? NaN;
+          values[at] = all[value] ?? NaN;
+        }
+      }
+    return { keys, values };
   }
 }
 

@@ -5,6 +5,7 @@ import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation'
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type KernelPool } from './kernel-pool.js';
 import { type Kernels } from './kernels.js';
+import { flatSequences, type KvPool, type SequenceRows } from './kv-pool.js';
 import { type MappedFile } from './mapped-file.js';
 import { guarded, type NativeHandle } from './native-binding.js';
 
@@ -16,23 +17,14 @@ export interface StoredDenseLayer {
   readonly layerIndex: number;
 }
 
-/** The rows of one sequence, and its KV cache in this layer. */
-export interface SequenceRows {
-  readonly numRows: number;
-  /** fp32 [kv heads, capacity, head_dim]; the new rows are written behind the first `length` tokens. `values` likewise. */
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
-  readonly capacity: number;
-  readonly length: number;
-}
-
 export interface DenseCall {
   /** fp32 [rows, hidden] */
   readonly hidden: Float32Array;
   /** fp32 [rows, head_dim / 2], of each row's position */
   readonly cos: Float32Array;
   readonly sin: Float32Array;
-  /** In the order of the rows; each with a cache of its own. */
+  readonly kv: KvPool;
+  /** In the order of the rows. */
   readonly sequences: readonly SequenceRows[];
   /** fp32 [rows, hidden], written: the hidden state so far; where there are experts, their sum is still to be added. */
   readonly residual: Float32Array;
@@ -52,14 +44,6 @@ export interface RoutedOutputs {
   readonly probabilitySums: Float32Array;
 }
 
-/** As the addon takes them. */
-export function flatSequences(sequences: readonly SequenceRows[]): (number | Float32Array)[] {
-  const flat: (number | Float32Array)[] = [];
-  for (const { numRows, keys, values, capacity, length } of sequences)
-    flat.push(numRows, keys, values, capacity, length);
-  return flat;
-}
-
 const NO_FLOATS = new Float32Array();
 const NO_INTS = new Int32Array();
 
@@ -77,6 +61,7 @@ export class DenseLayer {
     this.handle = guarded(() =>
       kernels.binding.createDenseLayer({
         ...spec,
+        layerIndex,
         inputNorm: file.fp32(layout, 'input_norm'),
         qkv: file.matrix(layout, quantisation, 'qkv'),
         qkvBias: file.optionalFp32(layout, 'qkv_bias'),
@@ -97,15 +82,18 @@ export class DenseLayer {
     return this.#file.prefault();
   }
 
-  /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit and for caches without room. */
-  async run(pool: KernelPool, { hidden, cos, sin, sequences, residual, routed }: DenseCall): Promise<void> {
+  /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit, blocks that are not there, too few of them, and one written twice. */
+  async run(pool: KernelPool, { hidden, cos, sin, kv, sequences, residual, routed }: DenseCall): Promise<void> {
     const flat = flatSequences(sequences);
     const normed = routed?.normed ?? NO_FLOATS;
     const expertIds = routed?.expertIds ?? NO_INTS;
     const weights = routed?.routingWeights ?? NO_FLOATS;
     const sums = routed?.probabilitySums ?? NO_FLOATS;
     await pool.submit((binding, handle) =>
-      binding.runDense(handle, this.handle, hidden, cos, sin, flat, residual, normed, expertIds, weights, sums),
+      binding.runDense(
+        ...([handle, this.handle, hidden, cos, sin, kv.handle, flat] as const),
+        ...([residual, normed, expertIds, weights, sums] as const),
+      ),
     );
   }
 }

@@ -20,6 +20,11 @@ export class Kernels {
     return new KernelPool(this.binding, options);
   }
 
+  /** How many of the bytes lie before the first border of 64, where vectors do not cross cache lines. */
+  bytesToBorder(bytes: Uint8Array): number {
+    return this.binding.bytesToBorder(bytes);
+  }
+
   /**
    * Maps a blob of the store. Its bytes are read when they are first used, or prefaulted.
    *

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type KvLayout } from './kv-layout.js';
 
 /** An object of the addon; what it is for is known to the addon alone. */
 export interface NativeHandle<Name extends string> {
@@ -21,6 +22,7 @@ export interface NativeExpert {
 }
 
 export interface NativeDenseLayer {
+  readonly layerIndex: number;
   readonly hiddenSize: number;
   readonly numHeads: number;
   readonly numKvHeads: number;
@@ -60,6 +62,10 @@ export interface NativeBinding {
   createLinear(matrix: NativeMatrix): NativeHandle<'linear'>;
   createExpertLayer(experts: readonly NativeExpert[]): NativeHandle<'experts'>;
   createDenseLayer(layer: NativeDenseLayer): NativeHandle<'dense'>;
+  /** Keeps the slabs alive. */
+  createKvPool(layout: KvLayout, slabs: readonly Uint8Array[]): NativeHandle<'kvPool'>;
+  /** How many of the bytes lie before the first border of 64 bytes. */
+  bytesToBorder(bytes: Uint8Array): number;
   createHead(norm: NativeMatrix, lmHead: NativeMatrix, rmsNormEps: number): NativeHandle<'head'>;
   runLinear(pool: Pool, linear: NativeHandle<'linear'>, x: Float32Array, y: Float32Array): Promise<number>;
   runExperts(
@@ -71,14 +77,15 @@ export interface NativeBinding {
     pairWeights: Float32Array,
     out: Float32Array,
   ): Promise<number>;
-  /** Five values a sequence: rows, keys, values, capacity, length. */
+  /** Three values a sequence: rows, block ids, length. */
   runDense(
     pool: Pool,
     layer: NativeHandle<'dense'>,
     hidden: Float32Array,
     cos: Float32Array,
     sin: Float32Array,
-    sequences: readonly (number | Float32Array)[],
+    kv: NativeHandle<'kvPool'>,
+    sequences: readonly (number | Int32Array)[],
     residual: Float32Array,
     normed: Float32Array,
     expertIds: Int32Array,
@@ -87,18 +94,18 @@ export interface NativeBinding {
   ): Promise<number>;
   runHead(pool: Pool, head: NativeHandle<'head'>, hidden: Float32Array, logits: Float32Array): Promise<number>;
   /**
-   * Three values a layer: its dense part, its experts or undefined, and its sequences as for runDense.
+   * Two values a layer: its dense part, and its experts or undefined. Sequences as for runDense.
    *
    * @param seconds [2] written: of the dense parts and of the experts, of the layers that have experts.
    */
   runWholeLayers(
     pool: Pool,
-    layers: readonly (
-      NativeHandle<'dense'> | NativeHandle<'experts'> | undefined | readonly (number | Float32Array)[]
-    )[],
+    layers: readonly (NativeHandle<'dense'> | NativeHandle<'experts'> | undefined)[],
     hidden: Float32Array,
     cos: Float32Array,
     sin: Float32Array,
+    kv: NativeHandle<'kvPool'>,
+    sequences: readonly (number | Int32Array)[],
     residual: Float32Array,
     normed: Float32Array,
     expertIds: Int32Array,

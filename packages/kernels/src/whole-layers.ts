@@ -1,18 +1,20 @@
-import { flatSequences, type DenseLayer, type SequenceRows } from './dense-layer.js';
+import { type DenseLayer } from './dense-layer.js';
 import { type ExpertLayer } from './expert-layer.js';
 import { type KernelPool } from './kernel-pool.js';
+import { flatSequences, type KvPool, type SequenceRows } from './kv-pool.js';
 
 /** A layer of which everything is here. */
 export interface WholeLayer {
   readonly dense: DenseLayer;
   /** All of the layer's experts, in the order of their ids; absent in a layer without experts. */
   readonly experts: ExpertLayer | undefined;
-  /** As of DenseCall, with the caches of this layer. */
-  readonly sequences: readonly SequenceRows[];
 }
 
 export interface WholeLayersCall {
   readonly layers: readonly WholeLayer[];
+  readonly kv: KvPool;
+  /** In the order of the rows. */
+  readonly sequences: readonly SequenceRows[];
   /** fp32 [rows, hidden], read and written: the hidden state before the first layer, and behind the last one. */
   readonly hidden: Float32Array;
   /** fp32 [rows, head_dim / 2], of each row's position */
@@ -44,20 +46,16 @@ export interface WholeLayersSeconds {
  * Layer after layer in one call of the pool, so that between dense parts and experts no thread waits for another. The same bits as
  * call by call.
  *
- * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, caches without room, and layers that lack an expert.
+ * @throws ExpertmeshError `invalid_argument` as DenseLayer.run, and for layers that lack an expert.
  */
 export async function runWholeLayers(pool: KernelPool, call: WholeLayersCall): Promise<WholeLayersSeconds> {
-  const { layers, hidden, cos, sin, residual, normed, routes } = call;
+  const { layers, kv, sequences, hidden, cos, sin, residual, normed, routes } = call;
   const { expertIds, routingWeights, probabilitySums } = routes;
-  const flat = layers.flatMap(({ dense, experts, sequences }) => [
-    dense.handle,
-    experts?.handle,
-    flatSequences(sequences),
-  ]);
+  const flat = layers.flatMap(({ dense, experts }) => [dense.handle, experts?.handle]);
   const seconds = new Float64Array(2);
   await pool.submit((binding, handle) =>
     binding.runWholeLayers(
-      ...([handle, flat, hidden, cos, sin] as const),
+      ...([handle, flat, hidden, cos, sin, kv.handle, flatSequences(sequences)] as const),
       ...([residual, normed, expertIds, routingWeights, probabilitySums, seconds] as const),
     ),
   );

@@ -1,4 +1,4 @@
-import { type SequenceCache } from '@expertmesh/coordinator/kv/sequence-cache';
+import { type CacheView } from '@expertmesh/coordinator/kv/cache-view';
 import { type SequenceRequest } from '@expertmesh/coordinator/engine/engine-client';
 import { type Chunk, type ChunkResult } from '@expertmesh/coordinator/engine/forward';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
@@ -30,7 +30,9 @@ export class CountingForward {
   costMs: (numRows: number) => number = () => 1;
   /** Whether no pass began behind what earlier passes had stored. */
   positionsWereInOrder = true;
-  readonly #stored = new Map<SequenceCache, number>();
+  /** Whether every pass had the blocks that it writes. */
+  hadRoom = true;
+  readonly #stored = new Map<CacheView, number>();
 
   run = async (chunks: readonly Chunk[]): Promise<Map<Chunk, ChunkResult>> => {
     await new Promise<void>((finish) => this.passes.push({ chunks, finish }));
@@ -45,8 +47,7 @@ export class CountingForward {
     const stored = this.#stored.get(chunk.cache) ?? 0;
     this.positionsWereInOrder &&= chunk.cache.length <= stored;
     this.#stored.set(chunk.cache, chunk.cache.length + chunk.tokenIds.length);
-    chunk.cache.reserve(chunk.tokenIds.length);
-    chunk.cache.advance(chunk.tokenIds.length);
+    this.hadRoom &&= chunk.cache.blockIds.length * 32 >= chunk.cache.length + chunk.tokenIds.length;
     const logits = new Float32Array(chunk.numLogits * VOCAB);
     const first = chunk.tokenIds.length - chunk.numLogits;
     for (let row = 0; row < chunk.numLogits; row++)

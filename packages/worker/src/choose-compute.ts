@@ -1,5 +1,5 @@
 import { chooseProvider } from '@expertmesh/compute/provider/choose-provider';
-import { gpuNeed } from '@expertmesh/compute/provider/gpu-memory';
+import { gpuNeedBytes } from '@expertmesh/compute/provider/gpu-memory';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type WorkerConfig } from '@expertmesh/shared/config/worker-config';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -29,7 +29,7 @@ export async function chooseCompute(
     numThreads,
     role: 'worker',
     gpuMemoryBytes,
-    need: gpuNeed(store, ({ kind }) => kind === 'expert', 0),
+    needBytes: gpuNeedBytes(store, ({ kind }) => kind === 'expert'),
     signal,
   });
   logger.info({ provider, reason, gpuMemory: gpu?.source }, 'computing');

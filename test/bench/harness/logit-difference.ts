@@ -1,4 +1,4 @@
-import { KvCache } from '@expertmesh/coordinator/kv/kv-cache';
+import { type BlockTable } from '@expertmesh/coordinator/kv/block-table';
 import { type ForwardPass } from '@expertmesh/coordinator/engine/forward';
 import { argmax } from '@expertmesh/coordinator/sampling/largest';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
@@ -11,9 +11,13 @@ const texts = loadDemoAnswers().map(({ promptTokenIds, answerTokenIds }) => ({
 }));
 
 /** Logits of every position that an answer's token was chosen at, fp32 [vocab] each. */
-export async function logitsOfAnswers(forward: ForwardPass, spec: ModelSpec): Promise<Float32Array[]> {
+export async function logitsOfAnswers(
+  forward: ForwardPass,
+  spec: ModelSpec,
+  createCache: () => BlockTable,
+): Promise<Float32Array[]> {
   const logits: Float32Array[] = [];
-  for (const text of texts) logits.push(...(await logitsOfText(forward, spec, text)));
+  for (const text of texts) logits.push(...(await logitsOfText(forward, spec, createCache(), text)));
   return logits;
 }
 
@@ -27,11 +31,14 @@ export interface LogitDifference {
 async function logitsOfText(
   forward: ForwardPass,
   spec: ModelSpec,
+  cache: BlockTable,
   { tokenIds, numLogits }: (typeof texts)[number],
 ): Promise<Float32Array[]> {
   // The last token's own logits choose the end token, which is not recorded: so one position earlier throughout.
-  const chunk = { cache: new KvCache(spec, tokenIds.length), tokenIds: tokenIds.slice(0, -1), numLogits };
+  const chunk = { cache, tokenIds: tokenIds.slice(0, -1), numLogits };
+  cache.reserve(chunk.tokenIds.length);
   const result = (await forward.run([chunk])).get(chunk);
+  cache.release();
   if (result?.ok !== true) throw result?.error ?? new Error('the forward pass lost its chunk');
   return Array.from({ length: numLogits }, (_, row) =>
     result.logits.slice(row * spec.vocabSize, (row + 1) * spec.vocabSize),

@@ -1,5 +1,5 @@
 import { chooseProvider, type ProviderChoice } from '@expertmesh/compute/provider/choose-provider';
-import { gpuNeed } from '@expertmesh/compute/provider/gpu-memory';
+import { gpuNeedBytes } from '@expertmesh/compute/provider/gpu-memory';
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 
@@ -9,12 +9,12 @@ import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
  * @throws ExpertmeshError as chooseProvider; the signal's reason when it aborts.
  */
 export async function chooseCompute(
-  { ep, numThreads, kvCacheBytes, gpuMemoryBytes }: UpConfig,
+  { ep, numThreads, gpuMemoryBytes }: UpConfig,
   storeDir: string,
   signal: AbortSignal,
 ): Promise<ProviderChoice> {
   const store = await openExpertStore(storeDir);
   // The embedding is read from its file, row by row.
-  const need = gpuNeed(store, ({ kind }) => kind !== 'embedding', kvCacheBytes);
-  return chooseProvider({ ep, geometry: store, numThreads, role: 'coordinator', gpuMemoryBytes, need, signal });
+  const needBytes = gpuNeedBytes(store, ({ kind }) => kind !== 'embedding');
+  return chooseProvider({ ep, geometry: store, numThreads, role: 'coordinator', gpuMemoryBytes, needBytes, signal });
 }

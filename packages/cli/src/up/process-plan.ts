@@ -1,3 +1,4 @@
+import { formatDirectoryBudget } from '@expertmesh/shared/config/directory-budget';
 import { flagName } from '@expertmesh/shared/config/option';
 import { pick } from '@expertmesh/shared/config/pick';
 import { formatQuietHours } from '@expertmesh/shared/config/quiet-hours';
@@ -100,8 +101,12 @@ export function coordinatorArgv(
 
 function passedOn(config: UpConfig) {
   const settings = pick(config, PASSED_ON_OPTIONS);
-  const { rebalanceQuietHours: quietHours } = settings;
-  return { ...settings, rebalanceQuietHours: quietHours && formatQuietHours(quietHours) };
+  const { rebalanceQuietHours: quietHours, kvCacheDisk } = settings;
+  return {
+    ...settings,
+    kvCacheDisk: kvCacheDisk && formatDirectoryBudget(kvCacheDisk),
+    rebalanceQuietHours: quietHours && formatQuietHours(quietHours),
+  };
 }
 
 /** Flags as a role's parser reads them; what is undefined is left to its default. */

@@ -8,7 +8,7 @@ import { type ProviderProbe } from './provider-probe.js';
 
 const geometry = { spec: parseModelSpec(PRESET_CONFIGS.demo), quantisation: { bits: 4, blockSize: 32 } } as const;
 
-const need = { weightBytes: 5e8, cacheBytes: 2e8 };
+const needBytes = 7e8;
 
 const takes = (ms: number): ProviderProbe => ({ type: 'works', experts: { error: 0, ms } });
 const NO_DRIVER: ProviderProbe = { type: 'failed', reason: 'no driver' };
@@ -24,7 +24,7 @@ const machine = (probes: Partial<Record<Provider, ProviderProbe>>, hasKernels = 
 const signal = new AbortController().signal;
 
 const choose = (ep: ExecutionProvider, on: Machine, role: Role = 'coordinator'): Promise<ProviderChoice> =>
-  chooseProvider({ ep, geometry, numThreads: 1, role, gpuMemoryBytes: undefined, need, signal }, on);
+  chooseProvider({ ep, geometry, numThreads: 1, role, gpuMemoryBytes: undefined, needBytes, signal }, on);
 
 describe('chooseProvider with auto', () => {
   it('takes native kernels where there is no GPU, and tries nothing', async () => {
@@ -68,7 +68,7 @@ describe('chooseProvider with auto', () => {
       probe: () => Promise.reject(new Error('tried')),
     });
     expect((await choose('auto', withBudget(6e8))).reason).toBe(
-      'there are native kernels for 4 bits; the GPU cannot hold 500 MB of weights and 200 MB for the KV cache: test',
+      'there are native kernels for 4 bits; the GPU cannot hold 700 MB of weights: test',
     );
     expect((await choose('auto', withBudget(undefined))).reason).toContain('no GPU is tried, its memory is test');
   });
@@ -86,7 +86,7 @@ describe('chooseProvider with auto', () => {
       abort.abort();
       return Promise.reject(new Error('interrupted'));
     };
-    const request = { ep: 'auto', geometry, numThreads: 1, role: 'worker', gpuMemoryBytes: undefined, need } as const;
+    const request = { ep: 'auto', geometry, numThreads: 1, role: 'worker', gpuMemoryBytes: undefined, needBytes } as const;
     await expect(chooseProvider({ ...request, signal: abort.signal }, { ...machine({}), probe })).rejects.toThrow(
       expect.objectContaining({ name: 'AbortError' }) as Error,
     );
@@ -109,10 +109,10 @@ describe('chooseProvider with a named provider', () => {
     );
   });
 
-  it('recommends others to a coordinator whose KV cache cannot stay on the GPU', async () => {
+  it('recommends others to a coordinator', async () => {
     const works = machine({ cuda: takes(1) });
     await expect(choose('cuda', works)).rejects.toThrow(
-      /--ep cuda is for workers: it cannot keep the KV cache .* use --ep webgpu, native or cpu there/,
+      /--ep cuda is for workers: no coordinator has been tried on it; use --ep webgpu, native or cpu there/,
     );
     expect((await choose('cuda', works, 'worker')).provider).toBe('cuda');
   });

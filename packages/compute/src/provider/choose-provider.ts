@@ -1,10 +1,11 @@
 import { type ExecutionProvider, type Provider } from '@expertmesh/shared/config/execution-provider';
+import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Role } from '@expertmesh/shared/process/parent-link';
 import { whyNotNative } from '../compute-backend.js';
 import { PROBE_TOKENS } from './expert-probe.js';
 import { mayHaveGpu } from './gpu-devices.js';
-import { describeNeed, fits, gpuBudget, requireGpuMemory, type GpuBudget, type GpuNeed } from './gpu-memory.js';
+import { gpuBudget, requireGpuMemory, type GpuBudget } from './gpu-memory.js';
 import { existsOn, GPU_PROVIDERS, isGpu, remedyFor, type GpuProvider } from './gpu-provider.js';
 import { type ProbeGeometry } from './probe-model.js';
 import { probeProviders, type ProviderProbe } from './provider-probe.js';
@@ -19,7 +20,7 @@ export interface ProviderRequest {
   /** As --gpu-memory-bytes says. */
   readonly gpuMemoryBytes: number | undefined;
   /** At most: a worker does not know its experts yet. */
-  readonly need: GpuNeed;
+  readonly needBytes: number;
   /** Ends what is being tried. */
   readonly signal: AbortSignal;
 }
@@ -69,15 +70,15 @@ function requireNative({ geometry }: ProviderRequest, machine: Machine): void {
 }
 
 async function requireGpu(ep: GpuProvider, request: ProviderRequest, machine: Machine): Promise<GpuBudget> {
-  const { geometry, numThreads, role, need, gpuMemoryBytes, signal } = request;
+  const { geometry, numThreads, role, needBytes, gpuMemoryBytes, signal } = request;
   if (!GPU_PROVIDERS[role].includes(ep))
     throw new ExpertmeshError(
       'failed_precondition',
-      `--ep ${ep} is for workers: it cannot keep the KV cache in the GPU's memory, and a coordinator needs that; use ` +
+      `--ep ${ep} is for workers: no coordinator has been tried on it; use ` +
         `--ep ${GPU_PROVIDERS[role].join(', ')}, native or cpu there`,
     );
   const budget = await machine.gpuBudget(gpuMemoryBytes);
-  if (role === 'coordinator') requireGpuMemory(need, budget);
+  if (role === 'coordinator') requireGpuMemory(needBytes, budget);
   const options = { numThreads, timeoutMs: NAMED_TIMEOUT_MS, withDense: role === 'coordinator', signal };
   const probe = (await machine.probe([ep], geometry, options)).get(ep);
   if (probe?.type !== 'works')
@@ -89,13 +90,14 @@ async function requireGpu(ep: GpuProvider, request: ProviderRequest, machine: Ma
 }
 
 async function chooseBest(request: ProviderRequest, machine: Machine): Promise<ProviderChoice> {
-  const { geometry, numThreads, role, need, gpuMemoryBytes, signal } = request;
+  const { geometry, numThreads, role, needBytes, gpuMemoryBytes, signal } = request;
   const onCpu = bestOnCpu(geometry, machine);
   const without = (why: string): ProviderChoice => ({ ...onCpu, reason: `${onCpu.reason}; ${why}` });
   if (!machine.mayHaveGpu()) return without('no GPU is here');
   const gpu = await machine.gpuBudget(gpuMemoryBytes);
   if (gpu.bytes === undefined) return without(`no GPU is tried, its memory is ${gpu.source}`);
-  if (!fits(need, gpu.bytes)) return without(`the GPU cannot hold ${describeNeed(need)}: ${gpu.source}`);
+  if (needBytes > gpu.bytes)
+    return without(`the GPU cannot hold ${formatBytes(needBytes)} of weights: ${gpu.source}`);
   const options = { numThreads, timeoutMs: AUTO_TIMEOUT_MS, withDense: role === 'coordinator', signal };
   const candidates = GPU_PROVIDERS[role].filter((provider) => existsOn(provider));
   try {

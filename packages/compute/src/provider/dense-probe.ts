@@ -1,20 +1,14 @@
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildHeadGraph, buildPostAttentionGraph, buildQkvGraph } from '@expertmesh/shared/onnx/dense-graph';
 import { graphForm, type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
 import { createOnnxSession, type OnnxSession, type OnnxTensor } from '@expertmesh/shared/onnx/session';
 import { type StoredExperts } from '../experts/expert-runners.js';
-import { attentionError } from './attention-error.js';
-import { DeviceAttentionSession } from '../attention/device-attention-session.js';
 import { pseudoRandom, relativeError } from './compare.js';
 import { type GraphProbe } from './expert-probe.js';
 import { medianMs } from './time-runs.js';
 
 const NUM_ROWS = 4;
 
-/**
- * Has a provider compute the graphs of a coordinator: projections, router and head; on WebGPU also attention over a
- * cache on the device.
- */
+/** Has a provider compute the graphs of a coordinator: projections, router and head. */
 export async function probeDense(
   model: StoredExperts,
   provider: OnnxProvider,
@@ -25,15 +19,7 @@ export async function probeDense(
   const errors = actual.results.map((result, index) =>
     relativeError(result, expected.results[index] ?? new Float32Array()),
   );
-  if (provider === 'webgpu') errors.push(await deviceAttentionError(model.spec, provider, numThreads));
   return { error: Math.max(...errors), ms: actual.ms };
-}
-
-async function deviceAttentionError(spec: ModelSpec, provider: OnnxProvider, numThreads: number): Promise<number> {
-  const session = await DeviceAttentionSession.load(spec, { provider, numThreads });
-  const error = await attentionError(spec, session, NUM_ROWS, numThreads);
-  await session.close();
-  return error;
 }
 
 interface DenseRun {

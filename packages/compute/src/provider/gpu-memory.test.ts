@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { gpuBudget, gpuNeed, requireGpuMemory } from './gpu-memory.js';
+import { gpuBudget, gpuNeedBytes, requireGpuMemory } from './gpu-memory.js';
 
 const GB = 1e9;
 
@@ -24,32 +24,26 @@ describe('gpuBudget', () => {
   });
 });
 
-describe('gpuNeed', () => {
-  it('counts the held parts, and more than the KV cache itself', () => {
+describe('gpuNeedBytes', () => {
+  it('counts the held parts', () => {
     const geometry = { spec: parseModelSpec(PRESET_CONFIGS['qwen3-30b-a3b']), quantisation: { bits: 32 } } as const;
-    const all = gpuNeed(geometry, () => true, 2 * GB);
-    const experts = gpuNeed(geometry, ({ kind }) => kind === 'expert', 0);
+    const all = gpuNeedBytes(geometry, () => true);
+    const experts = gpuNeedBytes(geometry, ({ kind }) => kind === 'expert');
     // 30.5 billion weights, of which 29 billion are the experts'; 10 % for preparing them.
-    expect(all.weightBytes / GB).toBeCloseTo(30.5 * 4 * 1.1, -1);
-    expect(experts.weightBytes / GB).toBeCloseTo(29 * 4 * 1.1, -1);
-    expect(all.cacheBytes).toBe(3 * GB);
-    expect(experts.cacheBytes).toBe(0);
+    expect(all / GB).toBeCloseTo(30.5 * 4 * 1.1, -1);
+    expect(experts / GB).toBeCloseTo(29 * 4 * 1.1, -1);
   });
 });
 
 describe('requireGpuMemory', () => {
-  const need = { weightBytes: 6 * GB, cacheBytes: 3 * GB };
-
-  it('refuses weights and KV cache that are too large together', () => {
+  it('refuses weights that are too large', () => {
     expect(() => {
-      requireGpuMemory(need, { bytes: 8.5 * GB, source: 'test' });
-    }).toThrow(
-      /6.00 GB of weights and 3.00 GB for the KV cache, its budget is 8.50 GB \(test\): lower --kv-cache-bytes/,
-    );
+      requireGpuMemory(9 * GB, { bytes: 8.5 * GB, source: 'test' });
+    }).toThrow(/9.00 GB of weights, its budget is 8.50 GB \(test\): leave more experts to workers/);
   });
 
   it('lets pass what fits, and what nothing is known of', () => {
-    requireGpuMemory(need, { bytes: 9 * GB, source: 'test' });
-    requireGpuMemory(need, { bytes: undefined, source: 'not known' });
+    requireGpuMemory(9 * GB, { bytes: 9 * GB, source: 'test' });
+    requireGpuMemory(9 * GB, { bytes: undefined, source: 'not known' });
   });
 });

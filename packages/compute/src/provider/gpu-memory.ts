@@ -9,8 +9,6 @@ import { type ProbeGeometry } from './probe-model.js';
 const TIMEOUT_MS = 2_000;
 /** The rest is for what ONNX Runtime keeps between runs. */
 const USABLE_PART = 0.9;
-/** ONNX Runtime's pool on WebGPU rounds sizes up by up to half (measured). */
-const KV_CACHE_FACTOR = 1.5;
 
 /** Memory of a GPU that may be used. */
 export interface GpuBudget {
@@ -34,44 +32,27 @@ export async function gpuBudget(askedBytes: number | undefined, runTool = runNvi
   };
 }
 
-/** What a process would keep in the memory of a GPU. */
-export interface GpuNeed {
-  readonly weightBytes: number;
-  readonly cacheBytes: number;
-}
-
-/** @param isHeld which parts of the model the process has */
-export function gpuNeed(
+/**
+ * Bytes of weights that a process would keep in the memory of a GPU. The KV cache is never there.
+ *
+ * @param isHeld which parts of the model the process has
+ */
+export function gpuNeedBytes(
   { spec, quantisation }: ProbeGeometry,
   isHeld: (content: BlobContent) => boolean,
-  kvCacheBytes: number,
-): GpuNeed {
+): number {
   const held = storeBlobs(spec, quantisation).filter(({ content }) => isHeld(content));
   const packedBytes = held.reduce((sum, { layout }) => sum + layout.sizeBytes, 0);
-  return {
-    weightBytes: estimateMemoryBytes(packedBytes, quantisation, 'webgpu'),
-    cacheBytes: Math.ceil(KV_CACHE_FACTOR * kvCacheBytes),
-  };
-}
-
-export function fits({ weightBytes, cacheBytes }: GpuNeed, budgetBytes: number): boolean {
-  return weightBytes + cacheBytes <= budgetBytes;
+  return estimateMemoryBytes(packedBytes, quantisation, 'webgpu');
 }
 
 /** @throws ExpertmeshError `resource_exhausted` for more than the budget, where one is known. */
-export function requireGpuMemory(need: GpuNeed, { bytes, source }: GpuBudget): void {
-  if (bytes === undefined || fits(need, bytes)) return;
+export function requireGpuMemory(needBytes: number, { bytes, source }: GpuBudget): void {
+  if (bytes === undefined || needBytes <= bytes) return;
   throw new ExpertmeshError(
     'resource_exhausted',
-    `the GPU is to hold ${describeNeed(need)}, its budget is ${formatBytes(bytes)} (${source}): lower --kv-cache-bytes, leave more ` +
-      'experts to workers, or use --ep auto',
-  );
-}
-
-export function describeNeed({ weightBytes, cacheBytes }: GpuNeed): string {
-  return (
-    `${formatBytes(weightBytes)} of weights` +
-    (cacheBytes === 0 ? '' : ` and ${formatBytes(cacheBytes)} for the KV cache`)
+    `the GPU is to hold ${formatBytes(needBytes)} of weights, its budget is ${formatBytes(bytes)} (${source}): leave ` +
+      'more experts to workers, or use --ep auto',
   );
 }
 

@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { spec } from '@expertmesh/test-kit/counting-forward';
 import { arriving } from '@expertmesh/test-kit/made-up-trace';
 import { type LayerRoutes } from '../dense/dense-runner.js';
-import { KvCache } from '../kv/kv-cache.js';
 import { type Chunk } from '../engine/forward.js';
 import { traceChunks, traceHeaderOf } from './route-recording.js';
 import { TraceRecorder, type RecordedSteps } from './trace-recorder.js';
@@ -13,7 +12,7 @@ import { TraceRecorder, type RecordedSteps } from './trace-recorder.js';
 const shape = { layerIndices: [0, 1], numExperts: 4, topK: 2 };
 
 const chunk = (numTokens: number, numLogits: number): Chunk => ({
-  cache: new KvCache(spec, 1),
+  cache: { length: 0, blockIds: new Int32Array() },
   tokenIds: new Array<number>(numTokens).fill(0),
   numLogits,
 });

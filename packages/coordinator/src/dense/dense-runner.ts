@@ -1,17 +1,18 @@
 import { type WholeLayersSeconds } from '@expertmesh/kernels/whole-layers';
 import { type BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type AllExperts } from '../dispatch/expert-dispatcher.js';
-import { type SequenceCache } from '../kv/sequence-cache.js';
+import { type CacheView } from '../kv/cache-view.js';
+import { type KvMemory } from '../kv/kv-memory.js';
 
 /** Everything of the model but the experts. */
 export interface DenseRunner {
+  /** Where keys and values are. */
+  readonly kv: KvMemory;
   /** fp32 [tokens, hidden] */
   embed(tokenIds: readonly number[]): Float32Array;
-  /** An empty cache for a sequence of at most `maxTokens` tokens. The runner must live longer. */
-  createCache(maxTokens: number): SequenceCache;
   /**
-   * Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has room for its sequence's
-   * rows.
+   * Prepares a pass of new rows, sequence after sequence, through the layers. Each cache has blocks for its sequence's
+   * rows, and stays as it is until the pass has ended.
    */
   begin(sequences: readonly SequenceRows[]): DenseStep;
   /** fp32 [rows, hidden] to fp32 [rows, vocab], which holds until the next call; one call at a time. */
@@ -19,10 +20,10 @@ export interface DenseRunner {
   close(): Promise<void>;
 }
 
-/** Rows that follow those that a sequence's cache holds; no two sequences of a step share a cache. */
+/** Rows that follow those that a sequence's cache holds; no two sequences of a step write to the same block. */
 export interface SequenceRows {
   readonly numRows: number;
-  readonly cache: SequenceCache;
+  readonly cache: CacheView;
 }
 
 /** One pass through the layers, from the first to the last. */
@@ -72,6 +73,7 @@ export interface RoutedRows extends LayerRoutes {
 }
 
 export interface DenseLoadOptions {
+  readonly kv: KvMemory;
   /** Waited for blob by blob; absent where all of them have been verified. */
   readonly verification?: Pick<BlobVerification, 'passed'>;
   /** Called after each of the model's blobs. */

@@ -13,7 +13,7 @@ import { OnnxDenseRunner } from './onnx-dense-runner.js';
 export function loadDenseRunner(
   store: ExpertStore,
   backend: ComputeBackend,
-  options: DenseLoadOptions = {},
+  options: DenseLoadOptions,
 ): Promise<DenseRunner> {
   switch (backend.kind) {
     case 'native':

@@ -1,8 +1,9 @@
 import { NativeExperts } from '@expertmesh/compute/experts/native-experts';
-import { DenseLayer, type DenseCall, type SequenceRows as LayerRows } from '@expertmesh/kernels/dense-layer';
+import { DenseLayer, type DenseCall } from '@expertmesh/kernels/dense-layer';
 import { Head } from '@expertmesh/kernels/head';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type Kernels } from '@expertmesh/kernels/kernels';
+import { type KvPool } from '@expertmesh/kernels/kv-pool';
 import { runWholeLayers } from '@expertmesh/kernels/whole-layers';
 import { EmbeddingReader } from '@expertmesh/shared/expert-store/embedding-reader';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -15,7 +16,7 @@ import {
   type RoutedRows,
   type SequenceRows,
 } from './dense-runner.js';
-import { hostCache, KvCache } from '../kv/kv-cache.js';
+import { type KvMemory } from '../kv/kv-memory.js';
 import { rotaryRows, totalRows } from './rotary-rows.js';
 import { RotaryTable } from './rotary-table.js';
 import { verifiedDenseBlobs } from './verified-dense-blobs.js';
@@ -25,7 +26,9 @@ import { verifiedDenseBlobs } from './verified-dense-blobs.js';
  * thread.
  */
 export class NativeDenseRunner implements DenseRunner {
+  readonly kv: KvMemory;
   readonly #spec: ModelSpec;
+  readonly #blocks: KvPool;
   readonly #pool: KernelPool;
   readonly #embedding: EmbeddingReader;
   readonly #layers: readonly DenseLayer[];
@@ -35,7 +38,9 @@ export class NativeDenseRunner implements DenseRunner {
   // takes to compute.
   #logits = new Float32Array();
 
-  private constructor(store: ExpertStore, pool: KernelPool, layers: readonly DenseLayer[], head: Head) {
+  private constructor(store: ExpertStore, { pool, layers, head, kv, blocks }: NativeParts) {
+    this.kv = kv;
+    this.#blocks = blocks;
     this.#spec = store.spec;
     this.#pool = pool;
     this.#embedding = new EmbeddingReader(store);
@@ -49,9 +54,11 @@ export class NativeDenseRunner implements DenseRunner {
     store: ExpertStore,
     kernels: Kernels,
     pool: KernelPool,
-    options: DenseLoadOptions = {},
+    options: DenseLoadOptions,
   ): Promise<NativeDenseRunner> {
     const { dir: storeDir, spec, quantisation } = store;
+    const { kv } = options;
+    if (kv.pool === undefined) throw new ExpertmeshError('internal', 'the KV memory was made without the kernels');
     const layers: DenseLayer[] = [];
     let head: Head | undefined;
     for await (const blob of verifiedDenseBlobs(store, options)) {
@@ -66,41 +73,36 @@ export class NativeDenseRunner implements DenseRunner {
       }
     }
     if (head === undefined) throw new ExpertmeshError('internal', 'the store has no head');
-    return new NativeDenseRunner(store, pool, layers, head);
+    return new NativeDenseRunner(store, { pool, layers, head, kv, blocks: kv.pool });
   }
 
   embed(tokenIds: readonly number[]): Float32Array {
     return this.#embedding.rowsOf(tokenIds);
   }
 
-  createCache(maxTokens: number): KvCache {
-    return new KvCache(this.#spec, maxTokens);
-  }
-
   begin(sequences: readonly SequenceRows[]): DenseStep {
     const outputs = new StepOutputs(this.#spec, totalRows(sequences));
     const rotary = rotaryRows(this.#rotary, sequences);
+    const kv = {
+      kv: this.#blocks,
+      sequences: sequences.map(({ numRows, cache: { blockIds, length } }) => ({ numRows, blockIds, length })),
+    };
     return {
       layer: async (layerIndex, hidden) => {
         const residual = outputs.residual(layerIndex);
         const routed = this.#spec.layerKinds[layerIndex] === 'moe' ? outputs.routed : undefined;
-        const layerRows = rowsOfLayer(layerIndex, sequences);
-        const call: DenseCall = { hidden, ...rotary, sequences: layerRows, residual, ...(routed && { routed }) };
+        const call: DenseCall = { hidden, ...rotary, ...kv, residual, ...(routed && { routed }) };
         await this.#layer(layerIndex).run(this.#pool, call);
         return { residual, routed };
       },
       allLayers: async (hidden, experts) => {
         if (!(experts instanceof NativeExperts))
           throw new ExpertmeshError('internal', 'whole layers need experts on the native kernels');
-        const layers = this.#layers.map((dense, layerIndex) => ({
-          dense,
-          experts: experts.ofLayer(layerIndex),
-          sequences: rowsOfLayer(layerIndex, sequences),
-        }));
+        const layers = this.#layers.map((dense, layerIndex) => ({ dense, experts: experts.ofLayer(layerIndex) }));
         const { normed } = outputs.routed;
         const residual = outputs.residual(0);
         const { routes, byLayer } = routesOfLayers(this.#spec, hidden.length / this.#spec.hiddenSize);
-        const call = { layers, hidden, ...rotary, residual, normed, routes };
+        const call = { layers, hidden, ...rotary, ...kv, residual, normed, routes };
         return { seconds: await runWholeLayers(this.#pool, call), routes: byLayer };
       },
     };
@@ -127,12 +129,15 @@ export class NativeDenseRunner implements DenseRunner {
   }
 }
 
-const rowsOfLayer = (layerIndex: number, sequences: readonly SequenceRows[]): LayerRows[] =>
-  sequences.map(({ numRows, cache: anyCache }) => {
-    const cache = hostCache(anyCache);
-    const { capacity, length } = cache;
-    return { numRows, keys: cache.keys(layerIndex), values: cache.values(layerIndex), capacity, length };
-  });
+/** What the runner computes with. */
+interface NativeParts {
+  readonly pool: KernelPool;
+  readonly layers: readonly DenseLayer[];
+  readonly head: Head;
+  readonly kv: KvMemory;
+  /** The same memory as the kernels see it. */
+  readonly blocks: KvPool;
+}
 
 /** Arrays for the routes of all layers with experts, and the views of each layer on them. */
 function routesOfLayers(spec: ModelSpec, numRows: number) {

@@ -4,8 +4,7 @@ import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { buildHeadGraph, buildPostAttentionGraph, buildQkvGraph } from '@expertmesh/shared/onnx/dense-graph';
-import { type DeviceTensor } from '@expertmesh/shared/onnx/device-tensor';
-import { graphForm, type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
+import { graphForm } from '@expertmesh/shared/onnx/onnx-provider';
 import { createOnnxSession, type OnnxSession, type OnnxTensor } from '@expertmesh/shared/onnx/session';
 import {
   type DenseLoadOptions,
@@ -14,12 +13,10 @@ import {
   type LayerOutput,
   type SequenceRows,
 } from './dense-runner.js';
-import { DeviceAttention } from './device-attention.js';
+import { type KvMemory } from '../kv/kv-memory.js';
 import { HostAttention } from './host-attention.js';
-import { type OnnxAttention } from './onnx-attention.js';
 import { rotaryRows, totalRows } from './rotary-rows.js';
 import { RotaryTable } from './rotary-table.js';
-import { type SequenceCache } from '../kv/sequence-cache.js';
 import { verifiedDenseBlobs } from './verified-dense-blobs.js';
 
 interface LayerSessions {
@@ -31,23 +28,26 @@ export type OnnxBackend = Extract<ComputeBackend, { kind: 'onnx' }>;
 
 /** On ONNX Runtime. Every call blocks the thread while it computes. */
 export class OnnxDenseRunner implements DenseRunner {
+  readonly kv: KvMemory;
   readonly #spec: ModelSpec;
   readonly #embedding: EmbeddingReader;
   readonly #layers: readonly LayerSessions[];
-  readonly #attention: OnnxAttention;
+  readonly #attention: HostAttention;
   readonly #head: OnnxSession;
   readonly #rotary: RotaryTable;
   #rowIndex = new BigInt64Array();
 
   private constructor(
-    { spec }: ExpertStore,
-    embedding: EmbeddingReader,
+    store: ExpertStore,
+    kv: KvMemory,
     layers: readonly LayerSessions[],
-    attention: OnnxAttention,
+    attention: HostAttention,
     head: OnnxSession,
   ) {
+    const { spec } = store;
+    this.kv = kv;
     this.#spec = spec;
-    this.#embedding = embedding;
+    this.#embedding = new EmbeddingReader(store);
     this.#layers = layers;
     this.#attention = attention;
     this.#head = head;
@@ -58,39 +58,34 @@ export class OnnxDenseRunner implements DenseRunner {
   static async load(
     store: ExpertStore,
     { provider, numThreads }: OnnxBackend,
-    options: DenseLoadOptions = {},
+    options: DenseLoadOptions,
   ): Promise<OnnxDenseRunner> {
     const { spec, quantisation } = store;
     const form = graphForm(provider);
-    const attention = await loadAttention(spec, provider, numThreads);
-    const session = (graph: Uint8Array, deviceOutputs: readonly string[] = []): Promise<OnnxSession> =>
-      createOnnxSession(graph, { weightsDir: store.dir, numThreads, provider, deviceOutputs });
+    const attention = await HostAttention.load(spec, numThreads, options.kv);
+    const session = (graph: Uint8Array): Promise<OnnxSession> =>
+      createOnnxSession(graph, { weightsDir: store.dir, numThreads, provider });
     const layers: LayerSessions[] = [];
     let head: OnnxSession | undefined;
     for await (const blob of verifiedDenseBlobs(store, options)) {
       if (blob.kind === 'layer')
         layers.push({
-          qkv: await session(buildQkvGraph(spec, quantisation, blob.layerIndex, form), attention.deviceInputs),
+          qkv: await session(buildQkvGraph(spec, quantisation, blob.layerIndex, form)),
           postAttention: await session(buildPostAttentionGraph(spec, quantisation, blob.layerIndex, form)),
         });
       if (blob.kind === 'head') head = await session(buildHeadGraph(spec, quantisation, form));
     }
     if (head === undefined) throw new ExpertmeshError('internal', 'the store has no head');
-    return new OnnxDenseRunner(store, new EmbeddingReader(store), layers, attention, head);
+    return new OnnxDenseRunner(store, options.kv, layers, attention, head);
   }
 
   embed(tokenIds: readonly number[]): Float32Array {
     return this.#embedding.rowsOf(tokenIds);
   }
 
-  createCache(maxTokens: number): SequenceCache {
-    return this.#attention.createCache(maxTokens);
-  }
-
   begin(sequences: readonly SequenceRows[]): DenseStep {
     const numRows = totalRows(sequences);
     const { cos, sin } = rotaryRows(this.#rotary, sequences);
-    const attention = this.#attention.begin(sequences);
     const positions = {
       cos: fp32(cos, numRows),
       sin: fp32(sin, numRows),
@@ -100,12 +95,8 @@ export class OnnxDenseRunner implements DenseRunner {
       layer: async (layerIndex, hidden) => {
         const layer = this.#layer(layerIndex);
         const qkv = await layer.qkv.run({ hidden: fp32(hidden, numRows), ...positions });
-        const context = await attention.run(layerIndex, qkv);
-        try {
-          return await this.#postAttention(layerIndex, layer, hidden, context.tensor);
-        } finally {
-          context.release();
-        }
+        const context = await this.#attention.run(layerIndex, sequences, qkv);
+        return this.#postAttention(layerIndex, layer, hidden, context);
       },
     };
   }
@@ -126,10 +117,10 @@ export class OnnxDenseRunner implements DenseRunner {
     layerIndex: number,
     layer: LayerSessions,
     hidden: Float32Array,
-    context: OnnxTensor | DeviceTensor,
+    context: Float32Array,
   ): Promise<LayerOutput> {
     const numRows = hidden.length / this.#spec.hiddenSize;
-    const outputs = await layer.postAttention.run({ hidden: fp32(hidden, numRows), context });
+    const outputs = await layer.postAttention.run({ hidden: fp32(hidden, numRows), context: fp32(context, numRows) });
     const residual = outputs.float32('residual');
     if (this.#spec.layerKinds[layerIndex] === 'mlp') return { residual, routed: undefined };
     const routed = {
@@ -151,25 +142,6 @@ export class OnnxDenseRunner implements DenseRunner {
     if (this.#rowIndex.length < numRows)
       this.#rowIndex = BigInt64Array.from({ length: numRows }, (_, index) => BigInt(index));
     return this.#rowIndex.subarray(0, numRows);
-  }
-}
-
-/**
- * Only WebGPU offers tensors that stay on its device; elsewhere the whole cache would cross the bus for every token.
- */
-function loadAttention(spec: ModelSpec, provider: OnnxProvider, numThreads: number): Promise<OnnxAttention> {
-  switch (provider) {
-    case 'cpu':
-      return HostAttention.load(spec, numThreads);
-    case 'webgpu':
-      return DeviceAttention.load(spec, provider, numThreads);
-    case 'cuda':
-    case 'coreml':
-    case 'dml':
-      throw new ExpertmeshError(
-        'internal',
-        `--ep ${provider} is for workers: a coordinator's KV cache cannot stay there`,
-      );
   }
 }
 

@@ -15,12 +15,12 @@ import { type LayerTimeSums } from './layer-times.js';
 export interface EngineClient {
   readonly limits: EngineLimits;
   /**
-   * Runs one sequence. Yields at least once; the last output, and only the last, has a finishReason. Leaving the loop
-   * or aborting `signal` ends the sequence and frees its KV cache.
+   * Runs one request. Yields at least once; the last output of each answer, and only that, has a finishReason. Leaving
+   * the loop or aborting `signal` ends all its answers and frees their KV cache.
    *
    * @throws ExpertmeshError `invalid_argument` when the sequence can never fit (param `max_tokens` or `prompt`),
-   * `resource_exhausted` when the queue is full, `unavailable` when experts that it needs are away, `cancelled` after
-   * an abort.
+   * `resource_exhausted` when the queue is full, `unavailable` when experts that it needs are away,
+   * `deadline_exceeded` after its `timeoutMs`, `cancelled` after an abort.
    */
   generate(request: SequenceRequest, signal: AbortSignal): AsyncIterable<SequenceOutput>;
   stats(): EngineStats;
@@ -75,8 +75,18 @@ export interface SequenceOutput {
 export interface EngineStats {
   readonly numRunning: number;
   readonly numWaiting: number;
+  /** Of blocks that sequences have; what is cached beside them is not in it. */
   readonly kvCacheUsedBytes: number;
   readonly kvCacheBudgetBytes: number;
+  readonly numKvBlocks: number;
+  readonly numUsedKvBlocks: number;
+  /** Blocks that no sequence has, with content that a prompt may find. */
+  readonly numCachedKvBlocks: number;
+  /** How often a sequence gave its blocks back to go on later. */
+  readonly numPreemptions: number;
+  /** Prompt tokens that were looked for among computed ones, and those of them that were there. */
+  readonly numPrefixQueryTokens: number;
+  readonly numCachedPromptTokens: number;
   readonly numSteps: number;
   /** Most sequences that shared one step. */
   readonly maxBatchSize: number;
@@ -99,6 +109,12 @@ export function emptyEngineStats(kvCacheBudgetBytes: number): EngineStats {
     numWaiting: 0,
     kvCacheUsedBytes: 0,
     kvCacheBudgetBytes,
+    numKvBlocks: 0,
+    numUsedKvBlocks: 0,
+    numCachedKvBlocks: 0,
+    numPreemptions: 0,
+    numPrefixQueryTokens: 0,
+    numCachedPromptTokens: 0,
     numSteps: 0,
     maxBatchSize: 0,
     sumBatchSize: 0,

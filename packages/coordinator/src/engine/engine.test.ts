@@ -1,9 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Engine, type EngineEvent, type EngineOptions } from './engine.js';
+import { BlockPool } from '../kv/block-pool.js';
+import { AnswerSampler } from '../sampling/answer-sampler.js';
+import { Drafter } from '../speculation/drafter.js';
+import { Engine, type EngineOptions } from './engine.js';
+import { type EngineEvent } from './engine-event.js';
 import { type Chunk } from './forward.js';
-import { kvCacheBytes, KvCache } from '../kv/kv-cache.js';
-import { type SequenceCache } from '../kv/sequence-cache.js';
-import { CountingForward, request, spec, VOCAB } from '@expertmesh/test-kit/counting-forward';
+import { CountingForward, request, VOCAB } from '@expertmesh/test-kit/counting-forward';
+
+const NUM_BLOCKS = 32;
+/** A prompt that shares no block with one of another `first`. */
+const promptOf = (first: number, numTokens: number): number[] =>
+  Array.from({ length: numTokens }, (_, index) => (index === 0 ? first : 9));
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -18,15 +25,17 @@ function setUp(options: Partial<EngineOptions> = {}): {
   const forward = new CountingForward();
   const events: EngineEvent[] = [];
   const engine = new Engine({
-    spec,
-    createCache: (maxTokens) => new KvCache(spec, maxTokens),
+    vocabSize: VOCAB,
+    pool: new BlockPool(NUM_BLOCKS),
+    memory: { blockBytes: 100, copyBlock: () => undefined },
+    createSampler: (submitted, seed) => new AnswerSampler({ request: submitted, seed }),
+    scorePrompt: (logits, tokenId) => ({ tokenId, logprob: logits[tokenId] ?? NaN, rank: 1, top: [] }),
+    prefixCache: true,
     forward,
     maxBatchTokens: 8,
     maxStepStretch: 3,
     maxNumSeqs: 4,
     maxModelLen: 256,
-    speculation: 'off',
-    kvCacheBudgetBytes: 1 << 20,
     emit: (batch) => events.push(...batch),
     randomSeed: () => 1,
     nowMs: () => forward.nowMs,
@@ -113,16 +122,10 @@ describe('engine', () => {
   it('gives prompts as much of a step as keeps it within its bound, and all of it where nothing decodes', async () => {
     const { engine, forward, step } = setUp({ maxBatchTokens: 512 });
     forward.costMs = (numRows) => 9 + numRows;
-    engine.submit(
-      1,
-      request(
-        Array.from({ length: 200 }, () => 9),
-        { maxTokens: 20 },
-      ),
-    );
+    engine.submit(1, request(promptOf(1, 200), { maxTokens: 20 }));
     expect((await step()).map((chunk) => chunk.tokenIds.length)).toEqual([200]);
     await step();
-    engine.submit(2, request(Array.from({ length: 200 }, () => 9)));
+    engine.submit(2, request(promptOf(2, 200)));
     await step();
     const sizes: number[] = [];
     for (let i = 0; i < 9; i++) sizes.push((await step())[1]?.tokenIds.length ?? 0);
@@ -160,29 +163,36 @@ describe('engine', () => {
     expect(tokensOf(2)).toEqual([]);
   });
 
-  it('lets a sequence wait until the KV cache has room', async () => {
-    const { engine, step, endOf } = setUp({ kvCacheBudgetBytes: kvCacheBytes(spec, 64) });
-    engine.submit(1, request([1], { maxTokens: 2 }));
-    engine.submit(2, request([1], { maxTokens: 1 }));
+  it('lets a sequence wait until there are blocks for its prompt and a few more', async () => {
+    const { engine, step, endOf } = setUp({ pool: new BlockPool(4), maxBatchTokens: 64 });
+    engine.submit(1, request(promptOf(1, 40), { maxTokens: 2 }));
+    engine.submit(2, request(promptOf(2, 40), { maxTokens: 1 }));
     expect(await step()).toHaveLength(1);
-    expect(engine.stats()).toMatchObject({ numRunning: 1, numWaiting: 1 });
+    expect(engine.stats()).toMatchObject({ numRunning: 1, numWaiting: 1, numUsedKvBlocks: 2, kvCacheUsedBytes: 200 });
     await step();
     expect(endOf(1)).toBe('length');
     await step();
     expect(endOf(2)).toBe('length');
+    expect(engine.stats().numPreemptions).toBe(0);
   });
 
   it('refuses a sequence that can never fit and names the numbers', () => {
-    const { engine, events } = setUp({ kvCacheBudgetBytes: kvCacheBytes(spec, 64) });
+    const { engine, events } = setUp({ pool: new BlockPool(2) });
     engine.submit(1, request([1], { maxTokens: 100 }));
     engine.submit(2, request([1], { maxTokens: 1000 }));
     engine.submit(3, request([]));
     engine.submit(4, request([VOCAB]));
+    engine.submit(5, request(promptOf(1, 65), { maxTokens: 1 }));
+    engine.submit(6, request([1], { maxTokens: 0 }));
+    engine.submit(7, request([1], { numAnswers: 0 }));
     expect(events.map((event) => event.type === 'failed' && event.error.message)).toEqual([
-      expect.stringMatching(/101 tokens .* need \d+ bytes of KV cache/),
+      expect.stringMatching(/101 tokens .* more than the 64 that the whole KV cache .*--kv-cache-bytes/),
       expect.stringContaining('context length of 256'),
       expect.stringContaining('no tokens'),
       expect.stringContaining('token id 16 is not in the vocabulary (0 to 15)'),
+      expect.stringMatching(/prompt has 65 tokens, the whole KV cache has room for 64/),
+      expect.stringContaining('max_tokens must be an integer of at least 1, is 0'),
+      expect.stringContaining('n must be an integer from 1 to 128, is 0'),
     ]);
   });
 
@@ -196,25 +206,16 @@ describe('engine', () => {
     expect(engine.stats()).toMatchObject({ numRunning: 0, numWaiting: 0, kvCacheUsedBytes: 0 });
   });
 
-  it('frees the cache of a sequence between steps, never under one that may still use it', async () => {
-    const released: SequenceCache[] = [];
-    class WatchedCache extends KvCache {
-      override release(): void {
-        released.push(this);
-        super.release();
-      }
-    }
-    const { engine, step } = setUp({ createCache: (maxTokens) => new WatchedCache(spec, maxTokens) });
+  it('frees the blocks of a sequence between steps, never under one that may still write them', async () => {
+    const pool = new BlockPool(4);
+    const { engine, step } = setUp({ pool });
     engine.submit(1, request([1]));
     await turn();
     engine.cancel(1);
     await turn();
-    expect(released).toHaveLength(0);
+    expect(pool.numReferenced).toBe(1);
     await step();
-    expect(released).toHaveLength(1);
-    engine.submit(2, request([1], { maxTokens: 1 }));
-    await step();
-    expect(released).toHaveLength(2);
+    expect(pool.numReferenced).toBe(0);
   });
 
   it('fails only the sequences whose experts failed', async () => {
@@ -241,7 +242,7 @@ describe('engine', () => {
   });
 
   it('verifies drafted tokens in one step and keeps those that the model would have chosen', async () => {
-    const { engine, forward, step, tokensOf, endOf } = setUp({ speculation: 'prompt-lookup', maxBatchTokens: 64 });
+    const { engine, forward, step, tokensOf, endOf } = setUp({ drafts: new Drafter(), maxBatchTokens: 64 });
     // The model counts upwards. The context repeats 3 4 5 and then, where it once had 9, the model says 6.
     engine.submit(1, request([3, 4, 5, 9, 9, 2, 3], { maxTokens: 6 }));
     await step();
@@ -257,7 +258,7 @@ describe('engine', () => {
   });
 
   it('ends at a stop token inside a draft', async () => {
-    const { engine, step, tokensOf, endOf } = setUp({ speculation: 'prompt-lookup', maxBatchTokens: 64 });
+    const { engine, step, tokensOf, endOf } = setUp({ drafts: new Drafter(), maxBatchTokens: 64 });
     engine.submit(1, request([3, 4, 5, 6, 7, 0, 2, 3], { maxTokens: 6, stopTokenIds: [6] }));
     while (endOf(1) === undefined) await step();
     expect(tokensOf(1)).toEqual([4, 5, 6]);

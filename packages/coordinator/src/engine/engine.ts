@@ -1,109 +1,95 @@
-import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
-import { MAX_WAITING_SEQUENCES } from '@expertmesh/shared/limits/limits';
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { type SequenceCache } from '../kv/sequence-cache.js';
-import { type EngineStats, type SequenceOutput, type SequenceRequest } from './engine-client.js';
-import { type Chunk, type ChunkResult, type ForwardPass } from './forward.js';
+import { ExpertmeshError, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
+import { MAX_WAITING_SEQUENCES, MAX_WAITING_TOKENS } from '@expertmesh/shared/limits/limits';
+import { type BlockMemory } from '../kv/block-memory.js';
+import { type DraftSource } from './draft-source.js';
+import { type EngineStats, type SequenceRequest } from './engine-client.js';
+import { type EngineEvent } from './engine-event.js';
+import { type ForwardPass } from './forward.js';
+import { Intake, type IntakeOptions } from './intake.js';
 import { PromptBudget } from './prompt-budget.js';
-import { requiredKvBytes } from './request-check.js';
-import { decodeShares, numAdmitted, promptShares, type StepShare } from './scheduler.js';
-import { Drafter, type SpeculationMode } from '../speculation/drafter.js';
-import { type Draft } from '../speculation/prompt-lookup.js';
-import { Sequence } from './sequence.js';
+import { type PrefixRestorer } from './prefix-restorer.js';
+import { Scheduler } from './scheduler.js';
+import { type Sequence } from './sequence.js';
+import { planStep, type PlannedShare, type StepPlan } from './step-plan.js';
+import { StepResults } from './step-results.js';
 import { StepTimeModel } from './step-time-model.js';
+import { type PromptScorer } from './token-sampler.js';
 
-/** What the engine reports; plain data, so that it can cross a thread border. */
-export type EngineEvent =
-  | { readonly type: 'output'; readonly id: number; readonly output: SequenceOutput }
-  | { readonly type: 'failed'; readonly id: number; readonly error: ErrorData };
-
-export interface EngineOptions {
-  readonly spec: ModelSpec;
-  /** Makes the KV cache of a sequence of at most so many tokens. */
-  readonly createCache: (maxTokens: number) => SequenceCache;
+export interface EngineOptions extends IntakeOptions {
+  readonly memory: Pick<BlockMemory, 'blockBytes' | 'copyBlock'>;
   readonly forward: Pick<ForwardPass, 'run'>;
+  readonly scorePrompt: PromptScorer;
+  /** Absent where nothing is drafted but what is forced. */
+  readonly drafts?: DraftSource | undefined;
+  /** Whether prompts share what is computed of them. */
+  readonly prefixCache: boolean;
+  /** Absent where no blocks are kept on disk. */
+  readonly restorer?: PrefixRestorer | undefined;
   /** Token budget of a step; at least maxNumSeqs. */
   readonly maxBatchTokens: number;
   /** Most that prompts may lengthen a step of sequences that decode, as a multiple of what it takes without them. */
   readonly maxStepStretch: number;
   /** Most sequences that run together. */
   readonly maxNumSeqs: number;
-  readonly maxModelLen: number;
-  readonly speculation: SpeculationMode;
-  readonly kvCacheBudgetBytes: number;
   readonly emit: (events: readonly EngineEvent[]) => void;
-  /** Seed of a sequence that names none. */
-  readonly randomSeed: () => number;
   /** Monotonic clock. */
   readonly nowMs?: () => number;
 }
 
-interface Waiting {
-  readonly id: number;
-  readonly request: SequenceRequest;
-  readonly reservedBytes: number;
-}
-
 /**
- * Continuous batching: sequences join and leave between steps. The KV cache that a sequence can need at most is set
- * aside when it starts, so that a running sequence never has to give way; until there is room it waits its turn.
+ * Continuous batching: sequences join and leave between steps. A sequence takes blocks as its tokens come; when they
+ * run out, the newest of the lowest priority gives its own back and goes on later with the same tokens.
  */
 export class Engine {
   readonly #options: EngineOptions;
-  #waiting: Waiting[] = [];
-  #running: Sequence[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #nowMs: () => number;
+  readonly #intake: Intake;
+  readonly #results: StepResults;
   #jobs: (() => Promise<void>)[] = [];
-  /** Of sequences that have ended: a step that is under way may still use them. */
-  #unusedCaches: SequenceCache[] = [];
-  #usedBytes = 0;
+  /** When the next deadline may pass. */
+  #nextDeadlineMs = Infinity;
   #closed = false;
   #wake: () => void = () => undefined;
   readonly #loop: Promise<void>;
   readonly #stepTimes = new StepTimeModel();
   readonly #promptBudget: PromptBudget;
-  readonly #drafter: Drafter;
-  #counters = {
-    numSteps: 0,
-    maxBatchSize: 0,
-    sumBatchSize: 0,
-    numPromptTokens: 0,
-    numGenerationTokens: 0,
-    numFailedSequences: 0,
-  };
+  readonly #counters = { numSteps: 0, maxBatchSize: 0, sumBatchSize: 0, numPromptTokens: 0 };
 
   constructor(options: EngineOptions) {
+    const { pool, maxNumSeqs, prefixCache, nowMs = () => performance.now() } = options;
+    const queue = { maxSequences: MAX_WAITING_SEQUENCES, maxTokens: MAX_WAITING_TOKENS };
     this.#options = options;
+    this.#nowMs = nowMs;
+    this.#scheduler = new Scheduler({ pool, maxNumSeqs, queue, reusesPrefixes: prefixCache });
+    this.#intake = new Intake(options);
+    this.#results = new StepResults({ ...options, scheduler: this.#scheduler });
     this.#promptBudget = new PromptBudget(this.#stepTimes, options.maxStepStretch);
-    this.#drafter = new Drafter(options.speculation, this.#stepTimes);
     this.#loop = this.#run();
   }
 
-  /** Queues a sequence. Whether it can ever run is checked here; a refusal is a `failed` event like any other. */
+  /** Queues a request. Whether it can ever run is checked here; a refusal is a `failed` event like any other. */
   submit(id: number, request: SequenceRequest): void {
     try {
-      if (this.#closed) throw new ExpertmeshError('unavailable', 'the engine is shutting down');
-      if (this.#waiting.length >= MAX_WAITING_SEQUENCES)
-        throw new ExpertmeshError(
-          'resource_exhausted',
-          `${String(MAX_WAITING_SEQUENCES)} sequences are waiting already; try again later`,
-        );
-      const reservedBytes = requiredKvBytes(this.#options.spec, request, this.#options);
-      this.#waiting.push({ id, request, reservedBytes });
+      if (this.#closed) throw shuttingDown();
+      const sequence = this.#intake.take(id, request, this.#nowMs());
+      this.#scheduler.enqueue(sequence);
+      this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, sequence.submission.deadlineMs);
       this.#wake();
     } catch (error) {
       this.#options.emit([{ type: 'failed', id, error: toErrorData(error) }]);
     }
   }
 
-  /** Ends a sequence without a further event and frees its KV cache; an unknown id has ended already. */
+  /** Ends a request without a further event and frees its KV cache; an unknown id has ended already. */
   cancel(id: number): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting.id !== id);
-    for (const sequence of this.#running.filter((running) => running.id === id)) this.#release(sequence);
+    for (const sequence of this.#scheduler.sequencesOf(id)) this.#results.end(sequence);
+    this.#wake();
   }
 
   /** Runs a job between two steps, when no forward pass is under way. */
   betweenSteps(job: () => Promise<void>): Promise<void> {
-    if (this.#closed) return Promise.reject(new ExpertmeshError('unavailable', 'the engine is shutting down'));
+    if (this.#closed) return Promise.reject(shuttingDown());
     return new Promise((resolve, reject) => {
       this.#jobs.push(() => job().then(resolve, reject));
       this.#wake();
@@ -111,13 +97,19 @@ export class Engine {
   }
 
   stats(): EngineStats {
+    const { pool, memory } = this.#options;
+    const { running, waiting, counters } = this.#scheduler;
     return {
-      numRunning: this.#running.length,
-      numWaiting: this.#waiting.length,
-      kvCacheUsedBytes: this.#usedBytes,
-      kvCacheBudgetBytes: this.#options.kvCacheBudgetBytes,
+      numRunning: running.length,
+      numWaiting: waiting.size,
+      kvCacheUsedBytes: pool.numReferenced * memory.blockBytes,
+      kvCacheBudgetBytes: pool.numBlocks * memory.blockBytes,
+      numKvBlocks: pool.numBlocks,
+      numUsedKvBlocks: pool.numReferenced,
+      numCachedKvBlocks: pool.numCached,
+      ...counters,
       ...this.#counters,
-      ...this.#drafter.counters(),
+      ...this.#results.counters,
     };
   }
 
@@ -131,131 +123,99 @@ export class Engine {
   async #run(): Promise<void> {
     while (!this.#closed) {
       for (const job of this.#jobs.splice(0)) await job();
-      for (const cache of this.#unusedCaches.splice(0)) cache.release();
+      this.#expire();
+      this.#results.releaseEnded();
       this.#admit();
-      if (this.#running.length === 0) await this.#idle();
-      else await this.#step();
+      const plan = this.#plan();
+      if (plan.shares.length === 0) await this.#idle();
+      else await this.#step(plan);
     }
-    const error = { code: 'unavailable', message: 'the coordinator is shutting down' } as const;
-    const left = [...this.#running, ...this.#waiting];
-    this.#options.emit(left.map(({ id }) => ({ type: 'failed', id, error })));
+    const left = this.#scheduler.all();
+    const ids = [...new Set(left.map(({ submission }) => submission.id))];
+    this.#options.emit(ids.map((id) => ({ type: 'failed', id, error: toErrorData(shuttingDown()) })));
     for (const job of this.#jobs.splice(0)) await job();
-    for (const cache of [...this.#unusedCaches, ...this.#running.map((sequence) => sequence.cache)]) cache.release();
+    for (const sequence of left) this.#results.end(sequence);
+    this.#results.releaseEnded();
   }
 
+  // Whatever changes what can be planned wakes it.
   async #idle(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (this.#closed || this.#jobs.length > 0 || this.#waiting.length > 0) resolve();
+      if (this.#closed || this.#jobs.length > 0 || this.#results.hasEnded) resolve();
     });
     this.#wake = () => undefined;
   }
 
-  #admit(): void {
-    const { createCache, kvCacheBudgetBytes, maxNumSeqs, randomSeed } = this.#options;
-    const count = numAdmitted(
-      this.#waiting.map((waiting) => waiting.reservedBytes),
-      kvCacheBudgetBytes - this.#usedBytes,
-      maxNumSeqs - this.#running.length,
-    );
-    for (const { id, request, reservedBytes } of this.#waiting.splice(0, count)) {
-      this.#usedBytes += reservedBytes;
-      const cache = createCache(request.promptTokenIds.length + request.maxTokens);
-      this.#running.push(new Sequence(id, request, cache, reservedBytes, randomSeed()));
-    }
-  }
-
-  async #step(): Promise<void> {
-    const { forward, nowMs = () => performance.now() } = this.#options;
-    const { shares, drafts, numDecodeRows } = this.#plan();
-    const draftOf = (sequence: Sequence): Draft => drafts.get(sequence) ?? NO_DRAFT;
-    const chunks = new Map(
-      shares.map((share) => [toChunk(share, draftOf(share.sequence).tokenIds), share.sequence] as const),
-    );
-    const numRows = [...chunks.keys()].reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
-    this.#count(shares);
+  #expire(): void {
+    const nowMs = this.#nowMs();
+    if (nowMs < this.#nextDeadlineMs) return;
     const events: EngineEvent[] = [];
-    const startMs = nowMs();
-    try {
-      const results = await forward.run([...chunks.keys()]);
-      // A step in which a sequence failed may have skipped layers, or waited for a worker that is gone.
-      if ([...results.values()].every(({ ok }) => ok)) {
-        this.#stepTimes.observe(numRows, nowMs() - startMs);
-        this.#promptBudget.observe(numDecodeRows, numRows - numDecodeRows);
-      }
-      for (const [chunk, sequence] of chunks)
-        events.push(...this.#outcome(sequence, draftOf(sequence), results.get(chunk)));
-    } catch (thrown) {
-      for (const { sequence } of shares) events.push(...this.#fail(sequence, thrown));
+    this.#nextDeadlineMs = Infinity;
+    for (const sequence of this.#scheduler.all()) {
+      const { deadlineMs, request } = sequence.submission;
+      if (deadlineMs > nowMs) this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, deadlineMs);
+      else events.push(...this.#results.fail(sequence, timedOut(request.timeoutMs)));
     }
     if (events.length > 0) this.#options.emit(events);
   }
 
-  // Sequences that decode come first, then their drafts, and what room and time then leave is for prompts. A draft
-  // never takes the last token that a running sequence could have had.
-  #plan(): { shares: StepShare<Sequence>[]; drafts: Map<Sequence, Draft>; numDecodeRows: number } {
-    const { maxBatchTokens } = this.#options;
-    const decoding = decodeShares(this.#running);
-    const drafts = this.#drafter.draft(decoding, maxBatchTokens - this.#running.length);
-    const numDecodeRows = [...drafts.values()].reduce((sum, { tokenIds }) => sum + tokenIds.length, decoding.length);
-    const numPromptTokens = this.#promptBudget.numTokens(numDecodeRows, maxBatchTokens - numDecodeRows);
-    return { shares: [...decoding, ...promptShares(this.#running, numPromptTokens)], drafts, numDecodeRows };
+  #admit(): void {
+    const { restorer, prefixCache } = this.#options;
+    for (const sequence of this.#scheduler.admit())
+      if (prefixCache && restorer?.hasNext(sequence) === true) void this.#restore(sequence, restorer);
   }
 
-  #count(shares: readonly StepShare<Sequence>[]): void {
+  async #restore(sequence: Sequence, restorer: PrefixRestorer): Promise<void> {
+    const restoring = {};
+    sequence.restoring = restoring;
+    const isWanted = (): boolean => sequence.restoring === restoring && this.#scheduler.isRunning(sequence);
+    this.#scheduler.noteCached(sequence, await restorer.restore(sequence, isWanted));
+    if (isWanted()) sequence.restoring = undefined;
+    this.#wake();
+  }
+
+  #plan(): StepPlan {
+    const { maxBatchTokens, drafts } = this.#options;
+    const times = { promptBudget: this.#promptBudget, stepTimes: this.#stepTimes };
+    return planStep(this.#scheduler, { ...times, maxBatchTokens, drafts });
+  }
+
+  async #step({ shares, numDecodeRows }: StepPlan): Promise<void> {
+    const numRows = shares.reduce((sum, { chunk }) => sum + chunk.tokenIds.length, 0);
+    this.#count(shares);
+    const events: EngineEvent[] = [];
+    const startMs = this.#nowMs();
+    try {
+      const results = await this.#options.forward.run(shares.map(({ chunk }) => chunk));
+      // A step in which a sequence failed may have skipped layers, or waited for a worker that is gone.
+      if ([...results.values()].every(({ ok }) => ok)) {
+        this.#stepTimes.observe(numRows, this.#nowMs() - startMs);
+        this.#promptBudget.observe(numDecodeRows, numRows - numDecodeRows);
+      }
+      for (const share of shares) events.push(...this.#results.eventsOf(share, results.get(share.chunk)));
+    } catch (thrown) {
+      for (const { sequence } of shares) events.push(...this.#results.fail(sequence, thrown));
+    }
+    if (events.length > 0) this.#options.emit(events);
+  }
+
+  #count(shares: readonly PlannedShare[]): void {
     this.#counters.numSteps += 1;
     this.#counters.sumBatchSize += shares.length;
     this.#counters.maxBatchSize = Math.max(this.#counters.maxBatchSize, shares.length);
     for (const { sequence, numTokens } of shares)
       if (sequence.numGenerated === 0) this.#counters.numPromptTokens += numTokens;
   }
-
-  // A sequence that was cancelled during the step is no longer running: nobody waits for its token.
-  #outcome(sequence: Sequence, draft: Draft, result: ChunkResult | undefined): EngineEvent[] {
-    if (!this.#running.includes(sequence)) return [];
-    if (result === undefined) return this.#fail(sequence, new Error('the forward pass lost a sequence'));
-    if (!result.ok) return this.#fail(sequence, result.error);
-    if (result.logits.length === 0) return [];
-    try {
-      return this.#accepted(sequence, draft, result.logits);
-    } catch (thrown) {
-      return this.#fail(sequence, thrown);
-    }
-  }
-
-  #accepted(sequence: Sequence, draft: Draft, logits: Float32Array): EngineEvent[] {
-    const sampled = sequence.accept(logits, draft.tokenIds);
-    this.#drafter.observeDraft(sequence, draft, sampled.length - 1);
-    this.#counters.numGenerationTokens += sampled.length;
-    if (sampled.at(-1)?.finishReason !== undefined) this.#release(sequence);
-    return sampled.map(({ tokenId, finishReason }) => ({
-      type: 'output',
-      id: sequence.id,
-      output: finishReason === undefined ? { tokenIds: [tokenId] } : { tokenIds: [tokenId], finishReason },
-    }));
-  }
-
-  #fail(sequence: Sequence, thrown: unknown): EngineEvent[] {
-    if (!this.#running.includes(sequence)) return [];
-    this.#release(sequence);
-    this.#counters.numFailedSequences += 1;
-    return [{ type: 'failed', id: sequence.id, error: toErrorData(thrown) }];
-  }
-
-  #release(sequence: Sequence): void {
-    this.#running = this.#running.filter((running) => running !== sequence);
-    this.#usedBytes -= sequence.reservedBytes;
-    this.#unusedCaches.push(sequence.cache);
-  }
 }
 
-const NO_DRAFT: Draft = { tokenIds: [], matchLength: 0 };
+function shuttingDown(): ExpertmeshError {
+  return new ExpertmeshError('unavailable', 'the coordinator is shutting down');
+}
 
-function toChunk({ sequence, numTokens }: StepShare<Sequence>, draft: readonly number[]): Chunk {
-  const completes = sequence.numComputed + numTokens === sequence.numTokens;
-  return {
-    cache: sequence.cache,
-    tokenIds: [...sequence.uncomputed(numTokens), ...draft],
-    numLogits: completes ? 1 + draft.length : 0,
-  };
+function timedOut(timeoutMs: number | undefined): ExpertmeshError {
+  return new ExpertmeshError(
+    'deadline_exceeded',
+    `the request has not ended within ${String(timeoutMs)} ms after it came; allow more time, or ask for fewer tokens`,
+  );
 }

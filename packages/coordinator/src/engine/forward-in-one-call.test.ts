@@ -1,4 +1,4 @@
-import { closeComputeBackend, createComputeBackend } from '@expertmesh/compute/compute-backend';
+import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { loadKernels, whyNoKernels } from '@expertmesh/kernels/kernels';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
@@ -12,6 +12,9 @@ import { type DenseRunner } from '../dense/dense-runner.js';
 import { loadDenseRunner } from '../dense/load-dense-runner.js';
 import { type LayerCall } from '../dispatch/expert-dispatcher.js';
 import { GrpcExpertDispatcher } from '../dispatch/grpc-expert-dispatcher.js';
+import { BlockPool } from '../kv/block-pool.js';
+import { BlockTable } from '../kv/block-table.js';
+import { KvMemory } from '../kv/kv-memory.js';
 import { LocalExperts } from '../dispatch/local-experts.js';
 import { ForwardPass, type Chunk, type RoutingObserver } from './forward.js';
 import { LayerTimes } from './layer-times.js';
@@ -32,7 +35,8 @@ describeKernels('a forward pass with all experts in this process', loadKernels()
     const single = new ForwardPass({ spec, dense, experts: layerByLayer, observe: observe(seen.single) });
     const results: Float32Array[][] = [];
     for (const forward of [whole, single]) {
-      const caches = [dense.createCache(16), dense.createCache(16)];
+      const blocks = { pool: new BlockPool(dense.kv.numBlocks), memory: dense.kv };
+      const caches = [new BlockTable(blocks), new BlockTable(blocks)];
       results.push(await logitsOf(forward, caches, [[1, 2, 3, 4, 5], [7]]));
       results.push(await logitsOf(forward, caches, [[6], [8]]));
     }
@@ -70,21 +74,16 @@ describe('a forward pass in one call', () => {
       logits: (hidden: Float32Array) => Promise.resolve(hidden.slice()),
     } as unknown as DenseRunner;
     const experts = { allExperts: () => ({ numLayers: 1 }), dispatch: () => Promise.reject(new Error('not asked')) };
-    const lengths = [0, 0];
-    const caches = lengths.map((_, index) => ({
-      length: 0,
-      reserve: () => undefined,
-      advance: (numTokens: number) => (lengths[index] = numTokens),
-      truncate: () => undefined,
-      release: () => undefined,
+    const chunks = [[5, 6], [7]].map((tokenIds): Chunk => ({
+      cache: { length: 0, blockIds: new Int32Array() },
+      tokenIds,
+      numLogits: 1,
     }));
-    const chunks = [[5, 6], [7]].map((tokenIds, i) => ({ cache: caches[i], tokenIds, numLogits: 1 }) as Chunk);
     const results = await new ForwardPass({ spec, dense, experts }).run(chunks);
     expect(chunks.map((chunk) => results.get(chunk))).toMatchObject([
       { ok: false, error: { code: 'data_loss' } },
       { ok: true, logits: Float32Array.of(7, 1) },
     ]);
-    expect(lengths).toEqual([0, 1]);
   });
 });
 
@@ -94,7 +93,9 @@ async function demoModel() {
   const store = await openExpertStore(storeDir);
   const { spec } = store;
   const backend = createComputeBackend('native', store.quantisation, 2);
-  const dense = await loadDenseRunner(store, backend);
+  const { kernels } = backend as Extract<ComputeBackend, { kind: 'native' }>;
+  const kv = new KvMemory({ spec, dtype: 'fp16', budgetBytes: 2 ** 20, kernels });
+  const dense = await loadDenseRunner(store, backend, { kv });
   const expertIds = Array.from({ length: spec.numExperts }, (_, expertId) => expertId);
   const shards = moeLayerIndices(spec).map((layerIndex) => ({ layerIndex, expertIds }));
   const local = await LocalExperts.load(store, backend, shards, () => undefined);
@@ -115,11 +116,13 @@ async function demoModel() {
 
 async function logitsOf(
   forward: ForwardPass,
-  caches: readonly Chunk['cache'][],
+  caches: readonly BlockTable[],
   tokenIds: readonly (readonly number[])[],
 ): Promise<Float32Array[]> {
   const chunks = caches.map((cache, index) => ({ cache, tokenIds: tokenIds[index] ?? [], numLogits: 1 }));
+  for (const { cache, tokenIds: added } of chunks) cache.reserve(added.length);
   const results = await forward.run(chunks);
+  for (const { cache, tokenIds: added } of chunks) cache.advance(added.length);
   return chunks.map((chunk) => {
     const result = results.get(chunk);
     if (result?.ok !== true) throw result?.error ?? new Error('no result');

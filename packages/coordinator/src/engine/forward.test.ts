@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { KvCache } from '../kv/kv-cache.js';
 import { splitEvenly, type Chunk } from './forward.js';
 
 describe('splitEvenly', () => {
@@ -18,7 +17,7 @@ describe('splitEvenly', () => {
     max_position_embeddings: 64,
   });
   const chunk = (numTokens: number): Chunk => ({
-    cache: new KvCache(spec, 1),
+    cache: { length: 0, blockIds: new Int32Array() },
     tokenIds: new Array<number>(numTokens).fill(0),
     numLogits: 0,
   });

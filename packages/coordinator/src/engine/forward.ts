@@ -1,20 +1,20 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type AllLayersOutput, type DenseRunner, type DenseStep, type LayerRoutes } from '../dense/dense-runner.js';
-import { type SequenceCache } from '../kv/sequence-cache.js';
+import { type CacheView } from '../kv/cache-view.js';
 import { type AllExperts, type ExpertDispatcher, type LayerResult } from '../dispatch/expert-dispatcher.js';
 import { addInPlace, gatherRows, joinRows, nonFiniteRows } from './hidden-rows.js';
 import { LayerTimes } from './layer-times.js';
 
-/** One sequence's tokens in a forward pass: they follow those that its cache holds. */
+/** One sequence's tokens in a forward pass: they follow those that its cache holds, and have room behind them. */
 export interface Chunk {
-  readonly cache: SequenceCache;
+  readonly cache: CacheView;
   readonly tokenIds: readonly number[];
   /** Logits are wanted of this many tokens at the end of the chunk; 0 while a prompt is not complete. */
   readonly numLogits: number;
 }
 
-/** What became of a chunk. A chunk that failed leaves its cache as it was before. */
+/** What became of a chunk: its keys and values are stored, or what is behind the cache's length is undefined. */
 export type ChunkResult =
   | { readonly ok: true; /** fp32 [numLogits, vocab]; holds until the next pass. */ readonly logits: Float32Array }
   | { readonly ok: false; readonly error: ExpertmeshError };
@@ -79,15 +79,11 @@ export class ForwardPass {
     allExperts: AllExperts | undefined,
     results: Map<Chunk, ChunkResult>,
   ): Promise<Batch> {
-    for (const chunk of chunks) chunk.cache.reserve(chunk.tokenIds.length);
     const begun = this.#batch(chunks, this.#dense.embed(chunks.flatMap((chunk) => chunk.tokenIds)));
     const { allLayers } = begun.step;
-    const batch =
-      allExperts === undefined || allLayers === undefined
-        ? await this.#layerByLayer(begun, results)
-        : await this.#inOneCall(begun, (hidden) => allLayers(hidden, allExperts), results);
-    for (const chunk of batch.chunks) chunk.cache.advance(chunk.tokenIds.length);
-    return batch;
+    return allExperts === undefined || allLayers === undefined
+      ? this.#layerByLayer(begun, results)
+      : this.#inOneCall(begun, (hidden) => allLayers(hidden, allExperts), results);
   }
 
   // What is not finite in a layer stays so to the end, where it is found out.

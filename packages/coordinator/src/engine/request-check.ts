@@ -1,44 +1,66 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
-import { kvCacheBytes } from '../kv/kv-cache.js';
+import { BLOCK_TOKENS } from '@expertmesh/kernels/kv-layout';
 import { checkAnswerRequest } from '../sampling/check-answer-request.js';
 import { type SequenceRequest } from './engine-client.js';
+
+/** Most answers to one prompt. */
+const MAX_ANSWERS = 128;
 
 /** The bounds that a sequence must fit. */
 export interface SequenceBounds {
   readonly maxModelLen: number;
-  readonly kvCacheBudgetBytes: number;
+  readonly vocabSize: number;
+  /** Blocks of the KV cache, all of which a sequence may have. */
+  readonly numBlocks: number;
 }
 
 /**
- * Checks that a sequence can ever run, and returns the KV-cache bytes that it needs at most.
+ * Checks that a request can ever run, if it has to with nothing beside it.
  *
  * @throws ExpertmeshError `invalid_argument` naming the value, the limit and the remedy.
  */
-export function requiredKvBytes(spec: ModelSpec, request: SequenceRequest, bounds: SequenceBounds): number {
-  const numPrompt = request.promptTokenIds.length;
-  const numTotal = numPrompt + request.maxTokens;
-  if (numPrompt === 0) refuse('prompt', 'the prompt has no tokens; send at least one');
-  if (!Number.isInteger(request.maxTokens) || request.maxTokens < 1)
-    refuse('max_tokens', `max_tokens must be an integer of at least 1, is ${String(request.maxTokens)}`);
-  if (numTotal > bounds.maxModelLen)
-    refuse(
-      'max_tokens',
-      `the prompt has ${String(numPrompt)} tokens and max_tokens is ${String(request.maxTokens)}, together more than the ` +
-        `context length of ${String(bounds.maxModelLen)}; shorten the prompt or lower max_tokens`,
-    );
+export function checkRequest(request: SequenceRequest, bounds: SequenceBounds): void {
+  if (request.promptTokenIds.length === 0) refuse('prompt', 'the prompt has no tokens; send at least one');
+  checkMaxTokens(request);
+  checkLength(request, bounds);
+  const { vocabSize } = bounds;
   for (const tokenId of request.promptTokenIds)
-    if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= spec.vocabSize)
-      refuse('prompt', `token id ${String(tokenId)} is not in the vocabulary (0 to ${String(spec.vocabSize - 1)})`);
-  checkAnswerRequest(request, spec.vocabSize);
-  const needed = kvCacheBytes(spec, numTotal);
-  if (needed > bounds.kvCacheBudgetBytes)
+    if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= vocabSize)
+      refuse('prompt', `token id ${String(tokenId)} is not in the vocabulary (0 to ${String(vocabSize - 1)})`);
+  checkAnswerRequest(request, vocabSize);
+  const { numAnswers = 1 } = request;
+  if (!Number.isInteger(numAnswers) || numAnswers < 1 || numAnswers > MAX_ANSWERS)
+    refuse('n', `n must be an integer from 1 to ${String(MAX_ANSWERS)}, is ${String(numAnswers)}`);
+}
+
+function checkMaxTokens({ maxTokens, logprobs }: SequenceRequest): void {
+  const min = logprobs?.prompt === undefined ? 1 : 0;
+  if (!Number.isInteger(maxTokens) || maxTokens < min)
+    refuse('max_tokens', `max_tokens must be an integer of at least ${String(min)}, is ${String(maxTokens)}`);
+}
+
+function checkLength({ promptTokenIds, maxTokens }: SequenceRequest, { maxModelLen, numBlocks }: SequenceBounds): void {
+  const numPrompt = promptTokenIds.length;
+  const numTotal = numPrompt + maxTokens;
+  if (numTotal > maxModelLen)
     refuse(
       'max_tokens',
-      `${String(numTotal)} tokens (prompt and max_tokens) need ${String(needed)} bytes of KV cache, the coordinator has ` +
-        `${String(bounds.kvCacheBudgetBytes)}; lower max_tokens, or raise the coordinator's --kv-cache-bytes`,
+      `the prompt has ${String(numPrompt)} tokens and max_tokens is ${String(maxTokens)}, together more than the ` +
+        `context length of ${String(maxModelLen)}; shorten the prompt or lower max_tokens`,
     );
-  return needed;
+  const capacity = numBlocks * BLOCK_TOKENS;
+  if (numPrompt > capacity)
+    refuse(
+      'prompt',
+      `the prompt has ${String(numPrompt)} tokens, the whole KV cache has room for ${String(capacity)}; shorten the ` +
+        "prompt, or raise the coordinator's --kv-cache-bytes",
+    );
+  if (numTotal > capacity)
+    refuse(
+      'max_tokens',
+      `${String(numTotal)} tokens (prompt and max_tokens) are more than the ${String(capacity)} that the whole KV cache ` +
+        "has room for; lower max_tokens, or raise the coordinator's --kv-cache-bytes",
+    );
 }
 
 function refuse(param: string, message: string): never {

@@ -1,61 +1,195 @@
-/** What the scheduler knows of a running sequence. */
-export interface SchedulableSequence {
-  /** Tokens that are known: prompt and answer so far. */
-  readonly numTokens: number;
-  /** Tokens of them whose keys and values are computed; always fewer than numTokens. */
-  readonly numComputed: number;
-}
+import { type BlockPool } from '../kv/block-pool.js';
+import { hasRoomFor } from './admission.js';
+import { bySequenceRank, type Sequence } from './sequence.js';
+import { promptShares, type StepShare } from './step-shares.js';
+import { priorityOf, tenantOf } from './submission.js';
+import { TenantShares } from './tenant-shares.js';
+import { WaitingQueue, type QueueBounds } from './waiting-queue.js';
 
-/** One sequence's share of a step: its next `numTokens` uncomputed tokens. */
-export interface StepShare<S extends SchedulableSequence> {
-  readonly sequence: S;
-  readonly numTokens: number;
-}
-
-/** The shares of the sequences that decode: each takes part in every step, with its last token. */
-export function decodeShares<S extends SchedulableSequence>(running: readonly S[]): StepShare<S>[] {
-  return running.filter((sequence) => numUncomputed(sequence) === 1).map((sequence) => ({ sequence, numTokens: 1 }));
+export interface SchedulerOptions {
+  readonly pool: BlockPool;
+  readonly maxNumSeqs: number;
+  readonly queue: QueueBounds;
+  /** Blocks that others have computed are taken over. */
+  readonly reusesPrefixes: boolean;
 }
 
 /**
- * Divides a step's prompt tokens among the prompts that are not computed yet. Half of them go to the oldest prompt, the
- * others to those with the least left: so a short prompt need not wait for all of a long one, and a long one gets at
- * least half of what it would have alone, however many short ones follow it.
- *
- * @param running Oldest first.
+ * Who runs and who waits, and what each computes next. What it decides depends on nothing but what it was told. Its
+ * methods change block tables, so none may be called while a step is under way, except where it says so.
  */
-export function promptShares<S extends SchedulableSequence>(running: readonly S[], numTokens: number): StepShare<S>[] {
-  const prompts = running.filter((sequence) => numUncomputed(sequence) > 1);
-  const shortestFirst = [...prompts].sort((a, b) => numUncomputed(a) - numUncomputed(b));
-  const granted = new Map<S, number>();
-  let left = numTokens;
-  const grant = (sequence: S, mostTokens: number): void => {
-    const before = granted.get(sequence) ?? 0;
-    const more = Math.min(mostTokens, left, numUncomputed(sequence) - before);
-    if (more === 0) return;
-    granted.set(sequence, before + more);
-    left -= more;
-  };
-  for (const oldest of prompts.slice(0, 1)) grant(oldest, Math.floor(numTokens / 2));
-  for (const sequence of shortestFirst) grant(sequence, left);
-  return [...granted].map(([sequence, numGranted]) => ({ sequence, numTokens: numGranted }));
-}
+export class Scheduler {
+  readonly shares = new TenantShares();
+  readonly waiting: WaitingQueue;
+  readonly #options: SchedulerOptions;
+  /** In the order of their rank. */
+  #running: Sequence[] = [];
+  #counters = { numPreemptions: 0, numPrefixQueryTokens: 0, numCachedPromptTokens: 0 };
 
-const numUncomputed = ({ numTokens, numComputed }: SchedulableSequence): number => numTokens - numComputed;
-
-/**
- * How many of the waiting sequences may start now, in order: none overtakes another, so that a large one is not starved
- * by small ones.
- *
- * @param waitingBytes KV-cache bytes that each waiting sequence needs at most, oldest first.
- */
-export function numAdmitted(waitingBytes: readonly number[], freeBytes: number, freePlaces: number): number {
-  let left = freeBytes;
-  let count = 0;
-  for (const sizeBytes of waitingBytes) {
-    if (count >= freePlaces || sizeBytes > left) break;
-    left -= sizeBytes;
-    count += 1;
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.waiting = new WaitingQueue(options.queue, this.shares);
   }
-  return count;
+
+  get running(): readonly Sequence[] {
+    return this.#running;
+  }
+
+  get counters() {
+    return this.#counters;
+  }
+
+  isRunning(sequence: Sequence): boolean {
+    return this.#running.includes(sequence);
+  }
+
+  /**
+   * A new sequence waits for its place; also during a step.
+   *
+   * @throws ExpertmeshError `resource_exhausted` when too many are waiting.
+   */
+  enqueue(sequence: Sequence): void {
+    const tenant = tenantOf(sequence.submission);
+    const others = new Set(this.all().map(({ submission }) => tenantOf(submission)));
+    this.waiting.push(sequence);
+    if (!others.has(tenant)) this.shares.join(tenant, others);
+  }
+
+  /** Takes a sequence out, wherever it is, with its blocks; also during a step. */
+  remove(sequence: Sequence): void {
+    this.waiting.remove(sequence);
+    this.#running = this.#running.filter((other) => other !== sequence);
+  }
+
+  sequencesOf(id: number): Sequence[] {
+    return this.all().filter(({ submission }) => submission.id === id);
+  }
+
+  all(): Sequence[] {
+    return [...this.#running, ...this.waiting.all()];
+  }
+
+  /** Lets sequences start while there are places and blocks; who has a higher priority makes others give theirs up. */
+  admit(): Sequence[] {
+    const started: Sequence[] = [];
+    for (let first = this.waiting.first(); first !== undefined; first = this.waiting.first()) {
+      if (this.#hasPlaceFor(first)) {
+        this.#start(first);
+        started.push(first);
+        continue;
+      }
+      const last = this.#running.at(-1);
+      if (last === undefined || priorityOf(last.submission) <= priorityOf(first.submission)) break;
+      this.preempt(last);
+    }
+    return started.filter((sequence) => this.isRunning(sequence));
+  }
+
+  /** Another answer to a prompt that runs; where there is no place it waits for one. */
+  addFork(fork: Sequence): void {
+    if (this.#running.length < this.#options.maxNumSeqs) {
+      this.#running.push(fork);
+      this.#running.sort(bySequenceRank);
+    } else {
+      fork.release();
+      this.waiting.pushBack(fork);
+    }
+  }
+
+  /** Takes over what others have computed of running prompts in the meantime. */
+  adoptKnown(): void {
+    for (const sequence of this.#running) if (sequence.restoring === undefined && !isDecoding(sequence)) this.#adopt(sequence);
+  }
+
+  /**
+   * The sequences that compute their last token in the coming step, each with room for it. One that finds no room, and
+   * nobody after it who could give way, stays where it is until there is.
+   */
+  decoding(): Sequence[] {
+    const ready: Sequence[] = [];
+    for (const sequence of this.#running) {
+      if (sequence.restoring !== undefined || !isDecoding(sequence)) continue;
+      if (this.isRunning(sequence) && this.#makeRoom(sequence, 1)) ready.push(sequence);
+    }
+    return ready;
+  }
+
+  /** Divides prompt tokens among the prompts; each share has room. Sequences that decode may give theirs up for it. */
+  prompts(numTokens: number): StepShare<Sequence>[] {
+    const { pool } = this.#options;
+    const candidates = this.#withoutFollowers(this.#running.filter(({ restoring }) => restoring === undefined));
+    const shares = promptShares(candidates, numTokens).sort((a, b) => bySequenceRank(a.sequence, b.sequence));
+    const ready: StepShare<Sequence>[] = [];
+    for (const { sequence, numTokens: most } of shares) {
+      if (!this.isRunning(sequence)) continue;
+      const granted = this.#makeRoom(sequence, most)
+        ? most
+        : Math.min(most, sequence.table.roomWith(pool.numAvailable));
+      if (granted > 0 && sequence.table.reserve(granted)) ready.push({ sequence, numTokens: granted });
+    }
+    return ready;
+  }
+
+  /** It gives its blocks back and goes on later with the same tokens, which are computed again. */
+  preempt(sequence: Sequence): void {
+    this.#running = this.#running.filter((other) => other !== sequence);
+    sequence.release();
+    this.waiting.pushBack(sequence);
+    this.#counters.numPreemptions += 1;
+  }
+
+  /** So many tokens of a sequence were there already. */
+  noteCached(sequence: Sequence, numTokens: number): void {
+    if (sequence.numGenerated > 0) return;
+    sequence.submission.numCachedTokens += numTokens;
+    this.#counters.numCachedPromptTokens += numTokens;
+  }
+
+  #start(sequence: Sequence): void {
+    const { submission, numTokens, numGenerated } = sequence;
+    this.waiting.remove(sequence);
+    this.#running.push(sequence);
+    this.#running.sort(bySequenceRank);
+    if (numGenerated === 0 && this.#options.reusesPrefixes) this.#counters.numPrefixQueryTokens += numTokens;
+    this.#adopt(sequence);
+    if (numGenerated === 0) this.shares.chargePrompt(tenantOf(submission), numTokens - sequence.numComputed);
+  }
+
+  #hasPlaceFor(sequence: Sequence): boolean {
+    const { maxNumSeqs, pool } = this.#options;
+    return this.#running.length < maxNumSeqs && hasRoomFor(sequence, this.#running, pool);
+  }
+
+  #adopt(sequence: Sequence): void {
+    if (this.#options.reusesPrefixes) this.noteCached(sequence, sequence.adopt(this.#options.pool));
+  }
+
+  // The last in rank gives way, but never to one that comes after it.
+  #makeRoom(sequence: Sequence, numTokens: number): boolean {
+    while (!sequence.table.reserve(numTokens)) {
+      const last = this.#running.at(-1);
+      if (last === undefined || last === sequence) return false;
+      this.preempt(last);
+    }
+    return true;
+  }
+
+  // Of prompts that have the same block to compute, the first computes it, and the others take it over.
+  #withoutFollowers(sequences: readonly Sequence[]): Sequence[] {
+    if (!this.#options.reusesPrefixes) return [...sequences];
+    const claimed = new Set<string>();
+    return sequences.filter((sequence) => {
+      if (isDecoding(sequence) || sequence.needsAllRows) return true;
+      const hash = sequence.nextBlockHash();
+      if (hash === undefined) return true;
+      if (claimed.has(hash) && sequence.isAtBlockBorder) return false;
+      claimed.add(hash);
+      return true;
+    });
+  }
+}
+
+/** All its tokens but the last are computed. */
+function isDecoding({ numTokens, numComputed }: Sequence): boolean {
+  return numTokens - numComputed === 1;
 }

@@ -1,34 +1,39 @@
-import { type SequenceCache } from '../kv/sequence-cache.js';
-import { Acceptance } from '../speculation/acceptance.js';
-import { lookUpDraft, type Draft } from '../speculation/prompt-lookup.js';
-import { AnswerSampler, type Sampled } from '../sampling/answer-sampler.js';
-import { answerSeed } from '../sampling/random.js';
-import { type SequenceRequest } from './engine-client.js';
-import { type SchedulableSequence } from './scheduler.js';
+import { type BlockPool } from '../kv/block-pool.js';
+import { BLOCK_TOKENS } from '@expertmesh/kernels/kv-layout';
+import { type BlockTable } from '../kv/block-table.js';
+import { type PrefixChain } from '../kv/prefix-chain.js';
+import { type DraftableSequence } from './draft-source.js';
+import { byRank, lacksPromptLogprobs, type Submission } from './submission.js';
+import { type SampledToken, type TokenSampler } from './token-sampler.js';
 
-/** A sequence that has its place: tokens so far, its KV cache, and the state of its sampling. */
-export class Sequence implements SchedulableSequence {
-  readonly id: number;
-  readonly cache: SequenceCache;
-  /** How well its drafts do. */
-  readonly acceptance = new Acceptance();
-  /** KV-cache bytes set aside for it until it ends. */
-  readonly reservedBytes: number;
-  readonly #request: SequenceRequest;
+/** One answer with the prompt before it: its tokens so far, where their keys and values are, and its sampler. */
+export class Sequence implements DraftableSequence {
+  readonly submission: Submission;
+  readonly answerIndex: number;
+  readonly table: BlockTable;
+  /** While its blocks are being read from disk, it takes part in no step; a new object for every time. */
+  restoring: object | undefined;
+  readonly #sampler: TokenSampler;
+  readonly #chain: PrefixChain;
   readonly #tokenIds: number[];
-  readonly #sampler: AnswerSampler;
+  #numPublished = 0;
 
-  /**
-   * @param cache empty, with room for all tokens that the request allows
-   * @param randomSeed Used when the request names none.
-   */
-  constructor(id: number, request: SequenceRequest, cache: SequenceCache, reservedBytes: number, randomSeed: number) {
-    this.id = id;
-    this.reservedBytes = reservedBytes;
-    this.cache = cache;
-    this.#request = request;
-    this.#tokenIds = [...request.promptTokenIds];
-    this.#sampler = new AnswerSampler({ request, seed: answerSeed(request.sampling.seed, randomSeed) });
+  /** @param table empty, or that of the sequence it is forked from */
+  constructor(
+    submission: Submission,
+    answerIndex: number,
+    parts: { readonly table: BlockTable; readonly sampler: TokenSampler; readonly chain: PrefixChain },
+  ) {
+    this.submission = submission;
+    this.answerIndex = answerIndex;
+    this.table = parts.table;
+    this.#sampler = parts.sampler;
+    this.#chain = parts.chain;
+    this.#tokenIds = [...submission.request.promptTokenIds];
+  }
+
+  get tokenIds(): readonly number[] {
+    return this.#tokenIds;
   }
 
   get numTokens(): number {
@@ -36,11 +41,20 @@ export class Sequence implements SchedulableSequence {
   }
 
   get numComputed(): number {
-    return this.cache.length;
+    return this.table.length;
   }
 
   get numGenerated(): number {
-    return this.#tokenIds.length - this.#request.promptTokenIds.length;
+    return this.numTokens - this.submission.request.promptTokenIds.length;
+  }
+
+  get numTokensLeft(): number {
+    return this.submission.request.maxTokens - this.numGenerated;
+  }
+
+  /** Logits of every row are needed, so nothing that others have computed helps. */
+  get needsAllRows(): boolean {
+    return this.numGenerated === 0 && lacksPromptLogprobs(this.submission);
   }
 
   /** The next `count` tokens to compute. */
@@ -48,9 +62,14 @@ export class Sequence implements SchedulableSequence {
     return this.#tokenIds.slice(this.numComputed, this.numComputed + count);
   }
 
-  /** At most `maxTokens` tokens that may come next, by looking up the present end in prompt and answer. */
-  lookUpDraft(maxTokens: number): Draft {
-    return lookUpDraft(this.#tokenIds, Math.min(maxTokens, this.#request.maxTokens - this.numGenerated - 1));
+  forced(maxTokens: number): readonly number[] {
+    return this.#sampler.forced(Math.min(maxTokens, this.numTokensLeft - 1));
+  }
+
+  /** Another answer to the prompt, before anything has been sampled. */
+  fork(answerIndex: number, sampler: TokenSampler): Sequence {
+    const parts = { table: this.table.fork(), sampler, chain: this.#chain.fork() };
+    return new Sequence(this.submission, answerIndex, parts);
   }
 
   /**
@@ -60,16 +79,68 @@ export class Sequence implements SchedulableSequence {
    *
    * @param logits fp32 [draft's length + 1, vocab]; changed in place.
    */
-  accept(logits: Float32Array, draft: readonly number[]): Sampled[] {
+  accept(logits: Float32Array, draft: readonly number[]): SampledToken[] {
     const vocabSize = logits.length / (draft.length + 1);
-    const sampled: Sampled[] = [];
+    const sampled: SampledToken[] = [];
     for (let row = 0; row <= draft.length; row++) {
       const next = this.#sampler.next(logits.subarray(row * vocabSize, (row + 1) * vocabSize));
       this.#tokenIds.push(next.tokenId);
       sampled.push(next);
       if (next.finishReason !== undefined || next.tokenId !== draft[row]) break;
     }
-    this.cache.truncate(this.numTokens - 1);
+    this.table.truncate(this.numTokens - 1);
     return sampled;
   }
+
+  /** The hash of the block that the next token to compute is in; undefined where not all its tokens are known. */
+  nextBlockHash(): string | undefined {
+    const blockIndex = Math.floor(this.numComputed / BLOCK_TOKENS);
+    // The last token is always computed: its logits say what follows.
+    const isFull = (blockIndex + 1) * BLOCK_TOKENS < this.numTokens;
+    return isFull ? this.#chain.at(blockIndex, this.#tokenIds) : undefined;
+  }
+
+  /** Whether what it computes next begins a block. */
+  get isAtBlockBorder(): boolean {
+    return this.numComputed % BLOCK_TOKENS === 0;
+  }
+
+  /** Blocks that it could take over as they are, from the present one on. */
+  *knownBlocks(pool: BlockPool): Iterable<number> {
+    if (this.needsAllRows || !this.isAtBlockBorder) return;
+    const numFull = Math.floor((this.numTokens - 1) / BLOCK_TOKENS);
+    for (let index = this.numComputed / BLOCK_TOKENS; index < numFull; index++) {
+      const blockId = pool.find(this.#chain.at(index, this.#tokenIds));
+      if (blockId === undefined) return;
+      yield blockId;
+    }
+  }
+
+  /** Takes over blocks that others have computed. Returns the tokens in them. */
+  adopt(pool: BlockPool): number {
+    const before = this.table.length;
+    for (const blockId of this.knownBlocks(pool)) this.table.adopt(blockId);
+    return this.table.length - before;
+  }
+
+  /** Lets others find the blocks that are full now. */
+  publish(pool: BlockPool): void {
+    const numFull = Math.floor(this.numComputed / BLOCK_TOKENS);
+    for (; this.#numPublished < numFull; this.#numPublished++) {
+      const blockId = this.table.blockIds[this.#numPublished] ?? 0;
+      pool.publish(blockId, this.#chain.at(this.#numPublished, this.#tokenIds));
+    }
+  }
+
+  /** Gives its blocks back; its tokens will be computed again where it goes on. */
+  release(): void {
+    this.table.release();
+    this.restoring = undefined;
+    this.#numPublished = 0;
+  }
+}
+
+/** Whose turn comes first: negative for `a`. */
+export function bySequenceRank(a: Sequence, b: Sequence): number {
+  return byRank(a.submission, b.submission) || a.answerIndex - b.answerIndex;
 }

@@ -22,16 +22,19 @@ async function* metered(
   signal: AbortSignal,
 ): AsyncGenerator<SequenceOutput, void, void> {
   const startMs = nowMs();
-  let lastTokenMs: number | undefined;
+  /** By answer. */
+  const lastTokenMs = new Map<number, number>();
   // A consumer that leaves the loop before the last output has found a stop string.
   let finished: FinishedReason = 'stop';
   try {
     for await (const output of engine.generate(request, signal)) {
       const tokenMs = nowMs();
-      if (lastTokenMs === undefined) recordFirstToken(metrics, request, tokenMs - startMs);
-      else metrics.interTokenLatency.observe((tokenMs - lastTokenMs) / 1000);
+      const { answerIndex = 0 } = output;
+      const beforeMs = lastTokenMs.get(answerIndex);
+      if (lastTokenMs.size === 0) recordFirstToken(metrics, request, tokenMs - startMs);
+      if (beforeMs !== undefined) metrics.interTokenLatency.observe((tokenMs - beforeMs) / 1000);
       metrics.generationTokens.inc(output.tokenIds.length);
-      lastTokenMs = tokenMs;
+      lastTokenMs.set(answerIndex, tokenMs);
       finished = output.finishReason ?? finished;
       yield output;
     }

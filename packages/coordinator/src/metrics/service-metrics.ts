@@ -40,9 +40,21 @@ export class ServiceMetrics {
     collectDefaultMetrics({ register: this.registry });
     this.#gauge('num_requests_running', 'Sequences in the running batch.', () => engineStats().numRunning);
     this.#gauge('num_requests_waiting', 'Sequences that wait for a place.', () => engineStats().numWaiting);
-    this.#gauge('kv_cache_usage_perc', 'Used share of the KV cache budget; 1 is full.', () => {
+    this.#gauge('kv_cache_usage_perc', 'Share of the KV cache that sequences have; 1 is full.', () => {
       const { kvCacheUsedBytes, kvCacheBudgetBytes } = engineStats();
       return kvCacheBudgetBytes === 0 ? 0 : kvCacheUsedBytes / kvCacheBudgetBytes;
+    });
+    this.#gauge('kv_cache_cached_blocks', 'Blocks that no sequence has and a prompt may find.', () => {
+      return engineStats().numCachedKvBlocks;
+    });
+    this.#counted('num_preemptions_total', 'Times that a sequence gave its blocks back to go on later.', () => {
+      return engineStats().numPreemptions;
+    });
+    this.#counted('prefix_cache_queries_total', 'Prompt tokens that were looked for in the prefix cache.', () => {
+      return engineStats().numPrefixQueryTokens;
+    });
+    this.#counted('prefix_cache_hits_total', 'Prompt tokens that the prefix cache had.', () => {
+      return engineStats().numCachedPromptTokens;
     });
   }
 
@@ -52,6 +64,19 @@ export class ServiceMetrics {
 
   #counter(name: string, help: string): Counter {
     return new Counter({ name: `expertmesh:${name}`, help, registers: [this.registry] });
+  }
+
+  // The engine counts by itself, so the value is set rather than added to.
+  #counted(name: string, help: string, read: () => number): void {
+    new Counter({
+      name: `expertmesh:${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
   }
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {

@@ -1,5 +1,5 @@
 import { chooseProvider } from '@expertmesh/compute/provider/choose-provider';
-import { gpuNeed } from '@expertmesh/compute/provider/gpu-memory';
+import { gpuNeedBytes } from '@expertmesh/compute/provider/gpu-memory';
 import { isGpu } from '@expertmesh/compute/provider/gpu-provider';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
@@ -22,14 +22,14 @@ export async function chooseCompute(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Provider> {
-  const { ep, numThreads, kvCacheBytes, gpuMemoryBytes } = config;
+  const { ep, numThreads, gpuMemoryBytes } = config;
   const { provider, reason, gpu } = await chooseProvider({
     ep,
     geometry: store,
     numThreads,
     role: 'coordinator',
     gpuMemoryBytes,
-    need: gpuNeed(store, isHeldWith(localShards), kvCacheBytes),
+    needBytes: gpuNeedBytes(store, isHeldWith(localShards)),
     signal,
   });
   logger.info({ provider, reason, gpuMemory: gpu?.source }, 'computing');

@@ -1,5 +1,6 @@
 import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-address';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -102,7 +103,7 @@ export class Cluster {
   }
 
   #startEngine(provider: Provider, localShards: readonly LayerShard[]): Promise<ThreadedEngine> {
-    const { store, signal, onDeath } = this.#options;
+    const { store, logger, signal, onDeath } = this.#options;
     const { monitor, serving } = this.#parts;
     const options = {
       thread: engineThreadOptions(this.#options, provider, localShards),
@@ -115,6 +116,12 @@ export class Cluster {
       },
       onRoutes: (report: RouteReport) => {
         monitor.add(report);
+      },
+      onDiskFailed: (reason: string) => {
+        logger.warn(
+          { reason },
+          'blocks of the KV cache cannot be kept on disk (--kv-cache-disk): they are computed again',
+        );
       },
       onDeath,
     };
@@ -137,7 +144,10 @@ function engineThreadOptions(
     maxStepStretch: config.maxStepStretch,
     maxNumSeqs: config.maxNumSeqs,
     maxModelLen: gate.limits.maxModelLen,
+    kvDtype: chooseKvDtype(config.kvDtype, store.quantisation.bits),
     kvCacheBudgetBytes: config.kvCacheBytes,
+    prefixCache: config.prefixCache,
+    kvCacheDisk: config.kvCacheDisk,
     speculation: config.speculative,
     microBatches: config.microBatches,
     wireDtype: config.wireDtype,

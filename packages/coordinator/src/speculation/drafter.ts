@@ -1,51 +1,57 @@
-import { type StepShare } from '../engine/scheduler.js';
-import { type Sequence } from '../engine/sequence.js';
-import { type StepTimeModel } from '../engine/step-time-model.js';
+import { type DraftableSequence, type DraftSource } from '../engine/draft-source.js';
+import { Acceptance } from './acceptance.js';
 import { bestDraftLength } from './draft-length.js';
-import { type Draft } from './prompt-lookup.js';
-
-/** Where drafts come from: nowhere, or from the context of the sequence itself. */
-export type SpeculationMode = 'off' | 'prompt-lookup';
+import { lookUpDraft, type Draft } from './prompt-lookup.js';
 
 /** Most tokens drafted for one sequence in one step. */
 const MAX_DRAFT_TOKENS = 16;
 
-/** Decides how many tokens are drafted for each sequence of a step, and learns from what becomes of them. */
-export class Drafter {
-  readonly #mode: SpeculationMode;
-  readonly #times: StepTimeModel;
-  #numDraftedTokens = 0;
-  #numAcceptedTokens = 0;
+interface Drafting {
+  /** How well the drafts of the sequence do. */
+  readonly acceptance: Acceptance;
+  last: Draft;
+}
 
-  constructor(mode: SpeculationMode, times: StepTimeModel) {
-    this.#mode = mode;
-    this.#times = times;
-  }
+/** Drafts from the context of the sequence itself, as much as pays, and learns from what becomes of it. */
+export class Drafter implements DraftSource {
+  readonly #sequences = new WeakMap<DraftableSequence, Drafting>();
 
-  /** @param maxTokens Most drafted tokens of the step, for all sequences together. */
-  draft(decoding: readonly StepShare<Sequence>[], maxTokens: number): Map<Sequence, Draft> {
-    const drafts = new Map<Sequence, Draft>();
-    if (this.#mode === 'off') return drafts;
-    const stepMs = (numRows: number): number => this.#times.expectMs(numRows);
+  draft<S extends DraftableSequence>(
+    decoding: readonly S[],
+    numRows: number,
+    maxTokens: number,
+    stepMs: (numRows: number) => number,
+  ): Map<S, readonly number[]> {
+    const drafts = new Map<S, readonly number[]>();
     let numDrafted = 0;
-    for (const { sequence } of decoding) {
-      const { tokenIds, matchLength } = sequence.lookUpDraft(Math.min(MAX_DRAFT_TOKENS, maxTokens - numDrafted));
-      const acceptance = sequence.acceptance.estimate(matchLength);
-      const length = bestDraftLength(acceptance, stepMs, decoding.length + numDrafted, tokenIds.length);
-      drafts.set(sequence, { tokenIds: tokenIds.slice(0, length), matchLength });
+    for (const sequence of decoding) {
+      const most = Math.min(MAX_DRAFT_TOKENS, maxTokens - numDrafted, sequence.numTokensLeft - 1);
+      const { tokenIds, matchLength } = lookUpDraft(sequence.tokenIds, most);
+      const drafting = this.#drafting(sequence);
+      const acceptance = drafting.acceptance.estimate(matchLength);
+      const length = bestDraftLength(acceptance, stepMs, numRows + numDrafted, tokenIds.length);
+      drafting.last = { tokenIds: tokenIds.slice(0, length), matchLength };
+      drafts.set(sequence, drafting.last.tokenIds);
       numDrafted += length;
     }
     return drafts;
   }
 
-  observeDraft(sequence: Sequence, { tokenIds, matchLength }: Draft, numAccepted: number): void {
-    if (tokenIds.length === 0) sequence.acceptance.observeNothing();
-    else sequence.acceptance.observe(matchLength, tokenIds.length, numAccepted);
-    this.#numDraftedTokens += tokenIds.length;
-    this.#numAcceptedTokens += numAccepted;
+  observe(sequence: DraftableSequence, draft: readonly number[], numAccepted: number): void {
+    const drafting = this.#drafting(sequence);
+    const { tokenIds, matchLength } = drafting.last;
+    if (tokenIds.length === 0 || draft !== tokenIds) drafting.acceptance.observeNothing();
+    else drafting.acceptance.observe(matchLength, tokenIds.length, numAccepted);
+    drafting.last = NO_DRAFT;
   }
 
-  counters(): { readonly numDraftedTokens: number; readonly numAcceptedTokens: number } {
-    return { numDraftedTokens: this.#numDraftedTokens, numAcceptedTokens: this.#numAcceptedTokens };
+  #drafting(sequence: DraftableSequence): Drafting {
+    const known = this.#sequences.get(sequence);
+    if (known !== undefined) return known;
+    const drafting = { acceptance: new Acceptance(), last: NO_DRAFT };
+    this.#sequences.set(sequence, drafting);
+    return drafting;
   }
 }
+
+const NO_DRAFT: Draft = { tokenIds: [], matchLength: 0 };

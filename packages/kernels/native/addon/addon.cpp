@@ -99,7 +99,7 @@ Napi::Value createExpertLayer(const Napi::CallbackInfo& info) {
 /// ({ the sizes of AttentionShape and RoutingShape, the matrices of DenseLayerWeights }) -> dense layer
 Napi::Value createDenseLayer(const Napi::CallbackInfo& info) {
   const Napi::Object from = asObject(info[0], "the layer");
-  const AttentionShape shape{sizeField(from, "hiddenSize"), sizeField(from, "numHeads"), sizeField(from, "numKvHeads"),
+  const AttentionShape shape{sizeField(from, "layerIndex"), sizeField(from, "hiddenSize"), sizeField(from, "numHeads"), sizeField(from, "numKvHeads"),
                              sizeField(from, "headDim"), from.Get("rmsNormEps").ToNumber().FloatValue()};
   DenseLayerWeights weights{asMatrix(from.Get("inputNorm"), "inputNorm"), asMatrix(from.Get("qkv"), "qkv"),
                             optionalMatrix(from, "qkvBias"), asMatrix(from.Get("qNorm"), "qNorm"),
@@ -108,6 +108,38 @@ Napi::Value createDenseLayer(const Napi::CallbackInfo& info) {
                             optionalMatrix(from, "gateUp"), optionalMatrix(from, "down")};
   const RoutingShape routing{sizeField(from, "topK"), from.Get("normTopkProb").ToBoolean().Value()};
   return makeHandle(info.Env(), std::make_shared<const DenseLayer>(shape, std::move(weights), routing));
+}
+
+KvDtype asKvDtype(const Napi::Value& value) {
+  require(value.IsString(), "dtype must be a string");
+  const std::string name = value.As<Napi::String>().Utf8Value();
+  if (name == "fp32") return KvDtype::kFp32;
+  if (name == "fp16") return KvDtype::kFp16;
+  require(name == "int8", "dtype must be fp32, fp16 or int8");
+  return KvDtype::kInt8;
+}
+
+/// ({ dtype, numLayers, numKvHeads, headDim }, slabs) -> KV pool
+Napi::Value createKvPool(const Napi::CallbackInfo& info) {
+  const Napi::Object from = asObject(info[0], "the layout");
+  const KvLayout layout{asKvDtype(from.Get("dtype")), sizeField(from, "numLayers"), sizeField(from, "numKvHeads"), sizeField(from, "headDim")};
+  const Napi::Array slabs = asArray(info[1], "slabs");
+  auto held = Napi::Array::New(info.Env(), slabs.Length());
+  std::vector<Span<uint8_t>> spans;
+  for (uint32_t i = 0; i < slabs.Length(); ++i) {
+    const Napi::Value slab = slabs.Get(i);
+    spans.push_back(bytes(slab, "a slab"));
+    held.Set(i, slab);
+  }
+  KvPool pool(layout, std::move(spans));
+  return makeHandle(info.Env(), std::make_shared<const HeldKvPool>(HeldKvPool{std::move(pool), Napi::Persistent(held)}));
+}
+
+/// (bytes) -> how many of them lie before the first border of 64 bytes
+Napi::Value bytesToBorder(const Napi::CallbackInfo& info) {
+  constexpr uintptr_t kBorder = 64;
+  const auto address = reinterpret_cast<uintptr_t>(bytes(info[0], "bytes").data);
+  return Napi::Number::New(info.Env(), static_cast<double>((kBorder - address % kBorder) % kBorder));
 }
 
 /// (norm, lmHead, epsilon) -> head
@@ -126,6 +158,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "createLinear", createLinear);
   exportGuarded(env, exports, "createExpertLayer", createExpertLayer);
   exportGuarded(env, exports, "createDenseLayer", createDenseLayer);
+  exportGuarded(env, exports, "createKvPool", createKvPool);
+  exportGuarded(env, exports, "bytesToBorder", bytesToBorder);
   exportGuarded(env, exports, "createHead", createHead);
   exportCalls(env, exports);
   return exports;

@@ -52,6 +52,9 @@ inline Span<double> doubles(const Napi::Value& value, const char* name) {
 inline Span<int32_t> ints(const Napi::Value& value, const char* name) {
   return asSpan<int32_t, napi_int32_array, Napi::Int32Array>(value, name);
 }
+inline Span<uint8_t> bytes(const Napi::Value& value, const char* name) {
+  return asSpan<uint8_t, napi_uint8_array, Napi::Uint8Array>(value, name);
+}
 inline Span<const uint32_t> unsignedInts(const Napi::Value& value, const char* name) {
   const auto span = asSpan<uint32_t, napi_uint32_array, Napi::Uint32Array>(value, name);
   return {span.data, span.size};

@@ -40,58 +40,71 @@ Napi::Value runExperts(const Napi::CallbackInfo& info) {
   });
 }
 
-/// Five values a sequence: numRows, keys, values, capacity, length. Copied into `held`, whose entries nobody else can change.
-std::vector<SequenceRows> sequencesOf(const Napi::Array& from, Napi::Array held) {
-  const uint32_t start = held.Length();
-  require(from.Length() % 5 == 0, "sequences must have five values each");
+/// The KV pool and the sequences of a call. Block ids are looked up once: their array may change while the call is computed.
+struct KvArguments {
+  std::shared_ptr<const HeldKvPool> pool;
+  std::vector<uint8_t*> blocks;
   std::vector<SequenceRows> sequences;
-  for (uint32_t i = 0; i < from.Length(); i += 5) {
-    const Napi::Value keys = from.Get(i + 1), values = from.Get(i + 2);
-    held.Set(start + i, keys);
-    held.Set(start + i + 1, values);
-    sequences.push_back({asSize(from.Get(i), "numRows"), floats(keys, "keys"), floats(values, "values"),
-                         asSize(from.Get(i + 3), "capacity"), asSize(from.Get(i + 4), "length")});
+};
+
+/// (KV pool, [numRows, blockIds, length of each sequence])
+std::shared_ptr<const KvArguments> kvArgumentsOf(const Napi::Value& pool, const Napi::Value& sequences) {
+  const auto result = std::make_shared<KvArguments>(KvArguments{fromHandle<const HeldKvPool>(pool), {}, {}});
+  KvArguments& arguments = *result;
+  const Napi::Array from = asArray(sequences, "sequences");
+  require(from.Length() % 3 == 0, "sequences must have three values each");
+  for (uint32_t i = 0; i < from.Length(); i += 3) {
+    const Span<int32_t> ids = ints(from.Get(i + 1), "blockIds");
+    arguments.sequences.push_back({asSize(from.Get(i), "numRows"), asSize(from.Get(i + 2), "length"), {nullptr, ids.size}});
+    arguments.pool->kv.appendBlocks({ids.data, ids.size}, arguments.blocks);
   }
-  return sequences;
+  uint8_t* const* blocks = arguments.blocks.data();
+  for (SequenceRows& sequence : arguments.sequences) {
+    sequence.blocks.data = blocks;
+    blocks += sequence.blocks.size;
+  }
+  return result;
 }
 
-/// (pool, layer, hidden, cos, sin, sequences, residual, normed, expertIds, routingWeights, probabilitySums)
+/// (pool, layer, hidden, cos, sin, KV pool, sequences, residual, normed, expertIds, routingWeights, probabilitySums)
 Napi::Value runDense(const Napi::CallbackInfo& info) {
   const auto layer = fromHandle<const DenseLayer>(info[1]);
-  const auto held = heldArguments(info);
-  DenseCall call{constFloats(info[2], "hidden"), constFloats(info[3], "cos"), constFloats(info[4], "sin"),
-                 sequencesOf(asArray(info[5], "sequences"), held), floats(info[6], "residual"), floats(info[7], "normed"),
-                 ints(info[8], "expertIds"), floats(info[9], "routingWeights"), floats(info[10], "probabilitySums")};
+  const auto kv = kvArgumentsOf(info[5], info[6]);
+  const DenseCall call{constFloats(info[2], "hidden"), constFloats(info[3], "cos"), constFloats(info[4], "sin"), kv->pool->kv.layout(),
+                 kv->sequences, floats(info[7], "residual"), floats(info[8], "normed"), ints(info[9], "expertIds"),
+                 floats(info[10], "routingWeights"), floats(info[11], "probabilitySums")};
   layer->check(call);
-  return fromHandle<Pool>(info[0])->submit(JobKind::kDense, held, [layer, call = std::move(call)](ThreadTeam& team, Workspace& workspace) {
+  return fromHandle<Pool>(info[0])->submit(JobKind::kDense, heldArguments(info), [layer, kv, call](ThreadTeam& team, Workspace& workspace) {
     layer->run(team, workspace, call);
     return 0.0;
   });
 }
 
-/// Three values a layer: dense layer, expert layer or undefined, sequences.
-std::vector<WholeLayer> wholeLayersOf(const Napi::Array& from, Napi::Array held) {
-  require(from.Length() % 3 == 0, "layers must have three values each");
+/// Two values a layer: dense layer, expert layer or undefined.
+std::vector<WholeLayer> wholeLayersOf(const Napi::Array& from) {
+  require(from.Length() % 2 == 0, "layers must have two values each");
   std::vector<WholeLayer> layers;
-  for (uint32_t i = 0; i < from.Length(); i += 3) {
+  for (uint32_t i = 0; i < from.Length(); i += 2) {
     const Napi::Value experts = from.Get(i + 1);
     layers.push_back({fromHandle<const DenseLayer>(from.Get(i)),
-                      experts.IsUndefined() ? nullptr : fromHandle<const ExpertLayer>(experts),
-                      sequencesOf(asArray(from.Get(i + 2), "sequences"), held)});
+                      experts.IsUndefined() ? nullptr : fromHandle<const ExpertLayer>(experts)});
   }
   return layers;
 }
 
-/// (pool, layers, hidden, cos, sin, residual, normed, expertIds, routingWeights, probabilitySums, seconds); the last is written: dense, experts
+/**
+ * (pool, layers, hidden, cos, sin, KV pool, sequences, residual, normed, expertIds, routingWeights, probabilitySums, seconds); the last
+ * is written: dense, experts
+ */
 Napi::Value runWholeLayers(const Napi::CallbackInfo& info) {
-  const auto held = heldArguments(info);
-  WholeLayersCall call{wholeLayersOf(asArray(info[1], "layers"), held), floats(info[2], "hidden"), constFloats(info[3], "cos"),
-                       constFloats(info[4], "sin"), floats(info[5], "residual"), floats(info[6], "normed"),
-                       ints(info[7], "expertIds"), floats(info[8], "routingWeights"), floats(info[9], "probabilitySums")};
-  const auto seconds = doubles(info[10], "seconds");
+  const auto kv = kvArgumentsOf(info[5], info[6]);
+  const WholeLayersCall call{wholeLayersOf(asArray(info[1], "layers")), kv->pool->kv.layout(), kv->sequences, floats(info[2], "hidden"),
+                       constFloats(info[3], "cos"), constFloats(info[4], "sin"), floats(info[7], "residual"), floats(info[8], "normed"),
+                       ints(info[9], "expertIds"), floats(info[10], "routingWeights"), floats(info[11], "probabilitySums")};
+  const auto seconds = doubles(info[12], "seconds");
   requireSize("seconds", seconds.size, 2);
   checkWholeLayers(call);
-  return fromHandle<Pool>(info[0])->submit(JobKind::kWholeLayers, held, [seconds, call = std::move(call)](ThreadTeam& team, Workspace& workspace) {
+  return fromHandle<Pool>(info[0])->submit(JobKind::kWholeLayers, heldArguments(info), [seconds, kv, call](ThreadTeam& team, Workspace& workspace) {
     const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
     seconds.data[0] = times.dense;
     seconds.data[1] = times.experts;

@@ -3,6 +3,7 @@
 #include "../core/expert-layer.hpp"
 #include "../core/head.hpp"
 #include "handle.hpp"
+#include "held-kv-pool.hpp"
 #include "pool.hpp"
 
 namespace expertmesh {
@@ -30,6 +31,10 @@ struct HandleTag<const DenseLayer> {
 template <>
 struct HandleTag<const Head> {
   static constexpr napi_type_tag kTag = {0x6b65726e656c7301, 6};
+};
+template <>
+struct HandleTag<const HeldKvPool> {
+  static constexpr napi_type_tag kTag = {0x6b65726e656c7301, 7};
 };
 
 }  // namespace expertmesh

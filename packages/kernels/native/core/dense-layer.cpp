@@ -1,7 +1,6 @@
 #include "dense-layer.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "attention-plan.hpp"
 #include "limits.hpp"
@@ -26,6 +25,42 @@ void requireShape(const char* name, const StoredMatrix& stored, size_t out, size
 void requireVector(const char* name, const StoredMatrix& stored, size_t size) {
   requireShape(name, stored, 1, size);
   require(stored.matrix.bits == WeightBits::k32, "norms and biases are fp32");
+}
+
+void requireKv(const AttentionShape& shape, const KvLayout& kv) {
+  require(kv.numKvHeads == shape.numKvHeads && kv.headDim == shape.headDim, "the KV pool is one of another model");
+  require(shape.layerIndex < kv.numLayers, "the KV pool has no such layer");
+}
+
+/// Rows of one KV head that go into one block, with the index of the first of them in the call.
+struct StoredRows {
+  size_t sequenceIndex;
+  size_t row;
+  size_t numRows;
+  size_t position;
+};
+
+std::vector<StoredRows> rowsByBlock(const std::vector<SequenceRows>& sequences) {
+  std::vector<StoredRows> all;
+  size_t firstRow = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    for (size_t row = 0; row < sequences[i].numRows;) {
+      const size_t position = sequences[i].length + row;
+      const size_t count = std::min(sequences[i].numRows - row, kBlockTokens - position % kBlockTokens);
+      all.push_back({i, firstRow + row, count, position});
+      row += count;
+    }
+    firstRow += sequences[i].numRows;
+  }
+  return all;
+}
+
+void requireOwnBlocks(const std::vector<SequenceRows>& sequences) {
+  std::vector<const uint8_t*> written;
+  for (const StoredRows& rows : rowsByBlock(sequences))
+    written.push_back(sequences[rows.sequenceIndex].blocks.data[rows.position / kBlockTokens]);
+  std::sort(written.begin(), written.end());
+  require(std::adjacent_find(written.begin(), written.end()) == written.end(), "a KV block is written twice in one call");
 }
 
 }  // namespace
@@ -70,17 +105,17 @@ void DenseLayer::check(const DenseCall& call) const {
   requireSize("expertIds", call.expertIds.size, weights_.router ? numRows * routing_.topK : 0);
   requireSize("routingWeights", call.routingWeights.size, weights_.router ? numRows * routing_.topK : 0);
   requireSize("probabilitySums", call.probabilitySums.size, weights_.router ? weights_.router->matrix.out : 0);
+  requireKv(shape_, call.kv);
   size_t rowsOfSequences = 0;
   for (const SequenceRows& sequence : call.sequences) {
     requireRange("a sequence's number of rows", sequence.numRows, 1, numRows);
-    requireRange("a sequence's capacity", sequence.capacity, 1, size_t{1} << 28);
-    requireRange("a sequence's length", sequence.length, 0, sequence.capacity);
-    requireRange("a sequence's rows", sequence.numRows, 1, sequence.capacity - sequence.length);
-    requireSize("keys", sequence.keys.size, shape_.kvSize() * sequence.capacity);
-    requireSize("values", sequence.values.size, shape_.kvSize() * sequence.capacity);
+    requireRange("a sequence's length", sequence.length, 0, kMaxTokens);
+    const size_t numBlocks = (sequence.length + sequence.numRows + kBlockTokens - 1) / kBlockTokens;
+    requireRange("a sequence's number of blocks", sequence.blocks.size, numBlocks, kMaxTokens);
     rowsOfSequences += sequence.numRows;
   }
   requireSize("hidden, by the sequences' rows,", numRows, rowsOfSequences);
+  requireOwnBlocks(call.sequences);
 }
 
 void DenseLayer::run(ThreadTeam& team, Workspace& workspace, const DenseCall& call) const {
@@ -89,8 +124,9 @@ void DenseLayer::run(ThreadTeam& team, Workspace& workspace, const DenseCall& ca
   auto* qkv = workspace.second.reserve<float>(numRows * shape_.qkvSize());
   auto* context = workspace.third.reserve<float>(numRows * shape_.qSize());
   projectQkv(team, workspace, call, normed, qkv);
-  rotateAndStore(team, call, qkv);
-  attend(team, call, qkv, context);
+  rotate(team, call, qkv);
+  storeKv(team, call, qkv);
+  attend(team, workspace, call, qkv, context);
   projectContext(team, workspace, call, context);
   if (weights_.router) {
     normalise(team, call.residual.data, weights_.postNorm, numRows, call.normed.data);
@@ -120,57 +156,77 @@ void DenseLayer::projectQkv(ThreadTeam& team, Workspace& workspace, const DenseC
   });
 }
 
-void DenseLayer::rotateAndStore(ThreadTeam& team, const DenseCall& call, float* qkv) const {
-  const size_t numRows = call.hidden.size / shape_.hidden;
+/// Norm and rotation of each query and key head.
+void DenseLayer::rotate(ThreadTeam& team, const DenseCall& call, float* qkv) const {
+  const KernelSet& kernels = team.kernels();
+  const size_t numRows = call.hidden.size / shape_.hidden, dim = shape_.headDim;
   team.parallelFor(numRows, kCheapRows, [&](size_t begin, size_t end, size_t) {
-    size_t firstRow = 0;
-    for (const SequenceRows& sequence : call.sequences) {
-      const size_t from = begin > firstRow ? begin : firstRow;
-      for (size_t row = from; row < end && row < firstRow + sequence.numRows; ++row)
-        finishRow(team.kernels(), call, sequence, row, row - firstRow, qkv);
-      firstRow += sequence.numRows;
+    for (size_t row = begin; row < end; ++row) {
+      float* q = qkv + row * shape_.qkvSize();
+      for (size_t head = 0; head < shape_.numHeads + shape_.numKvHeads; ++head) {
+        const StoredMatrix& norm = head < shape_.numHeads ? weights_.qNorm : weights_.kNorm;
+        kernels.rmsNorm(q + head * dim, vectorOf(norm), shape_.epsilon, dim, q + head * dim);
+        kernels.rotate(call.cos.data + row * dim / 2, call.sin.data + row * dim / 2, dim, q + head * dim);
+      }
     }
   });
 }
 
-/// Norm and rotation of each query and key head of a row; its keys and values go into the cache.
-void DenseLayer::finishRow(const KernelSet& kernels, const DenseCall& call, const SequenceRows& sequence, size_t row,
-                           size_t rowInSequence, float* qkv) const {
-  const size_t dim = shape_.headDim;
-  const float* cos = call.cos.data + row * dim / 2;
-  const float* sin = call.sin.data + row * dim / 2;
-  float* q = qkv + row * shape_.qkvSize();
-  for (size_t head = 0; head < shape_.numHeads + shape_.numKvHeads; ++head) {
-    const StoredMatrix& norm = head < shape_.numHeads ? weights_.qNorm : weights_.kNorm;
-    kernels.rmsNorm(q + head * dim, vectorOf(norm), shape_.epsilon, dim, q + head * dim);
-    kernels.rotate(cos, sin, dim, q + head * dim);
-  }
-  const float* k = q + shape_.qSize();
-  const float* v = k + shape_.kvSize();
-  for (size_t head = 0; head < shape_.numKvHeads; ++head) {
-    const size_t to = (head * sequence.capacity + sequence.length + rowInSequence) * dim;
-    std::memcpy(sequence.keys.data + to, k + head * dim, dim * sizeof(float));
-    std::memcpy(sequence.values.data + to, v + head * dim, dim * sizeof(float));
-  }
+/// A block is one thread's, because tokens that follow each other share its cache lines.
+void DenseLayer::storeKv(ThreadTeam& team, const DenseCall& call, const float* qkv) const {
+  constexpr size_t kCheapHeads = 8;
+  const std::vector<StoredRows> all = rowsByBlock(call.sequences);
+  team.parallelFor(all.size() * shape_.numKvHeads, kCheapHeads, [&](size_t begin, size_t end, size_t) {
+    for (size_t i = begin; i < end; ++i) {
+      const StoredRows& rows = all[i / shape_.numKvHeads];
+      const size_t kvHead = i % shape_.numKvHeads;
+      const float* keys = qkv + rows.row * shape_.qkvSize() + shape_.qSize() + kvHead * shape_.headDim;
+      team.kernels().storeKv({kvHeadOf(call, rows.sequenceIndex, kvHead), rows.position, rows.numRows, keys,
+                              keys + shape_.kvSize(), shape_.qkvSize()});
+    }
+  });
 }
 
-void DenseLayer::attend(ThreadTeam& team, const DenseCall& call, const float* qkv, float* context) const {
-  const size_t dim = shape_.headDim;
+KvHead DenseLayer::kvHeadOf(const DenseCall& call, size_t sequenceIndex, size_t kvHead) const {
+  const size_t offset = call.kv.headOffset(shape_.layerIndex, kvHead);
+  return {call.kv.dtype, shape_.headDim, call.sequences[sequenceIndex].blocks.data, offset};
+}
+
+AttentionRows DenseLayer::attentionRows(const DenseCall& call, const AttentionGroup& group, size_t kvHead, const float* qkv,
+                                        float* context) const {
   const size_t groupSize = shape_.numHeads / shape_.numKvHeads;
-  const std::vector<AttentionPiece> pieces = planAttention(call.sequences, groupSize);
-  const size_t numQueries = maxRowsPerPiece(groupSize) * groupSize;
-  team.reserveScratch(team.kernels().attentionScratchBytes(numQueries, dim));
-  team.parallelFor(pieces.size() * shape_.numKvHeads, 1, [&](size_t begin, size_t end, size_t thread) {
+  const size_t head = kvHead * groupSize * shape_.headDim;
+  return {qkv + group.row * shape_.qkvSize() + head, context + group.row * shape_.qSize() + head, shape_.qkvSize(),
+          shape_.qSize(), group.numRows, groupSize, kvHeadOf(call, group.sequenceIndex, kvHead), group.position, nullptr};
+}
+
+void DenseLayer::attend(ThreadTeam& team, Workspace& workspace, const DenseCall& call, const float* qkv, float* context) const {
+  const KernelSet& kernels = team.kernels();
+  const size_t dim = shape_.headDim, numKvHeads = shape_.numKvHeads, groupSize = shape_.numHeads / numKvHeads;
+  const AttentionPlan plan = planAttention(call.sequences, groupSize);
+  team.reserveScratch(kernels.attentionScratchBytes(maxRowsPerGroup(groupSize) * groupSize, dim));
+  const size_t mostFloats = kernels.attentionPartialFloats(plan.maxDividedRows * groupSize, dim);
+  auto* partials = workspace.partials.reserve<float>(plan.numPartials * numKvHeads * mostFloats);
+  const auto partialOf = [&](const AttentionGroup& group, size_t kvHead, size_t segment) {
+    float* first = partials + (group.partialsBefore * numKvHeads + kvHead * group.numSegments()) * mostFloats;
+    return first + segment * kernels.attentionPartialFloats(group.numRows * groupSize, dim);
+  };
+  team.parallelFor(plan.pieces.size() * numKvHeads, 1, [&](size_t begin, size_t end, size_t thread) {
     for (size_t i = begin; i < end; ++i) {
-      const AttentionPiece& piece = pieces[i / shape_.numKvHeads];
-      const SequenceRows& sequence = call.sequences[piece.sequenceIndex];
-      const size_t kvHead = i % shape_.numKvHeads;
-      const size_t queries = piece.row * shape_.qkvSize() + kvHead * groupSize * dim;
-      const size_t contexts = piece.row * shape_.qSize() + kvHead * groupSize * dim;
-      const size_t cache = kvHead * sequence.capacity * dim;
-      team.kernels().attend({qkv + queries, context + contexts, shape_.qkvSize(), shape_.qSize(), piece.numRows, groupSize,
-                             dim, sequence.keys.data + cache, sequence.values.data + cache, piece.position,
-                             team.scratch(thread)});
+      const AttentionPiece& piece = plan.pieces[i / numKvHeads];
+      const AttentionGroup& group = plan.groups[piece.groupIndex];
+      AttentionRows rows = attentionRows(call, group, i % numKvHeads, qkv, context);
+      rows.scratch = team.scratch(thread);
+      if (piece.segment) kernels.attendSegment(rows, *piece.segment, partialOf(group, i % numKvHeads, *piece.segment));
+      else kernels.attend(rows);
+    }
+  });
+  team.parallelFor(plan.dividedGroups.size() * numKvHeads, 1, [&](size_t begin, size_t end, size_t thread) {
+    for (size_t i = begin; i < end; ++i) {
+      const AttentionGroup& group = plan.groups[plan.dividedGroups[i / numKvHeads]];
+      AttentionRows rows = attentionRows(call, group, i % numKvHeads, qkv, context);
+      rows.scratch = team.scratch(thread);
+      kernels.joinSegments(rows, partialOf(group, i % numKvHeads, 0));
     }
   });
 }

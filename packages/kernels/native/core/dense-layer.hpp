@@ -3,12 +3,14 @@
 #include <optional>
 #include <vector>
 
+#include "kv-layout.hpp"
 #include "linear.hpp"
 
 namespace expertmesh {
 
-/// The sizes of a layer's attention.
+/// The sizes of a layer's attention, and which layer of the model it is.
 struct AttentionShape {
+  size_t layerIndex;
   size_t hidden;
   size_t numHeads;
   size_t numKvHeads;
@@ -41,15 +43,16 @@ struct RoutingShape {
   bool normalise;
 };
 
-/// The rows of one sequence and its KV cache in this layer: keys and values [kv heads, capacity, head_dim].
+/// The rows of one sequence and its blocks in the KV pool.
 struct SequenceRows {
   size_t numRows;
-  Span<float> keys;
-  Span<float> values;
-  size_t capacity;
   /// Tokens that are stored already; the rows come behind them.
   size_t length;
+  /// Where blocks start, enough for the stored tokens and the rows. Those that rows are written to are no other sequence's.
+  Span<uint8_t* const> blocks;
 };
+
+struct AttentionGroup;
 
 struct DenseCall {
   /// [rows, hidden]
@@ -57,6 +60,8 @@ struct DenseCall {
   /// [rows, head_dim / 2]
   Span<const float> cos;
   Span<const float> sin;
+  /// Of all blocks.
+  KvLayout kv;
   /// In the order of the rows.
   std::vector<SequenceRows> sequences;
   /// [rows, hidden]
@@ -75,16 +80,18 @@ class DenseLayer {
  public:
   /// Throws InvalidArgument unless all shapes fit each other.
   DenseLayer(AttentionShape shape, DenseLayerWeights weights, RoutingShape routing);
-  /// Throws InvalidArgument for sizes that do not fit, and caches without room for the rows.
+  /// Throws InvalidArgument for sizes that do not fit, sequences without blocks for their rows, and a block that two of them write.
   void check(const DenseCall& call) const;
   void run(ThreadTeam& team, Workspace& workspace, const DenseCall& call) const;
 
  private:
   void projectQkv(ThreadTeam& team, Workspace& workspace, const DenseCall& call, float* normed, float* qkv) const;
-  void rotateAndStore(ThreadTeam& team, const DenseCall& call, float* qkv) const;
-  void finishRow(const KernelSet& kernels, const DenseCall& call, const SequenceRows& sequence, size_t row,
-                 size_t rowInSequence, float* qkv) const;
-  void attend(ThreadTeam& team, const DenseCall& call, const float* qkv, float* context) const;
+  void rotate(ThreadTeam& team, const DenseCall& call, float* qkv) const;
+  void storeKv(ThreadTeam& team, const DenseCall& call, const float* qkv) const;
+  KvHead kvHeadOf(const DenseCall& call, size_t sequenceIndex, size_t kvHead) const;
+  AttentionRows attentionRows(const DenseCall& call, const AttentionGroup& group, size_t kvHead, const float* qkv,
+                              float* context) const;
+  void attend(ThreadTeam& team, Workspace& workspace, const DenseCall& call, const float* qkv, float* context) const;
   void projectContext(ThreadTeam& team, Workspace& workspace, const DenseCall& call, const float* context) const;
   void normalise(ThreadTeam& team, const float* x, const StoredMatrix& weight, size_t numRows, float* out) const;
   void route(ThreadTeam& team, Workspace& workspace, const DenseCall& call) const;

@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "activation-layout.hpp"
+#include "kv-layout.hpp"
 #include "matrix.hpp"
 
 namespace expertmesh {
@@ -22,23 +23,42 @@ struct Product {
   void* scratch;
 };
 
-/// Attention of some rows of one sequence for the query heads that share one KV head.
-struct AttentionBlock {
-  /// Query i of row r starts at queries + r * queryStride + i * headDim; the context likewise.
+/// New keys and values of one KV head for tokens that follow each other.
+struct KvRows {
+  KvHead to;
+  /// Of the first token.
+  size_t position;
+  size_t numRows;
+  /// Row r starts at keys + r * stride; the values likewise.
+  const float* keys;
+  const float* values;
+  size_t stride;
+};
+
+/**
+ * Attention is computed over stretches of this many tokens, whose results are joined in their order. So one sequence's context can be
+ * divided among threads, and the bits depend neither on that nor on the rows that are computed together.
+ */
+constexpr size_t kSegmentTokens = 512;
+
+/// Some rows of one sequence and the query heads that share one KV head.
+struct AttentionRows {
+  /// Query i of row r starts at queries + r * queryStride + i * head_dim; the context likewise.
   const float* queries;
   float* context;
   size_t queryStride;
   size_t contextStride;
   size_t numRows;
   size_t groupSize;
-  size_t headDim;
-  /// fp32 [at least firstPosition + numRows, headDim]
-  const float* keys;
-  const float* values;
+  KvHead kv;
   /// Row r looks at the tokens 0 .. firstPosition + r.
   size_t firstPosition;
   /// `attentionScratchBytes` for numRows * groupSize queries.
   void* scratch;
+
+  size_t numQueries() const { return numRows * groupSize; }
+  size_t numTokens() const { return firstPosition + numRows; }
+  size_t numSegments() const { return (numTokens() + kSegmentTokens - 1) / kSegmentTokens; }
 };
 
 /// What one instruction set provides. All pointers may be unaligned unless said otherwise; arrays do not overlap.
@@ -50,8 +70,15 @@ struct KernelSet {
   void (*quantise)(const Matrix&, const ActivationLayout&, const float* x, void* row);
   void (*multiply)(const Product&);
   size_t (*productScratchBytes)(const Matrix&);
-  void (*attend)(const AttentionBlock&);
+  void (*storeKv)(const KvRows&);
+  /// Writes the context.
+  void (*attend)(const AttentionRows&);
+  /// One stretch of it: `partial` receives attentionPartialFloats values.
+  void (*attendSegment)(const AttentionRows&, size_t segment, float* partial);
+  /// The partials of all stretches, one behind another, to the context; they are changed.
+  void (*joinSegments)(const AttentionRows&, float* partials);
   size_t (*attentionScratchBytes)(size_t numQueries, size_t headDim);
+  size_t (*attentionPartialFloats)(size_t numQueries, size_t headDim);
 
   /// out = x / sqrt(mean(x^2) + epsilon) * weight; out may be x.
   void (*rmsNorm)(const float* x, const float* weight, float epsilon, size_t n, float* out);

@@ -42,12 +42,6 @@ class SortedPairs {
   std::vector<float> weights_;
 };
 
-size_t numRowsOf(const WholeLayer& layer) {
-  size_t numRows = 0;
-  for (const SequenceRows& sequence : layer.sequences) numRows += sequence.numRows;
-  return numRows;
-}
-
 /// One of numParts equal parts of an array.
 template <class T>
 Span<T> partOf(Span<T> all, size_t index, size_t numParts) {
@@ -67,7 +61,7 @@ class DenseCalls {
   explicit DenseCalls(const WholeLayersCall& call) : call_(call), numWithExperts_(numLayersWithExperts(call)) {}
 
   DenseCall next(const WholeLayer& layer, Span<float> hidden, Span<float> residual) {
-    DenseCall dense{{hidden.data, hidden.size}, call_.cos, call_.sin, layer.sequences, residual, {}, {}, {}, {}};
+    DenseCall dense{{hidden.data, hidden.size}, call_.cos, call_.sin, call_.kv, call_.sequences, residual, {}, {}, {}, {}};
     if (layer.experts == nullptr) return dense;
     dense.normed = call_.normed;
     dense.expertIds = partOf(call_.expertIds, numSeen_, numWithExperts_);
@@ -86,7 +80,9 @@ class DenseCalls {
 /// residual += what the experts make of `normed`; `sums` is overwritten.
 void addExperts(ThreadTeam& team, Workspace& workspace, const DenseCall& dense, const WholeLayer& layer, SortedPairs& pairs,
                 Span<float> sums) {
-  const size_t topK = dense.expertIds.size / numRowsOf(layer);
+  size_t numRows = 0;
+  for (const SequenceRows& sequence : dense.sequences) numRows += sequence.numRows;
+  const size_t topK = dense.expertIds.size / numRows;
   pairs.sort(dense.expertIds, dense.routingWeights, topK);
   const ExpertCall expertCall = pairs.call(dense.normed, sums);
   layer.experts->check(expertCall);

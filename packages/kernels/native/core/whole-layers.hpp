@@ -11,12 +11,13 @@ namespace expertmesh {
 struct WholeLayer {
   std::shared_ptr<const DenseLayer> dense;
   std::shared_ptr<const ExpertLayer> experts;
-  /// In the order of the rows, with the caches of this layer.
-  std::vector<SequenceRows> sequences;
 };
 
 struct WholeLayersCall {
   std::vector<WholeLayer> layers;
+  KvLayout kv;
+  /// In the order of the rows.
+  std::vector<SequenceRows> sequences;
   /// [rows, hidden], read and written.
   Span<float> hidden;
   /// [rows, head_dim / 2]

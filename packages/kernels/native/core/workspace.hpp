@@ -31,6 +31,8 @@ struct Workspace {
   AlignedBuffer first;
   AlignedBuffer second;
   AlignedBuffer third;
+  /// Of attention whose context is divided.
+  AlignedBuffer partials;
   std::vector<const void*> pointers;
 };
 

@@ -2,187 +2,242 @@
 #include <cstring>
 
 #include "../core/kernel-set.hpp"
+#include "kv-elements.hpp"
+#include "small-product.hpp"
 #include "vector-ops.hpp"
 
 namespace expertmesh {
 
 /**
- * Causal attention with an online softmax (FlashAttention's recurrence): tokens come in tiles of 32; keys of a tile are
- * transposed once and meet all queries of the block, so that scores and mixed values are both products of small matrices
- * with one output per lane.
+ * Causal attention over the blocks of a sequence. A stretch of tokens goes three ways: scores of all queries, their softmax, and the
+ * values mixed by it; stretches are joined by FlashAttention's recurrence. Scores and mixed values are products of small matrices
+ * with one output per lane, and all queries that share a KV head meet its blocks together.
  */
 template <class S>
 struct Attention {
   using Floats = typename S::Floats;
-  static constexpr size_t kTokens = 32;
-  static constexpr size_t kVectors = 2;
-  static constexpr size_t kColumns = S::kTileColumns < 4 ? S::kTileColumns : 4;
 
   static size_t scratchBytes(size_t numQueries, size_t headDim) {
-    return sizeof(float) * (numQueries * (2 * padded(headDim) + kTokens + 2) + padded(headDim) * kTokens);
+    const size_t dim = padded(headDim);
+    return sizeof(float) * (numQueries * (dim + kSegmentTokens) + 2 * State::numFloats(numQueries, dim) + dim * kBlockTokens);
   }
 
-  static void run(const AttentionBlock& b) {
-    Work w(b);
-    loadQueries(b, w);
-    const size_t numTokens = b.firstPosition + b.numRows;
-    for (size_t token = 0; token < numTokens; token += kTokens) {
-      const size_t count = numTokens - token < kTokens ? numTokens - token : kTokens;
-      transposeKeys(b, token, count, w);
-      multiplyAdd<false>(w.queries, w.dim, w.numQueries, w.keys, kTokens, w.dim, kTokens, w.scores, kTokens);
-      for (size_t q = 0; q < w.numQueries; ++q) weigh(b, w, q, token);
-      multiplyAdd<true>(w.scores, kTokens, w.numQueries, b.values + token * b.headDim, b.headDim, count, b.headDim,
-                        w.mixed, w.dim);
+  static size_t partialFloats(size_t numQueries, size_t headDim) { return State::numFloats(numQueries, padded(headDim)); }
+
+  static void run(const AttentionRows& rows) {
+    const Work w(rows);
+    loadQueries(rows, w);
+    computeSegment(rows, w, 0, w.total);
+    for (size_t segment = 1; segment < rows.numSegments(); ++segment) {
+      computeSegment(rows, w, segment, w.part);
+      join(w.total, w.part, w);
     }
-    storeContext(b, w);
+    storeContext(rows, w, w.total);
+  }
+
+  static void runSegment(const AttentionRows& rows, size_t segment, float* partial) {
+    const Work w(rows);
+    loadQueries(rows, w);
+    computeSegment(rows, w, segment, State(partial, w.numQueries, w.dim));
+  }
+
+  static void joinSegments(const AttentionRows& rows, float* partials) {
+    const Work w(rows);
+    const State total(partials, w.numQueries, w.dim);
+    for (size_t segment = 1; segment < rows.numSegments(); ++segment) {
+      partials += State::numFloats(w.numQueries, w.dim);
+      join(total, State(partials, w.numQueries, w.dim), w);
+    }
+    storeContext(rows, w, total);
   }
 
  private:
   static size_t padded(size_t headDim) { return (headDim + S::kLanes - 1) / S::kLanes * S::kLanes; }
+
+  /// What a stretch of tokens has made of each query.
+  struct State {
+    float* mixed;   // [queries, dim], not yet divided by the sums
+    float* maxima;  // [queries], the largest scores
+    float* sums;    // [queries], of the weights relative to those; 0 where a query sees no token
+
+    State(float* data, size_t numQueries, size_t dim)
+        : mixed(data), maxima(mixed + numQueries * dim), sums(maxima + numQueries) {}
+    static size_t numFloats(size_t numQueries, size_t dim) { return (numQueries * (dim + 2) + 15) / 16 * 16; }
+  };
 
   /// The parts of the scratch memory.
   struct Work {
     size_t numQueries;
     size_t dim;
     float* queries;  // [queries, dim], scaled by 1 / sqrt(head_dim)
-    float* mixed;    // [queries, dim], not yet divided by the sums
-    float* scores;   // [queries, kTokens], then the weights
-    float* maxima;   // [queries]
-    float* sums;     // [queries]
-    float* keys;     // [dim, kTokens]
+    float* scores;   // [queries, kSegmentTokens], then the weights
+    float* tile;     // a block's keys [dim, kBlockTokens], or its values [kBlockTokens, dim]
+    State total;
+    State part;
 
-    explicit Work(const AttentionBlock& b) : numQueries(b.numRows * b.groupSize), dim(padded(b.headDim)) {
-      keys = static_cast<float*>(b.scratch);
-      queries = keys + dim * kTokens;
-      mixed = queries + numQueries * dim;
-      scores = mixed + numQueries * dim;
-      maxima = scores + numQueries * kTokens;
-      sums = maxima + numQueries;
+    explicit Work(const AttentionRows& rows)
+        : numQueries(rows.numQueries()),
+          dim(padded(rows.kv.headDim)),
+          queries(static_cast<float*>(rows.scratch)),
+          scores(queries + numQueries * dim),
+          tile(scores + numQueries * kSegmentTokens),
+          total(tile + dim * kBlockTokens, numQueries, dim),
+          part(total.mixed + State::numFloats(numQueries, dim), numQueries, dim) {}
+  };
+
+  static size_t offset(const AttentionRows& rows, size_t q, size_t rowStride) {
+    return q / rows.groupSize * rowStride + q % rows.groupSize * rows.kv.headDim;
+  }
+
+  static void loadQueries(const AttentionRows& rows, const Work& w) {
+    const auto scale = S::broadcast(1.0f / __builtin_sqrtf(static_cast<float>(rows.kv.headDim)));
+    for (size_t q = 0; q < w.numQueries; ++q) {
+      const float* from = rows.queries + offset(rows, q, rows.queryStride);
+      eachVector<S>(rows.kv.headDim, [&](size_t i, size_t lanes) {
+        S::store(w.queries + q * w.dim + i, S::mul(loadLanes<S>(from + i, lanes), scale));
+      });
+    }
+  }
+
+  static void computeSegment(const AttentionRows& rows, const Work& w, size_t segment, const State& state) {
+    withKvElements<S>(rows.kv.dtype, [&](auto elements) { Segment<decltype(elements)>(rows, w, segment).compute(state); });
+  }
+
+  /// Attention over one stretch of a cache of one dtype.
+  template <class Elements>
+  struct Segment {
+    using Tile = KvTile<typename Elements::Element>;
+    static constexpr bool kIsScaled = sizeof(typename Elements::Element) == 1;
+    /// From more queries on, converting a tile once costs less than at each of its uses.
+    static constexpr size_t kMaxDirectQueries = 16;
+
+    const AttentionRows& rows;
+    const Work& w;
+    const size_t first;
+    const size_t end;
+
+    Segment(const AttentionRows& rows, const Work& w, size_t segment)
+        : rows(rows),
+          w(w),
+          first(segment * kSegmentTokens),
+          end(rows.numTokens() - first < kSegmentTokens ? rows.numTokens() : first + kSegmentTokens) {}
+
+    void compute(const State& state) const {
+      for (size_t token = first; token < end; token += kBlockTokens) score(token);
+      for (size_t q = 0; q < w.numQueries; ++q) weigh(q, state);
+      std::memset(state.mixed, 0, w.numQueries * w.dim * sizeof(float));
+      for (size_t token = first; token < end; token += kBlockTokens) mix(token, state);
+    }
+
+   private:
+    static bool isDirect(size_t numQueries) {
+      return sizeof(typename Elements::Element) == sizeof(float) || numQueries <= kMaxDirectQueries;
+    }
+
+    void score(size_t token) const {
+      const size_t headDim = rows.kv.headDim;
+      const Tile tile(rows.kv, token / kBlockTokens);
+      const KeySource<S, Elements> keys{tile.keys, headDim};
+      float* scores = w.scores + (token - first);
+      if (token + kBlockTokens < end) prefetch(Tile(rows.kv, token / kBlockTokens + 1).keys);
+      if (isDirect(w.numQueries)) {
+        multiply<false>(w.queries, w.dim, keys, headDim, kBlockTokens, scores, kSegmentTokens);
+      } else {
+        for (size_t column = 0; column < kBlockTokens; column += S::kLanes)
+          for (size_t k = 0; k < headDim; ++k) S::store(w.tile + k * kBlockTokens + column, keys.load(k, column));
+        multiply<false>(w.queries, w.dim, FloatSource<S>{w.tile, kBlockTokens}, headDim, kBlockTokens, scores, kSegmentTokens);
+      }
+      if constexpr (kIsScaled) scaleColumns(scores, tile.keyScales);
+    }
+
+    void mix(size_t token, const State& state) const {
+      const size_t headDim = rows.kv.headDim;
+      const size_t count = end - token < kBlockTokens ? end - token : kBlockTokens;
+      const Tile tile(rows.kv, token / kBlockTokens);
+      const ValueSource<S, Elements> values{tile.values, headDim};
+      float* weights = w.scores + (token - first);
+      if (token + kBlockTokens < end) prefetch(Tile(rows.kv, token / kBlockTokens + 1).values);
+      if constexpr (kIsScaled) scaleColumns(weights, tile.valueScales);
+      if (isDirect(w.numQueries)) return multiply<true>(weights, kSegmentTokens, values, count, headDim, state.mixed, w.dim);
+      for (size_t k = 0; k < count; ++k)
+        eachVector<S>(headDim, [&](size_t i, size_t lanes) {
+          S::store(w.tile + k * w.dim + i, lanes == S::kLanes ? values.load(k, i) : values.loadPartial(k, i, lanes));
+        });
+      multiply<true>(weights, kSegmentTokens, FloatSource<S>{w.tile, w.dim}, count, headDim, state.mixed, w.dim);
+    }
+
+    template <bool kAccumulate, class Source>
+    void multiply(const float* a, size_t aStride, Source source, size_t depth, size_t width, float* out, size_t outStride) const {
+      SmallProduct<S, kAccumulate, Source>{a, aStride, w.numQueries, source, depth, width, out, outStride}.run();
+    }
+
+    /// A tile's keys, or values: the hardware does not foresee the step from one block to the next.
+    void prefetch(const typename Elements::Element* p) const {
+      const auto* bytes = reinterpret_cast<const uint8_t*>(p);
+      const size_t size = kBlockTokens * rows.kv.headDim * sizeof(*p);
+      for (size_t i = 0; i < size; i += 64) S::prefetch(bytes + i);
+    }
+
+    /// Each query's values for a block's tokens, times the scale of each token.
+    void scaleColumns(float* x, const float* scales) const {
+      for (size_t t = 0; t < kBlockTokens; t += S::kLanes) {
+        const auto scale = S::load(scales + t);
+        for (size_t q = 0; q < w.numQueries; ++q)
+          S::store(x + q * kSegmentTokens + t, S::mul(S::load(x + q * kSegmentTokens + t), scale));
+      }
+    }
+
+    /// Turns the scores of one query into weights relative to its largest one; those of tokens that it does not see are 0.
+    void weigh(size_t q, const State& state) const {
+      const size_t numSeen = rows.firstPosition + q / rows.groupSize + 1;
+      const size_t count = numSeen <= first ? 0 : (numSeen < end ? numSeen : end) - first;
+      const size_t stored = (end - first + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
+      float* scores = w.scores + q * kSegmentTokens;
+      for (size_t t = count; t < stored; ++t) scores[t] = -__builtin_inff();
+      auto most = S::broadcast(-__builtin_inff());
+      for (size_t t = 0; t < count; t += S::kLanes) most = S::max(most, S::load(scores + t));
+      const float maximum = S::reduceMax(most);
+      const auto shift = S::broadcast(maximum);
+      for (size_t t = 0; t < count; t += S::kLanes)
+        S::store(scores + t, exponential<S>(S::sub(S::load(scores + t), shift)));
+      for (size_t t = count; t < stored; ++t) scores[t] = 0;
+      auto sum = S::zero();
+      for (size_t t = 0; t < count; t += S::kLanes) sum = S::add(sum, S::load(scores + t));
+      state.maxima[q] = maximum;
+      state.sums[q] = S::reduceAdd(sum);
     }
   };
 
-  static size_t offset(const AttentionBlock& b, size_t q, size_t rowStride) {
-    return q / b.groupSize * rowStride + q % b.groupSize * b.headDim;
-  }
-
-  static void loadQueries(const AttentionBlock& b, Work& w) {
-    const auto scale = S::broadcast(1.0f / __builtin_sqrtf(static_cast<float>(b.headDim)));
+  /// total = total and part together.
+  static void join(const State& total, const State& part, const Work& w) {
     for (size_t q = 0; q < w.numQueries; ++q) {
-      const float* from = b.queries + offset(b, q, b.queryStride);
-      eachVector<S>(b.headDim, [&](size_t i, size_t lanes) {
-        S::store(w.queries + q * w.dim + i, S::mul(loadLanes<S>(from + i, lanes), scale));
-        S::store(w.mixed + q * w.dim + i, S::zero());
-      });
-      w.maxima[q] = -__builtin_inff();
-      w.sums[q] = 0;
+      if (part.sums[q] == 0) continue;
+      const float maximum = total.maxima[q] > part.maxima[q] ? total.maxima[q] : part.maxima[q];
+      const float before = exponentialOf(total.maxima[q] - maximum), added = exponentialOf(part.maxima[q] - maximum);
+      total.maxima[q] = maximum;
+      total.sums[q] = total.sums[q] * before + part.sums[q] * added;
+      const auto scaleBefore = S::broadcast(before), scaleAdded = S::broadcast(added);
+      float* mixed = total.mixed + q * w.dim;
+      const float* other = part.mixed + q * w.dim;
+      for (size_t i = 0; i < w.dim; i += S::kLanes)
+        S::store(mixed + i, S::fma(S::load(other + i), scaleAdded, S::mul(S::load(mixed + i), scaleBefore)));
     }
   }
 
-  /// keys: [dim, kTokens]; the columns of absent tokens are zero.
-  static void transposeKeys(const AttentionBlock& b, size_t token, size_t count, Work& w) {
-    for (size_t first = 0; first < kTokens; first += S::kLanes) {
-      eachVector<S>(b.headDim, [&](size_t i, size_t lanes) {
-        Floats rows[S::kLanes];
-        for (size_t t = 0; t < S::kLanes; ++t) {
-          const size_t at = (token + first + t) * b.headDim + i;
-          rows[t] = first + t < count ? loadLanes<S>(b.keys + at, lanes) : S::zero();
-          // Both are read in strides, which the hardware does not foresee: the values soon, the keys in the next tile.
-          S::prefetch(b.values + at);
-          S::prefetch(b.keys + at + kTokens * b.headDim);
-        }
-        S::transpose(rows);
-        for (size_t k = 0; k < S::kLanes; ++k) S::store(w.keys + (i + k) * kTokens + first, rows[k]);
-      });
-    }
+  static float exponentialOf(float x) {
+    alignas(64) float values[S::kLanes];
+    S::store(values, exponential<S>(S::broadcast(x)));
+    return values[0];
   }
 
-  /// Turns the scores of one query into weights relative to its largest score so far, and rescales what it has mixed before.
-  static void weigh(const AttentionBlock& b, Work& w, size_t q, size_t token) {
-    const size_t lastToken = b.firstPosition + q / b.groupSize;
-    float* scores = w.scores + q * kTokens;
-    const size_t count = lastToken < token ? 0 : (lastToken - token + 1 < kTokens ? lastToken - token + 1 : kTokens);
-    for (size_t t = count; t < kTokens; ++t) scores[t] = -__builtin_inff();
-    if (count == 0) {
-      std::memset(scores, 0, kTokens * sizeof(float));
-      return;
-    }
-    auto most = S::broadcast(w.maxima[q]);
-    for (size_t t = 0; t < kTokens; t += S::kLanes) most = S::max(most, S::load(scores + t));
-    const float maximum = S::reduceMax(most);
-    if (maximum > w.maxima[q]) rescale(w, q, maximum);
-    auto sum = S::zero();
-    const auto shift = S::broadcast(w.maxima[q]);
-    for (size_t t = 0; t < kTokens; t += S::kLanes)
-      S::store(scores + t, exponential<S>(S::sub(S::load(scores + t), shift)));
-    for (size_t t = count; t < kTokens; ++t) scores[t] = 0;
-    for (size_t t = 0; t < kTokens; t += S::kLanes) sum = S::add(sum, S::load(scores + t));
-    w.sums[q] += S::reduceAdd(sum);
-  }
-
-  static void rescale(Work& w, size_t q, float maximum) {
-    alignas(64) float factor[S::kLanes];
-    S::store(factor, exponential<S>(S::broadcast(w.maxima[q] - maximum)));
-    w.maxima[q] = maximum;
-    w.sums[q] *= factor[0];
-    const auto scale = S::broadcast(factor[0]);
-    float* mixed = w.mixed + q * w.dim;
-    for (size_t i = 0; i < w.dim; i += S::kLanes) S::store(mixed + i, S::mul(S::load(mixed + i), scale));
-  }
-
-  static void storeContext(const AttentionBlock& b, const Work& w) {
+  static void storeContext(const AttentionRows& rows, const Work& w, const State& state) {
     for (size_t q = 0; q < w.numQueries; ++q) {
-      const auto sum = S::broadcast(w.sums[q]);
-      float* to = b.context + offset(b, q, b.contextStride);
-      eachVector<S>(b.headDim, [&](size_t i, size_t lanes) {
-        storeLanes<S>(to + i, S::div(S::load(w.mixed + q * w.dim + i), sum), lanes);
+      const auto sum = S::broadcast(state.sums[q]);
+      float* to = rows.context + offset(rows, q, rows.contextStride);
+      eachVector<S>(rows.kv.headDim, [&](size_t i, size_t lanes) {
+        storeLanes<S>(to + i, S::div(S::load(state.mixed + q * w.dim + i), sum), lanes);
       });
     }
-  }
-
-  /**
-   * out [numRows, width] = (or +=) a [numRows, depth] times b [depth, width]. Rows of `out` have room for whole vectors;
-   * those of b need not.
-   */
-  template <bool kAccumulate>
-  static void multiplyAdd(const float* a, size_t aStride, size_t numRows, const float* b, size_t bStride, size_t depth,
-                          size_t width, float* out, size_t outStride) {
-    for (size_t row = 0; row < numRows; row += kColumns) {
-      const size_t count = numRows - row < kColumns ? numRows - row : kColumns;
-      for (size_t column = 0; column < width; column += kVectors * S::kLanes) {
-        const size_t lanes = width - column;
-        float* to = out + row * outStride + column;
-        const float* from = a + row * aStride;
-        // Only whole pairs of vectors take the unrolled path: the last one of an odd head_dim would read beyond its row.
-        if (count == kColumns && lanes >= kVectors * S::kLanes)
-          multiplyTile<kAccumulate, kColumns, kVectors>(from, aStride, b + column, bStride, depth, to, outStride, S::kLanes);
-        else
-          for (size_t r = 0; r < count; ++r)
-            for (size_t v = 0; v < kVectors * S::kLanes && v < lanes; v += S::kLanes)
-              multiplyTile<kAccumulate, 1, 1>(from + r * aStride, aStride, b + column + v, bStride, depth,
-                                              to + r * outStride + v, outStride,
-                                              lanes - v < S::kLanes ? lanes - v : S::kLanes);
-      }
-    }
-  }
-
-  template <bool kAccumulate, size_t kRows, size_t kWidth>
-  static inline void multiplyTile(const float* a, size_t aStride, const float* b, size_t bStride, size_t depth, float* out,
-                                  size_t outStride, size_t lanes) {
-    Floats sums[kRows][kWidth];
-    for (size_t r = 0; r < kRows; ++r)
-      for (size_t v = 0; v < kWidth; ++v)
-        sums[r][v] = kAccumulate ? S::load(out + r * outStride + v * S::kLanes) : S::zero();
-    for (size_t k = 0; k < depth; ++k) {
-      Floats bs[kWidth];
-      for (size_t v = 0; v < kWidth; ++v)
-        bs[v] = kWidth > 1 ? S::load(b + k * bStride + v * S::kLanes) : loadLanes<S>(b + k * bStride, lanes);
-      for (size_t r = 0; r < kRows; ++r) {
-        const Floats factor = S::broadcast(a[r * aStride + k]);
-        for (size_t v = 0; v < kWidth; ++v) sums[r][v] = S::fma(factor, bs[v], sums[r][v]);
-      }
-    }
-    for (size_t r = 0; r < kRows; ++r)
-      for (size_t v = 0; v < kWidth; ++v) S::store(out + r * outStride + v * S::kLanes, sums[r][v]);
   }
 };
 

@@ -4,6 +4,7 @@
 #include "dot-kernel.hpp"
 #include "float-product.hpp"
 #include "quantise.hpp"
+#include "store-kv.hpp"
 #include "tile-kernel.hpp"
 #include "vector-ops.hpp"
 
@@ -50,11 +51,11 @@ struct KernelSetOf {
 
   /// A constant, so that no code of another instruction set runs when the library is loaded.
   static constexpr KernelSet make(const char* name) {
-    return {name,         S::kBytes,      quantise,
-            multiply,     productScratchBytes, Attention<S>::run,
-            Attention<S>::scratchBytes, rmsNorm<S>, siluMultiply<S>,
-            softmax<S>,   addScaled<S>,   rotate<S>,
-            readAll<S>};
+    using A = Attention<S>;
+    return {name,           S::kBytes,        quantise,       multiply,        productScratchBytes,
+            storeKv<S>,     A::run,           A::runSegment,  A::joinSegments, A::scratchBytes,
+            A::partialFloats, rmsNorm<S>,     siluMultiply<S>, softmax<S>,     addScaled<S>,
+            rotate<S>,      readAll<S>};
   }
 
  private:

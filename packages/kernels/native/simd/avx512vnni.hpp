@@ -41,6 +41,26 @@ struct Avx512Vnni {
   static Floats toFloats(Ints v) { return _mm512_cvtepi32_ps(v); }
   static Ints roundToInts(Floats v) { return _mm512_cvtps_epi32(v); }
   static void storeInt8(int8_t* p, Ints v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v)); }
+  static Floats loadInt8(const int8_t* p) { return fromInt8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Floats loadFp16(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static void storeFp16(uint16_t* p, Floats v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+  /// Half a vector from each.
+  static Floats loadHalves(const float* low, const float* high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+  }
+  static Floats loadHalves(const uint16_t* low, const uint16_t* high) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high));
+    const __m256i lower = _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low)));
+    return _mm512_cvtph_ps(_mm256_inserti128_si256(lower, half, 1));
+  }
+  static Floats loadHalves(const int8_t* low, const int8_t* high) {
+    const __m128i upper = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(high));
+    return fromInt8(_mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(low)), upper));
+  }
   /// The larger of the bit patterns, which orders magnitudes and puts NaN above all of them.
   static Ints maxMagnitude(Ints acc, Floats v) {
     return _mm512_max_epi32(acc, _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)));
@@ -112,6 +132,7 @@ struct Avx512Vnni {
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
  private:
+  static Floats fromInt8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
   static __mmask16 mask(size_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
   static double loadDouble(const float* p) {
     double value;

@@ -49,6 +49,14 @@ struct Neon {
     const uint32_t four = vget_lane_u32(vreinterpret_u32_s8(bytes), 0);
     std::memcpy(p, &four, 4);
   }
+  static Floats loadInt8(const int8_t* p) {
+    uint32_t four;
+    std::memcpy(&four, p, 4);
+    const int16x8_t shorts = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(shorts)));
+  }
+  static Floats loadFp16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static void storeFp16(uint16_t* p, Floats v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
   /// The larger of the bit patterns, which orders magnitudes and puts NaN above all of them.
   static Ints maxMagnitude(Ints acc, Floats v) {
     return vmaxq_s32(acc, vandq_s32(vreinterpretq_s32_f32(v), vdupq_n_s32(0x7fffffff)));

@@ -64,6 +64,15 @@ struct Portable {
   static void storeInt8(int8_t* p, Ints v) {
     for (size_t i = 0; i < 4; ++i) p[i] = static_cast<int8_t>(v.v[i] > 127 ? 127 : (v.v[i] < -128 ? -128 : v.v[i]));
   }
+  static Floats loadInt8(const int8_t* p) {
+    return each([&](size_t i) { return static_cast<float>(p[i]); });
+  }
+  static Floats loadFp16(const uint16_t* p) {
+    return each([&](size_t i) { return fromFp16(p[i]); });
+  }
+  static void storeFp16(uint16_t* p, Floats v) {
+    for (size_t i = 0; i < 4; ++i) p[i] = toFp16(v.v[i]);
+  }
   /// The larger of the bit patterns, which orders magnitudes and puts NaN above all of them.
   static Ints maxMagnitude(Ints acc, Floats v) {
     for (size_t i = 0; i < 4; ++i) {
@@ -143,6 +152,31 @@ struct Portable {
     T value{};
     std::memcpy(&value, p, n);
     return value;
+  }
+  /// Scaling by 2^112 moves the exponent and makes subnormals normal; infinity and NaN keep the largest exponent.
+  static float fromFp16(uint16_t half) {
+    const uint32_t magnitude = static_cast<uint32_t>(half & 0x7fff) << 13;
+    float value = copied<float>(&magnitude, 4) * 0x1p112f;
+    uint32_t bits = copied<uint32_t>(&value, 4);
+    if ((half & 0x7c00) == 0x7c00) bits |= 0x7f800000;
+    bits |= static_cast<uint32_t>(half & 0x8000) << 16;
+    return copied<float>(&bits, 4);
+  }
+  /// To nearest, ties to even. What is below the smallest normal number is rounded by the addition of 0.5, whose last bit is 2^-24.
+  static uint16_t toFp16(float value) {
+    const uint32_t bits = copied<uint32_t>(&value, 4);
+    const uint32_t magnitude = bits & 0x7fffffff;
+    uint32_t half = 0x7c00;
+    if (magnitude > 0x7f800000) {
+      half = 0x7e00 | ((magnitude >> 13) & 0x3ff);
+    } else if (magnitude < 0x38800000) {
+      const volatile float shifted = copied<float>(&magnitude, 4) + 0.5f;
+      const float rounded = shifted;
+      half = copied<uint32_t>(&rounded, 4) - 0x3f000000;
+    } else if (magnitude < 0x477ff000) {
+      half = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13;
+    }
+    return static_cast<uint16_t>(half | ((bits >> 16) & 0x8000));
   }
   template <class F>
   static Floats each(F&& lane) {

@@ -5,6 +5,7 @@
 #include "../core/head.hpp"
 #include "../core/isa.hpp"
 #include "check.hpp"
+#include "plain-kv.hpp"
 #include "random-weights.hpp"
 #include "reference.hpp"
 #include "tests.hpp"
@@ -17,17 +18,19 @@ constexpr float kEpsilon = 1e-6f;
 
 const float* values(const StoredMatrix& stored) { return reinterpret_cast<const float*>(stored.matrix.weights); }
 
-/// A sequence's cache with random tokens in it.
-struct Cache {
-  size_t numRows, capacity, length;
-  std::vector<float> keys, values;
+constexpr size_t kLayerIndex = 1, kNumLayers = 3;
 
-  Cache(const AttentionShape& shape, size_t numRows, size_t capacity, size_t length)
-      : numRows(numRows), capacity(capacity), length(length), keys(shape.kvSize() * capacity, NAN), values(keys) {
-    for (size_t head = 0; head < shape.numKvHeads; ++head)
-      for (size_t i = 0; i < length * shape.headDim; ++i) {
-        keys[head * capacity * shape.headDim + i] = randomFloats(1)[0];
-        values[head * capacity * shape.headDim + i] = randomFloats(1)[0];
+/// A sequence's blocks with random tokens in them.
+struct Cache {
+  size_t numRows, length;
+  PlainKv kv;
+
+  Cache(PlainPool& pool, size_t numRows, size_t length) : numRows(numRows), length(length), kv(pool, length + numRows) {
+    const size_t dim = pool.layout.headDim;
+    for (size_t head = 0; head < pool.layout.numKvHeads; ++head)
+      for (size_t token = 0; token < length; ++token) {
+        const auto row = randomFloats(2 * dim);
+        kv.store(kLayerIndex, head, token, row.data(), row.data() + dim);
       }
   }
 };
@@ -47,17 +50,16 @@ struct Inputs {
 };
 
 Outputs computed(const DenseLayer& layer, const AttentionShape& shape, size_t topK, const KernelSet& kernels, size_t numThreads,
-                 const Inputs& in, std::vector<Cache>& caches) {
+                 const Inputs& in, const KvLayout& kv, const std::vector<Cache>& caches) {
   const size_t numRows = in.hidden.size() / shape.hidden;
   Outputs out{std::vector<float>(in.hidden.size()), std::vector<float>(topK > 0 ? in.hidden.size() : 0),
               std::vector<float>(numRows * topK), std::vector<float>(topK > 0 ? kNumExperts : 0, 7.0f),
               std::vector<int32_t>(numRows * topK)};
-  DenseCall call{{in.hidden.data(), in.hidden.size()}, {in.cos.data(), in.cos.size()}, {in.sin.data(), in.sin.size()}, {},
+  DenseCall call{{in.hidden.data(), in.hidden.size()}, {in.cos.data(), in.cos.size()}, {in.sin.data(), in.sin.size()}, kv, {},
                  {out.residual.data(), out.residual.size()}, {out.normed.data(), out.normed.size()},
                  {out.expertIds.data(), out.expertIds.size()}, {out.routingWeights.data(), out.routingWeights.size()},
                  {out.probabilitySums.data(), out.probabilitySums.size()}};
-  for (Cache& cache : caches)
-    call.sequences.push_back({cache.numRows, {cache.keys.data(), cache.keys.size()}, {cache.values.data(), cache.values.size()}, cache.capacity, cache.length});
+  for (const Cache& cache : caches) call.sequences.push_back({cache.numRows, cache.length, cache.kv.blocks()});
   ThreadTeam team(kernels, numThreads, std::chrono::microseconds(20));
   Workspace workspace;
   layer.check(call);
@@ -74,18 +76,21 @@ void rotate(float* head, const float* cos, const float* sin, size_t dim) {
 }
 
 /// Attention of one query over tokens 0 .. last.
-std::vector<float> attended(const float* query, const float* keys, const float* vals, size_t last, size_t dim) {
+std::vector<float> attended(const float* query, const PlainKv& kv, size_t kvHead, size_t last, size_t dim) {
   std::vector<double> weights, mixed(dim);
   double most = -1e30, sum = 0;
   for (size_t t = 0; t <= last; ++t) {
     double score = 0;
-    for (size_t i = 0; i < dim; ++i) score += double{query[i]} * keys[t * dim + i];
+    const auto key = kv.key(kLayerIndex, kvHead, t);
+    for (size_t i = 0; i < dim; ++i) score += double{query[i]} * key[i];
     weights.push_back(score / std::sqrt(static_cast<double>(dim)));
     most = std::max(most, weights.back());
   }
   for (double& weight : weights) sum += weight = std::exp(weight - most);
-  for (size_t t = 0; t <= last; ++t)
-    for (size_t i = 0; i < dim; ++i) mixed[i] += weights[t] / sum * vals[t * dim + i];
+  for (size_t t = 0; t <= last; ++t) {
+    const auto value = kv.value(kLayerIndex, kvHead, t);
+    for (size_t i = 0; i < dim; ++i) mixed[i] += weights[t] / sum * value[i];
+  }
   return {mixed.begin(), mixed.end()};
 }
 
@@ -108,14 +113,10 @@ std::vector<float> expectedResidual(const AttentionShape& s, const DenseLayerWei
         std::copy(n.begin(), n.end(), q + head * d);
         rotate(q + head * d, in.cos.data() + row * d / 2, in.sin.data() + row * d / 2, d);
       }
-      for (size_t head = 0; head < s.numKvHeads; ++head) {
-        const size_t at = (head * cache.capacity + cache.length + r) * d;
-        std::copy_n(q + s.qSize() + head * d, d, cache.keys.data() + at);
-        std::copy_n(q + s.qSize() + s.kvSize() + head * d, d, cache.values.data() + at);
-      }
+      for (size_t head = 0; head < s.numKvHeads; ++head)
+        cache.kv.store(kLayerIndex, head, cache.length + r, q + s.qSize() + head * d, q + s.qSize() + s.kvSize() + head * d);
       for (size_t head = 0; head < s.numHeads; ++head) {
-        const size_t at = head / (s.numHeads / s.numKvHeads) * cache.capacity * d;
-        const auto mixed = attended(q + head * d, cache.keys.data() + at, cache.values.data() + at, cache.length + r, d);
+        const auto mixed = attended(q + head * d, cache.kv, head / (s.numHeads / s.numKvHeads), cache.length + r, d);
         context.insert(context.end(), mixed.begin(), mixed.end());
       }
     }
@@ -157,7 +158,18 @@ void checkRouting(const AttentionShape& s, const DenseLayerWeights& w, const Out
   checkClose(out.probabilitySums, sums, 1e-5, what + " probability sums");
 }
 
-void checkLayer(const AttentionShape& s, size_t bits, size_t block, bool hasBias, bool hasExperts) {
+/// One behind another, of all rows.
+std::vector<float> newTokens(const std::vector<Cache>& caches, size_t numKvHeads) {
+  std::vector<float> all;
+  for (const Cache& cache : caches)
+    for (size_t head = 0; head < numKvHeads; ++head)
+      for (size_t token = cache.length; token < cache.length + cache.numRows; ++token)
+        for (const auto& row : {cache.kv.key(kLayerIndex, head, token), cache.kv.value(kLayerIndex, head, token)})
+          all.insert(all.end(), row.begin(), row.end());
+  return all;
+}
+
+void checkLayer(const AttentionShape& s, KvDtype dtype, size_t bits, size_t block, bool hasBias, bool hasExperts) {
   const size_t topK = hasExperts ? 3 : 0, intermediate = 96;
   DenseLayerWeights w{randomVector(s.hidden), randomMatrix(s.qkvSize(), s.hidden, bits, block), {}, randomVector(s.headDim), randomVector(s.headDim),
                       randomMatrix(s.hidden, s.qSize(), bits, block), {}, randomVector(s.hidden), {}, {}, {}};
@@ -166,11 +178,18 @@ void checkLayer(const AttentionShape& s, size_t bits, size_t block, bool hasBias
   if (hasExperts) w.router = randomMatrix(kNumExperts, s.hidden, 32, 0);
   else w.gateUp = randomMatrix(2 * intermediate, s.hidden, bits, block), w.down = randomMatrix(s.hidden, intermediate, bits, block);
   const DenseLayer layer(s, w, {topK, false});
-  std::vector<Cache> caches{{s, 1, 64, 40}, {s, 9, 16, 0}, {s, 1, 1, 0}, {s, 70, 140, 33}};
-  const size_t numRows = 81;
+  PlainPool pool({dtype, kNumLayers, s.numKvHeads, s.headDim}, 80, 3);
+  std::vector<Cache> caches;
+  const size_t rowsAndLengths[][2] = {{1, 40}, {9, 0}, {1, 0}, {70, 33}, {1, 1100}, {3, 610}};
+  size_t numRows = 0;
+  for (const auto& [rows, length] : rowsAndLengths) {
+    caches.emplace_back(pool, rows, length);
+    numRows += rows;
+  }
   const Inputs in{randomFloats(numRows * s.hidden), randomFloats(numRows * s.headDim / 2), randomFloats(numRows * s.headDim / 2)};
-  auto expectedCaches = caches;
-  auto expected = expectedResidual(s, w, in, expectedCaches);
+  const auto before = pool.bytes();
+  auto expected = expectedResidual(s, w, in, caches);
+  const auto expectedTokens = newTokens(caches, s.numKvHeads);
   if (!hasExperts) {
     const auto both = product(w.gateUp->matrix, normed(expected, values(w.postNorm), s.hidden, s.epsilon));
     std::vector<float> inner;
@@ -182,24 +201,22 @@ void checkLayer(const AttentionShape& s, size_t bits, size_t block, bool hasBias
     for (size_t i = 0; i < y.size(); ++i) expected[i] += y[i];
   }
   for (const KernelSet* kernels : supportedKernelSets()) {
-    auto used = caches;
-    const auto out = computed(layer, s, topK, *kernels, 1, in, used);
-    const std::string what = std::string(kernels->name) + " dense layer";
+    pool.restore(before);
+    const auto out = computed(layer, s, topK, *kernels, 1, in, pool.layout, caches);
+    const std::string what = std::string(kernels->name) + " dense layer, KV " + nameOf(dtype);
     checkClose(out.residual, expected, hasExperts ? 1e-2 : 3e-2, what + " residual");
-    for (size_t i = 0; i < caches.size(); ++i)
-      for (size_t head = 0; head < s.numKvHeads; ++head) {
-        const auto from = static_cast<std::ptrdiff_t>(head * used[i].capacity * s.headDim);
-        const auto to = from + static_cast<std::ptrdiff_t>((used[i].length + used[i].numRows) * s.headDim);
-        checkClose({used[i].keys.begin() + from, used[i].keys.begin() + to}, {expectedCaches[i].keys.begin() + from, expectedCaches[i].keys.begin() + to}, 1e-4, what + " keys");
-        checkClose({used[i].values.begin() + from, used[i].values.begin() + to}, {expectedCaches[i].values.begin() + from, expectedCaches[i].values.begin() + to}, 1e-4, what + " values");
-      }
+    // A value at the edge of a step of the dtype may fall to the other side.
+    const double step = dtype == KvDtype::kFp32 ? 1e-4 : (dtype == KvDtype::kFp16 ? 1e-3 : 1e-2);
+    checkClose(newTokens(caches, s.numKvHeads), expectedTokens, step, what + " new tokens");
+    const auto after = pool.bytes();
     if (hasExperts) {
       checkClose(out.normed, normed(out.residual, values(w.postNorm), s.hidden, s.epsilon), 1e-5, what + " normed");
       checkRouting(s, w, out, topK, what);
     }
     for (const size_t numThreads : {2, 4}) {
-      auto again = caches;
-      check(computed(layer, s, topK, *kernels, numThreads, in, again) == out, what + " depends on the number of threads");
+      pool.restore(before);
+      check(computed(layer, s, topK, *kernels, numThreads, in, pool.layout, caches) == out, what + " depends on the number of threads");
+      check(pool.bytes() == after, what + " leaves blocks that depend on the number of threads");
     }
   }
 }
@@ -222,11 +239,11 @@ void checkHead() {
 }  // namespace
 
 void testDense() {
-  checkLayer({64, 4, 2, 32, kEpsilon}, 8, 32, false, true);
-  checkLayer({64, 8, 1, 16, kEpsilon}, 4, 64, true, true);
-  checkLayer({96, 4, 4, 24, kEpsilon}, 8, 32, true, false);
-  checkLayer({128, 2, 1, 128, kEpsilon}, 4, 32, false, false);
-  checkLayer({32, 6, 3, 10, kEpsilon}, 32, 0, true, true);
+  checkLayer({kLayerIndex, 64, 4, 2, 32, kEpsilon}, KvDtype::kFp32, 8, 32, false, true);
+  checkLayer({kLayerIndex, 64, 8, 1, 16, kEpsilon}, KvDtype::kFp16, 4, 64, true, true);
+  checkLayer({kLayerIndex, 96, 4, 4, 24, kEpsilon}, KvDtype::kInt8, 8, 32, true, false);
+  checkLayer({kLayerIndex, 128, 2, 1, 128, kEpsilon}, KvDtype::kFp16, 4, 32, false, false);
+  for (const KvDtype dtype : kAllKvDtypes) checkLayer({kLayerIndex, 32, 6, 3, 10, kEpsilon}, dtype, 32, 0, true, true);
   checkHead();
 }
 

@@ -5,6 +5,7 @@
 #include "../core/isa.hpp"
 #include "../core/require.hpp"
 #include "check.hpp"
+#include "plain-kv.hpp"
 #include "random-weights.hpp"
 #include "tests.hpp"
 
@@ -81,25 +82,51 @@ void fuzzExperts() {
   checkRefused("no expert", [] { ExpertLayer{std::vector<ExpertWeights>{}}; });
 }
 
+/// Mostly the layout itself.
+KvLayout oddLayout(const KvLayout& right) {
+  if (randomBelow(8) != 0) return right;
+  return {right.dtype, odd(right.numLayers) % 3, odd(right.numKvHeads), odd(right.headDim)};
+}
+
+/// Two blocks of a sequence, or as many as the pool would give for other ids.
+size_t appendOddBlocks(const KvPool& pool, size_t sequence, std::vector<uint8_t*>& blocks) {
+  const size_t before = blocks.size();
+  const size_t count = randomBelow(6) == 0 ? randomBelow(4) : 2;
+  for (size_t i = 0; i < count; ++i) {
+    const auto id = static_cast<int32_t>(randomBelow(8) == 0 ? odd(1) : sequence * 2 + i);
+    try {
+      pool.appendBlocks({&id, 1}, blocks);
+    } catch (const InvalidArgument&) {
+    }
+  }
+  return blocks.size() - before;
+}
+
 void fuzzDense() {
-  const AttentionShape shape{32, 2, 1, 16, 1e-6f};
+  const AttentionShape shape{1, 32, 2, 1, 16, 1e-6f};
   const DenseLayerWeights weights{randomVector(32), randomMatrix(64, 32, 4, 32), {}, randomVector(16), randomVector(16), randomMatrix(32, 32, 4, 32), {}, randomVector(32), randomMatrix(5, 32, 32, 0), {}, {}};
   const DenseLayer layer(shape, weights, {2, true});
   const std::vector<float> hidden(3 * 32, 1), angles(3 * 8, 0.5f);
-  std::vector<float> keys(2 * 16 * 8), vals(2 * 16 * 8), residual(3 * 32), normed(3 * 32), routing(6), sums(5);
+  std::vector<float> residual(3 * 32), normed(3 * 32), routing(6), sums(5);
   std::vector<int32_t> ids(6);
+  const KvLayout layout{KvDtype::kInt8, 2, 1, 16};
+  PlainPool pool(layout, 8);
   ThreadTeam team(kernelSetNamed(""), 2, std::chrono::microseconds(0));
   Workspace workspace;
   int numAccepted = 0;
   for (int i = 0; i < kRounds; ++i) {
     const auto atMost = [](size_t n) { return randomBelow(12) == 0 ? randomBelow(n + 1) : n; };
-    DenseCall call{{hidden.data(), atMost(96)}, {angles.data(), atMost(24)}, {angles.data(), atMost(24)}, {}, {residual.data(), atMost(96)}, {normed.data(), atMost(96)}, {ids.data(), atMost(6)}, {routing.data(), atMost(6)}, {sums.data(), atMost(5)}};
+    DenseCall call{{hidden.data(), atMost(96)}, {angles.data(), atMost(24)}, {angles.data(), atMost(24)}, oddLayout(layout), {}, {residual.data(), atMost(96)}, {normed.data(), atMost(96)}, {ids.data(), atMost(6)}, {routing.data(), atMost(6)}, {sums.data(), atMost(5)}};
     const size_t split = randomBelow(3);
+    std::vector<uint8_t*> blocks;
+    std::vector<size_t> numBlocks;
     for (const size_t numRows : {split, 3 - split}) {
       if (numRows == 0) continue;
-      const size_t at = call.sequences.size() * 128;
-      call.sequences.push_back({randomBelow(8) == 0 ? odd(numRows) : numRows, {keys.data() + at, atMost(128)}, {vals.data() + at, atMost(128)}, randomBelow(8) == 0 ? odd(8) : 8, randomBelow(4) == 0 ? odd(5) : 4});
+      call.sequences.push_back({randomBelow(8) == 0 ? odd(numRows) : numRows, randomBelow(4) == 0 ? odd(5) : 40, {}});
+      numBlocks.push_back(appendOddBlocks(*pool.pool, call.sequences.size(), blocks));
     }
+    uint8_t* const* first = blocks.data();
+    for (size_t j = 0; j < numBlocks.size(); ++j, first += numBlocks[j - 1]) call.sequences[j].blocks = {first, numBlocks[j]};
     try {
       layer.check(call);
       layer.run(team, workspace, call);
@@ -110,7 +137,7 @@ void fuzzDense() {
   check(numAccepted > 0, "the fuzzer never made a valid dense call");
   for (int i = 0; i < kRounds; ++i) {
     try {
-      const AttentionShape oddShape{odd(32), odd(2), odd(1), odd(16), 1e-6f};
+      const AttentionShape oddShape{odd(1), odd(32), odd(2), odd(1), odd(16), 1e-6f};
       DenseLayer{oddShape, weights, {odd(2), true}};
     } catch (const InvalidArgument&) {
     }

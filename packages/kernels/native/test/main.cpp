@@ -8,6 +8,7 @@ int main() {
   expertmesh::test::testTeam();
   expertmesh::test::testProducts();
   expertmesh::test::testExperts();
+  expertmesh::test::testAttention();
   expertmesh::test::testDense();
   expertmesh::test::testWholeLayers();
   expertmesh::test::testFuzz();

@@ -5,6 +5,7 @@ namespace expertmesh::test {
 void testTeam();
 void testProducts();
 void testExperts();
+void testAttention();
 void testDense();
 void testWholeLayers();
 void testFuzz();

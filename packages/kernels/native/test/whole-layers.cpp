@@ -3,6 +3,7 @@
 #include "../core/require.hpp"
 #include "../core/whole-layers.hpp"
 #include "check.hpp"
+#include "plain-kv.hpp"
 #include "random-weights.hpp"
 #include "tests.hpp"
 
@@ -10,10 +11,11 @@ namespace expertmesh::test {
 
 namespace {
 
-constexpr AttentionShape kShape{64, 4, 2, 32, 1e-6f};
+constexpr AttentionShape shapeOf(size_t layerIndex) { return {layerIndex, 64, 4, 2, 32, 1e-6f}; }
+constexpr AttentionShape kShape = shapeOf(0);
 constexpr size_t kNumExperts = 7, kTopK = 3, kIntermediate = 32;
-/// Rows of the sequences, and the room in their caches.
-constexpr size_t kRows[] = {1, 5}, kCapacity = 8, kNumRows = 6;
+/// Rows of the sequences.
+constexpr size_t kRows[] = {1, 5}, kNumRows = 6;
 
 template <class T>
 Span<T> spanOf(std::vector<T>& values) {
@@ -25,7 +27,7 @@ struct Layer {
   std::shared_ptr<const ExpertLayer> experts;
 };
 
-Layer randomLayer(bool hasExperts, size_t numExperts = kNumExperts) {
+Layer randomLayer(size_t layerIndex, bool hasExperts, size_t numExperts = kNumExperts) {
   DenseLayerWeights w{randomVector(64), randomMatrix(kShape.qkvSize(), 64, 4, 32), {}, randomVector(32), randomVector(32),
                       randomMatrix(64, kShape.qSize(), 4, 32), {}, randomVector(64), {}, {}, {}};
   if (hasExperts) w.router = randomMatrix(kNumExperts, 64, 32, 0);
@@ -33,7 +35,7 @@ Layer randomLayer(bool hasExperts, size_t numExperts = kNumExperts) {
   std::vector<ExpertWeights> experts;
   for (size_t i = 0; i < numExperts; ++i)
     experts.push_back({randomMatrix(2 * kIntermediate, 64, 4, 32), randomMatrix(64, kIntermediate, 4, 32)});
-  return {std::make_shared<const DenseLayer>(kShape, std::move(w), RoutingShape{hasExperts ? kTopK : 0, true}),
+  return {std::make_shared<const DenseLayer>(shapeOf(layerIndex), std::move(w), RoutingShape{hasExperts ? kTopK : 0, true}),
           hasExperts ? std::make_shared<const ExpertLayer>(std::move(experts)) : nullptr};
 }
 
@@ -48,25 +50,32 @@ struct Pass {
   std::vector<int32_t> allExpertIds;
   std::vector<float> allRoutingWeights;
   std::vector<float> allProbabilitySums;
-  /// Keys and values by layer and sequence.
-  std::vector<std::vector<float>> caches;
+  std::shared_ptr<PlainPool> pool;
+  std::vector<PlainKv> caches;
 
   explicit Pass(size_t numLayers)
       : hidden(randomFloats(kNumRows * 64)), cos(randomFloats(kNumRows * 16)), sin(randomFloats(kNumRows * 16)),
-        caches(numLayers * 4, std::vector<float>(kShape.kvSize() * kCapacity)) {}
+        pool(std::make_shared<PlainPool>(KvLayout{KvDtype::kFp16, numLayers, kShape.numKvHeads, kShape.headDim}, 2)) {
+    for (const size_t numRows : kRows) caches.emplace_back(*pool, numRows + 1);
+    for (size_t layer = 0; layer < numLayers; ++layer)
+      for (size_t head = 0; head < kShape.numKvHeads; ++head) {
+        const auto row = randomFloats(2 * kShape.headDim);
+        caches[1].store(layer, head, 0, row.data(), row.data() + kShape.headDim);
+      }
+  }
 
-  std::vector<SequenceRows> sequences(size_t layer) {
+  /// The first is new, the second has a token already.
+  std::vector<SequenceRows> sequences() const {
     std::vector<SequenceRows> result;
-    for (size_t i = 0; i < 2; ++i)
-      result.push_back({kRows[i], spanOf(caches[layer * 4 + i]), spanOf(caches[layer * 4 + 2 + i]), kCapacity, i});
+    for (size_t i = 0; i < 2; ++i) result.push_back({kRows[i], i, caches[i].blocks()});
     return result;
   }
 
   WholeLayersCall call(const std::vector<Layer>& layers) {
-    WholeLayersCall result{{}, spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), {}, {}, {}};
+    WholeLayersCall result{{}, pool->layout, sequences(), spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), {}, {}, {}};
     size_t numWithExperts = 0;
     for (size_t i = 0; i < layers.size(); ++i) {
-      result.layers.push_back({layers[i].dense, layers[i].experts, sequences(i)});
+      result.layers.push_back({layers[i].dense, layers[i].experts});
       numWithExperts += layers[i].experts != nullptr;
     }
     allExpertIds.resize(numWithExperts * expertIds.size());
@@ -95,7 +104,7 @@ void addExpertsOneByOne(ThreadTeam& team, Workspace& workspace, Pass& pass, cons
 
 void runLayerByLayer(ThreadTeam& team, Workspace& workspace, Pass& pass, const std::vector<Layer>& layers) {
   for (size_t i = 0; i < layers.size(); ++i) {
-    DenseCall call{{pass.hidden.data(), pass.hidden.size()}, {pass.cos.data(), pass.cos.size()}, {pass.sin.data(), pass.sin.size()}, pass.sequences(i), spanOf(pass.residual), {}, {}, {}, {}};
+    DenseCall call{{pass.hidden.data(), pass.hidden.size()}, {pass.cos.data(), pass.cos.size()}, {pass.sin.data(), pass.sin.size()}, pass.pool->layout, pass.sequences(), spanOf(pass.residual), {}, {}, {}, {}};
     if (layers[i].experts) {
       call.normed = spanOf(pass.normed), call.expertIds = spanOf(pass.expertIds), call.routingWeights = spanOf(pass.routingWeights);
       call.probabilitySums = spanOf(pass.probabilitySums);
@@ -116,8 +125,9 @@ void runLayerByLayer(ThreadTeam& team, Workspace& workspace, Pass& pass, const s
 void testWholeLayers() {
   for (const std::vector<bool>& hasExperts : {std::vector<bool>{true, false, true}, std::vector<bool>{true, true}}) {
     std::vector<Layer> layers;
-    for (const bool has : hasExperts) layers.push_back(randomLayer(has));
+    for (const bool has : hasExperts) layers.push_back(randomLayer(layers.size(), has));
     const Pass begin(layers.size());
+    const auto before = begin.pool->bytes();
     for (const KernelSet* kernels : supportedKernelSets()) {
       ThreadTeam team(*kernels, 2, std::chrono::microseconds(20));
       Workspace workspace;
@@ -125,21 +135,24 @@ void testWholeLayers() {
       const WholeLayersCall call = whole.call(layers);
       checkWholeLayers(call);
       const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
+      const auto after = begin.pool->bytes();
+      begin.pool->restore(before);
       runLayerByLayer(team, workspace, single, layers);
       check(whole.hidden == single.hidden, std::string(kernels->name) + " whole layers differ from single ones");
       check(whole.allExpertIds == single.allExpertIds && whole.allRoutingWeights == single.allRoutingWeights && whole.allProbabilitySums == single.allProbabilitySums,
             std::string(kernels->name) + " whole layers tell other routes");
-      check(whole.caches == single.caches, std::string(kernels->name) + " whole layers left other caches");
+      check(begin.pool->bytes() == after, std::string(kernels->name) + " whole layers left other blocks");
+      begin.pool->restore(before);
       check(times.dense > 0 && times.experts > 0, "whole layers counted no time");
     }
   }
   Pass pass(1);
-  checkRefused("experts for a layer without a router", [&] { checkWholeLayers(pass.call({{randomLayer(false).dense, randomLayer(true).experts}})); });
-  checkRefused("a layer without its experts", [&] { checkWholeLayers(pass.call({{randomLayer(true).dense, nullptr}})); });
+  checkRefused("experts for a layer without a router", [&] { checkWholeLayers(pass.call({{randomLayer(0, false).dense, randomLayer(0, true).experts}})); });
+  checkRefused("a layer without its experts", [&] { checkWholeLayers(pass.call({{randomLayer(0, true).dense, nullptr}})); });
   checkRefused("a layer with too few experts", [&] {
     ThreadTeam team(kernelSetNamed(""), 1, std::chrono::microseconds(0));
     Workspace workspace;
-    computeWholeLayers(team, workspace, pass.call({randomLayer(true, 1)}));
+    computeWholeLayers(team, workspace, pass.call({randomLayer(0, true, 1)}));
   });
 }
 

@@ -36,12 +36,17 @@ function membershipContradiction({ natsUrl, workers, localExperts }: Coordinator
  * What is wrong with the settings that "up" passes on to the coordinator: it refuses them before anything is started.
  */
 export function servingContradiction(
-  config: Pick<CoordinatorConfig, 'port' | 'grpcPort' | 'maxNumSeqs' | 'maxBatchTokens'>,
+  config: Pick<
+    CoordinatorConfig,
+    'port' | 'grpcPort' | 'maxNumSeqs' | 'maxBatchTokens' | 'prefixCache' | 'kvCacheDisk'
+  >,
 ): string | undefined {
-  const { port: httpPort, grpcPort, maxNumSeqs, maxBatchTokens } = config;
+  const { port: httpPort, grpcPort, maxNumSeqs, maxBatchTokens, prefixCache, kvCacheDisk } = config;
   if (httpPort === grpcPort && httpPort !== 0)
     return `--port and --grpc-port are both ${String(httpPort)}: they must differ`;
   if (maxBatchTokens < maxNumSeqs)
     return `--max-batch-tokens ${String(maxBatchTokens)} must be at least --max-num-seqs ${String(maxNumSeqs)}: each running sequence needs one`;
+  if (prefixCache === 'off' && kvCacheDisk !== undefined)
+    return '--kv-cache-disk and --prefix-cache off exclude each other: what is kept on disk are prefixes';
   return undefined;
 }

@@ -2,8 +2,21 @@ import { LOG_LEVELS } from '../process/logger.js';
 import { WIRE_DTYPES } from '../rpc/dispatch-message.js';
 import { CLUSTER_OPTIONS, COORDINATOR_ID } from './cluster-options.js';
 import { DEFAULT_PORTS } from './default-ports.js';
+import { KV_DTYPE_CHOICES } from './kv-dtype.js';
 import { absent, computed, constant, option, required } from './option.js';
-import { addresses, byteSize, choice, decimal, durationMs, integer, onOff, path, port, text } from './option-value.js';
+import {
+  addresses,
+  byteSize,
+  choice,
+  decimal,
+  directoryBudget,
+  durationMs,
+  integer,
+  onOff,
+  path,
+  port,
+  text,
+} from './option-value.js';
 import { PLACEMENT_OPTIONS } from './placement-options.js';
 import { VERIFICATION_OPTIONS } from './verification-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
@@ -74,11 +87,30 @@ export const COORDINATOR_OPTIONS = {
     default: constant(3),
   }),
   kvCacheBytes: option({
-    description: 'Memory for keys and values. A request that can never fit is refused; one that must wait waits.',
+    description:
+      'Memory for keys and values, in blocks of 32 tokens. A request takes blocks as its tokens come; when they run out, the newest of the lowest priority waits and goes on later. One that can never fit is refused.',
     value: byteSize(1_000_000),
     default: computed('a quarter of the available memory, at most 16 GiB', ({ machine }) =>
       Math.floor(Math.min(machine.availableMemoryBytes / 4, KV_CACHE_MAX_BYTES)),
     ),
+  }),
+  prefixCache: option({
+    description:
+      'Keep what was computed of prompts and answers as long as nobody needs its place, and share it with requests that begin alike.',
+    value: choice(['on', 'off']),
+    default: constant('on'),
+  }),
+  kvCacheDisk: option({
+    description:
+      'Where blocks of long prefixes are kept that memory has no room for, and how much of them: they are there again after a restart. It holds what was said in requests, so nobody else should read it.',
+    value: directoryBudget(1_000_000),
+    default: absent('nothing is kept on disk'),
+  }),
+  kvDtype: option({
+    description:
+      'What keys and values are stored as. int8, with a scale for each token and head, takes half of fp16, and that half of fp32.',
+    value: choice(KV_DTYPE_CHOICES),
+    default: computed('auto: fp32 for a store of 32 bits, else fp16', () => 'auto' as const),
   }),
   memoryBudgetBytes: option({
     description:

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../expert-store/format-bytes.js';
 import { parseByteSize } from './byte-size.js';
+import { parseDirectoryBudget, type DirectoryBudget } from './directory-budget.js';
 import { parseQuietHours, type QuietHours } from './quiet-hours.js';
 import { parseNetworkAddress, type NetworkAddress } from './network-address.js';
 
@@ -69,6 +70,21 @@ export function byteSize(min: number): OptionValue<number> {
     placeholder: '<size>',
     accepts: `a size such as 8GiB or 512MiB, at least ${formatBytes(min)}`,
     schema: z.string().transform(parseByteSize).pipe(z.number().min(min)),
+  };
+}
+
+/** A directory and how much may lie in it, written as /var/cache/kv:20GB; a relative path counts from here. */
+export function directoryBudget(minBytes: number): OptionValue<DirectoryBudget> {
+  const accepts = `a directory and a size such as /var/cache/kv:20GB, at least ${formatBytes(minBytes)}`;
+  return {
+    placeholder: '<dir:size>',
+    accepts,
+    schema: z.string().transform((value, context) => {
+      const budget = parseDirectoryBudget(value);
+      if (budget !== undefined && budget.maxBytes >= minBytes) return { ...budget, dir: resolve(budget.dir) };
+      context.addIssue({ code: 'custom', message: accepts });
+      return z.NEVER;
+    }),
   };
 }
 

@@ -18,6 +18,9 @@ export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
 /** Sequences that may wait for a place; the next is refused with `resource_exhausted` (HTTP 503, Retry-After). */
 export const MAX_WAITING_SEQUENCES = 1024;
 
+/** Tokens of the prompts of sequences that wait; likewise. One prompt alone may be longer. */
+export const MAX_WAITING_TOKENS = 2 ** 21;
+
 /**
  * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights.
  * Measured: 1.17 with blocks of 128, 1.26 with blocks of 32.

@@ -1,6 +1,5 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
-import { DeviceTensor } from './device-tensor.js';
 import { ONNX_PROVIDERS, type OnnxProvider } from './onnx-provider.js';
 import { onnxRuntime } from './onnx-runtime.js';
 
@@ -17,8 +16,6 @@ export interface OnnxSessionOptions {
   readonly numThreads: number;
   /** `cpu` if absent. */
   readonly provider?: OnnxProvider;
-  /** Outputs that stay in the device's memory, newly allocated in each run: only WebGPU offers that here. */
-  readonly deviceOutputs?: readonly string[];
 }
 
 /**
@@ -32,19 +29,11 @@ export class OnnxSession {
     this.#session = session;
   }
 
-  /**
-   * @param into device tensors that outputs are written to, by name; they may be inputs of the same run. A session with
-   * `deviceOutputs` does not heed them.
-   * @throws ExpertmeshError `internal` with ONNX Runtime's message.
-   */
-  async run(
-    feeds: Readonly<Record<string, OnnxTensor | DeviceTensor>>,
-    into: Readonly<Record<string, DeviceTensor>> = {},
-  ): Promise<OnnxOutputs> {
+  /** @throws ExpertmeshError `internal` with ONNX Runtime's message. */
+  async run(feeds: Readonly<Record<string, OnnxTensor>>): Promise<OnnxOutputs> {
     const inputs = Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)] as const);
-    const outputs = this.#session.outputNames.map((name) => [name, into[name]?.ort ?? null] as const);
     try {
-      return new OnnxOutputs(await this.#session.run(Object.fromEntries(inputs), Object.fromEntries(outputs)));
+      return new OnnxOutputs(await this.#session.run(Object.fromEntries(inputs)));
     } catch (cause) {
       throw new ExpertmeshError('internal', `ONNX Runtime failed: ${describe(cause)}`, { cause });
     }
@@ -74,13 +63,6 @@ export class OnnxOutputs {
     if (data instanceof Int32Array) return data;
     throw new ExpertmeshError('internal', `the graph has no int32 output ${name}`);
   }
-
-  /** One of the session's `deviceOutputs`; the caller releases it. */
-  device(name: string): DeviceTensor {
-    const value = this.#values[name];
-    if (value?.location === 'gpu-buffer') return new DeviceTensor(value);
-    throw new ExpertmeshError('internal', `the graph has no output ${name} on a device`);
-  }
 }
 
 /**
@@ -107,14 +89,12 @@ export function builtInProviders(): OnnxProvider[] {
 // Every session has a thread pool of its own whose idle threads spin; with a session per layer they would take the
 // cores from each other, so they stop spinning as soon as a run ends (measured: 2.8 ms to 2.0 ms a layer).
 function sessionOptions(options: OnnxSessionOptions): InferenceSession.SessionOptions {
-  const { weightsDir: folder, deviceOutputs = [] } = options;
-  const onDevice = Object.fromEntries(deviceOutputs.map((name) => [name, 'gpu-buffer'] as const));
+  const { weightsDir: folder } = options;
   return {
     executionProviders: [options.provider ?? 'cpu'],
     intraOpNumThreads: options.numThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    ...(deviceOutputs.length === 0 ? {} : { preferredOutputLocation: onDevice }),
     extra: {
       session: {
         force_spinning_stop: '1',
@@ -124,8 +104,7 @@ function sessionOptions(options: OnnxSessionOptions): InferenceSession.SessionOp
   };
 }
 
-function toOrt(tensor: OnnxTensor | DeviceTensor): Tensor {
-  if (tensor instanceof DeviceTensor) return tensor.ort;
+function toOrt(tensor: OnnxTensor): Tensor {
   const { Tensor } = onnxRuntime();
   switch (tensor.type) {
     case 'float32':

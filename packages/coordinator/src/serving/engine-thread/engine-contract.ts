@@ -1,3 +1,5 @@
+import { type DirectoryBudget } from '@expertmesh/shared/config/directory-budget';
+import { type KvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
@@ -8,9 +10,8 @@ import { type RouteReport } from '../../balance/route-counter.js';
 import { type RecordedSteps } from '../../balance/trace-recorder.js';
 import { type DispatchStats } from '../../dispatch/dispatch-stats.js';
 import { type WorkerCosts } from '../../dispatch/worker-cost.js';
-import { type SpeculationMode } from '../../speculation/drafter.js';
 import { type EngineStats, type SequenceRequest } from '../../engine/engine-client.js';
-import { type EngineEvent } from '../../engine/engine.js';
+import { type EngineEvent } from '../../engine/engine-event.js';
 
 /** What the engine thread is started with. */
 export interface EngineThreadOptions {
@@ -25,8 +26,13 @@ export interface EngineThreadOptions {
   readonly maxNumSeqs: number;
   /** Longest sequence in tokens. */
   readonly maxModelLen: number;
+  readonly kvDtype: KvDtype;
   readonly kvCacheBudgetBytes: number;
-  readonly speculation: SpeculationMode;
+  /** Whether prompts share what is computed of them. */
+  readonly prefixCache: 'on' | 'off';
+  /** Where blocks are kept that memory has no room for. */
+  readonly kvCacheDisk: DirectoryBudget | undefined;
+  readonly speculation: 'off' | 'prompt-lookup';
   readonly microBatches: number;
   readonly wireDtype: WireDtype;
   readonly dispatchTimeoutMs: number;
@@ -65,6 +71,8 @@ export interface EngineContract extends ThreadContract {
     readonly connection: { readonly workerId: string; readonly lostBecause: string | undefined };
     readonly stats: { readonly engine: EngineStats; readonly dispatch: DispatchStats };
     readonly routes: RouteReport;
+    /** Blocks could not be kept on disk; told once until one could be again. */
+    readonly diskFailed: string;
   };
 }
 

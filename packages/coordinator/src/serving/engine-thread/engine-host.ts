@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
-import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
 import { RouteCounter } from '../../balance/route-counter.js';
@@ -9,8 +9,15 @@ import { TraceRecorder, type RecordedSteps } from '../../balance/trace-recorder.
 import { GrpcExpertDispatcher } from '../../dispatch/grpc-expert-dispatcher.js';
 import { runCanary } from '../../engine/canary.js';
 import { Engine } from '../../engine/engine.js';
+import { PrefixRestorer } from '../../engine/prefix-restorer.js';
 import { ForwardPass } from '../../engine/forward.js';
 import { LayerTimes } from '../../engine/layer-times.js';
+import { BlockPool } from '../../kv/block-pool.js';
+import { AnswerSampler } from '../../sampling/answer-sampler.js';
+import { tokenLogprobs } from '../../sampling/logprobs.js';
+import { Drafter } from '../../speculation/drafter.js';
+import { DiskArchive } from '../../kv/disk/disk-archive.js';
+import { KvMemory } from '../../kv/kv-memory.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { loadModel, type LoadedModel } from './load-model.js';
 
@@ -22,6 +29,8 @@ const MAX_SEED = 2 ** 48 - 1;
 interface LoadedParts extends LoadedModel {
   readonly spec: ModelSpec;
   readonly backend: ComputeBackend;
+  readonly pool: BlockPool;
+  readonly archive: DiskArchive | undefined;
 }
 
 /** The engine's side of its thread: what it computes with, and what watches that, from loading to closing. */
@@ -63,18 +72,28 @@ export class EngineHost implements ThreadService<EngineContract> {
   static async open(options: EngineThreadOptions, tell: Tell): Promise<EngineHost> {
     const store = await openExpertStore(options.storeDir);
     const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
-    const model = await loadModel(store, backend, options.localShards, options.verify, (loaded, total) => {
+    const kv = new KvMemory({
+      spec: store.spec,
+      dtype: options.kvDtype,
+      budgetBytes: options.kvCacheBudgetBytes,
+      kernels: backend.kind === 'native' ? backend.kernels : undefined,
+    });
+    const model = await loadModel(store, backend, kv, options.localShards, options.verify, (loaded, total) => {
       tell('loading', { loaded, total });
     });
-    return new EngineHost(options, { ...model, spec: store.spec, backend }, tell);
+    const archive = await openArchive(options, store, model, tell);
+    // The canary has a block of its own, as it has to pass when sequences have all others.
+    const pool = new BlockPool(kv.numBlocks - 1, (dropped) => archive?.keep(dropped));
+    return new EngineHost(options, { ...model, spec: store.spec, backend, pool, archive }, tell);
   }
 
   /** Ends the step under way and what is left of sequences, and tells the last figures. */
   readonly close = async (): Promise<void> => {
     clearInterval(this.#statsTimer);
-    const { local, dense, backend } = this.#model;
+    const { local, dense, backend, pool, archive } = this.#model;
     await this.#engine.close();
     await this.#dispatcher.close();
+    await archive?.close(pool.unreferenced());
     await local?.close();
     await dense.close();
     await closeComputeBackend(backend);
@@ -128,10 +147,11 @@ export class EngineHost implements ThreadService<EngineContract> {
 
   // Nobody asked for a canary's token, so it is neither timed nor counted.
   #canary(): Promise<void> {
-    const { spec, dense } = this.#model;
+    const { spec, dense, pool } = this.#model;
     const dispatcher = this.#dispatcher;
     const forward = new ForwardPass({ spec, dense, experts: dispatcher });
-    return this.#engine.betweenSteps(() => runCanary(spec, dense, forward, dispatcher));
+    const cache = { length: 0, blockIds: Int32Array.of(pool.numBlocks) };
+    return this.#engine.betweenSteps(() => runCanary(spec, cache, forward, dispatcher));
   }
 
   #record(id: number, maxRows: number, steps: (recorded: RecordedSteps) => void, signal: AbortSignal): Promise<void> {
@@ -190,16 +210,39 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
   });
 }
 
+function openArchive(
+  { kvCacheDisk }: EngineThreadOptions,
+  { storeId }: ExpertStore,
+  { dense: { kv } }: LoadedModel,
+  tell: Tell,
+): Promise<DiskArchive> | undefined {
+  if (kvCacheDisk === undefined) return undefined;
+  return DiskArchive.open({
+    ...kvCacheDisk,
+    identity: [storeId, kv.layout.dtype, kv.blockBytes],
+    readBlock: (blockId) => kv.readBlock(blockId),
+    onFailure: ({ message }) => {
+      tell('diskFailed', message);
+    },
+  });
+}
+
 function createEngine(
   options: EngineThreadOptions,
-  { spec, dense }: LoadedParts,
+  { spec, dense: { kv }, pool, archive }: LoadedParts,
   forward: ForwardPass,
   tell: Tell,
 ): Engine {
   return new Engine({
     ...options,
-    spec,
-    createCache: (maxTokens) => dense.createCache(maxTokens),
+    prefixCache: options.prefixCache === 'on',
+    vocabSize: spec.vocabSize,
+    pool,
+    memory: kv,
+    restorer: archive && new PrefixRestorer({ pool, memory: kv, archive }),
+    drafts: options.speculation === 'prompt-lookup' ? new Drafter() : undefined,
+    createSampler: (request, seed) => new AnswerSampler({ request, seed }),
+    scorePrompt: tokenLogprobs,
     forward,
     emit: (events) => {
       tell('sequences', events);

@@ -6,6 +6,7 @@ import { BlobVerification, type VerifyOptions } from '@expertmesh/shared/expert-
 import { type DenseRunner } from '../../dense/dense-runner.js';
 import { loadDenseRunner } from '../../dense/load-dense-runner.js';
 import { denseBlobPaths } from '../../dense/verified-dense-blobs.js';
+import { type KvMemory } from '../../kv/kv-memory.js';
 import { LocalExperts } from '../../dispatch/local-experts.js';
 
 export interface LoadedModel {
@@ -20,6 +21,7 @@ export interface LoadedModel {
 export async function loadModel(
   store: ExpertStore,
   backend: ComputeBackend,
+  kv: KvMemory,
   localShards: readonly LayerShard[],
   verify: VerifyOptions,
   onProgress: (loaded: number, total: number) => void,
@@ -27,7 +29,7 @@ export async function loadModel(
   const expertPaths = localShards.flatMap(shardBlobPaths);
   const verification = new BlobVerification(store, [...denseBlobPaths(store.spec), ...expertPaths], verify);
   try {
-    return await load(store, backend, localShards, verification, onProgress);
+    return await load(store, backend, kv, localShards, verification, onProgress);
   } finally {
     await verification.end();
   }
@@ -36,12 +38,14 @@ export async function loadModel(
 async function load(
   store: ExpertStore,
   backend: ComputeBackend,
+  kv: KvMemory,
   localShards: readonly LayerShard[],
   verification: BlobVerification,
   onProgress: (loaded: number, total: number) => void,
 ): Promise<LoadedModel> {
   let numDense = 0;
   const dense = await loadDenseRunner(store, backend, {
+    kv,
     verification,
     onProgress: (loaded, total) => {
       numDense = total;

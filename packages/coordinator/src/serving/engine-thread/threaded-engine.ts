@@ -13,7 +13,7 @@ import {
   type SequenceOutput,
   type SequenceRequest,
 } from '../../engine/engine-client.js';
-import { type EngineEvent } from '../../engine/engine.js';
+import { type EngineEvent } from '../../engine/engine-event.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { OutputQueue } from './output-queue.js';
 
@@ -24,6 +24,8 @@ export interface ThreadedEngineOptions {
   readonly onConnection: ConnectionListener;
   /** Gets what was routed, about once a second; the report's buffer holds during the call. */
   readonly onRoutes?: (report: RouteReport) => void;
+  /** Blocks of the KV cache can no longer be kept on disk. */
+  readonly onDiskFailed?: (reason: string) => void;
   /** The thread has ended without being asked to: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }
@@ -78,17 +80,17 @@ export class ThreadedEngine implements EngineClient {
     signal.addEventListener('abort', onAbort);
     this.#events.sequences.set(id, outputs);
     this.#thread.send('submit', { id, request });
-    let finished = false;
+    let numOpen = request.numAnswers ?? 1;
     try {
       for await (const output of outputs) {
-        finished = output.finishReason !== undefined;
+        if (output.finishReason !== undefined) numOpen -= 1;
         yield output;
-        if (finished) return;
+        if (numOpen === 0) return;
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#events.sequences.delete(id);
-      if (!finished) this.#thread.send('cancel', { id });
+      if (numOpen > 0) this.#thread.send('cancel', { id });
     }
   }
 
@@ -192,7 +194,7 @@ class EngineEvents {
   }
 
   handlers(giveBack: (counts: ArrayBuffer) => void): ThreadOptions<EngineContract>['on'] {
-    const { onLoading, onConnection, onRoutes } = this.#options;
+    const { onLoading, onConnection, onRoutes, onDiskFailed } = this.#options;
     return {
       loading: ({ loaded, total }) => {
         onLoading(loaded, total);
@@ -210,6 +212,9 @@ class EngineEvents {
         onRoutes?.(report);
         new Uint8Array(report.counts).fill(0);
         giveBack(report.counts);
+      },
+      diskFailed: (reason) => {
+        onDiskFailed?.(reason);
       },
     };
   }

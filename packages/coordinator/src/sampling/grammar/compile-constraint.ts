@@ -1,0 +1,74 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import type { Constraint } from './constraint.js';
+import { constraintRule } from './constraint-rule.js';
+import { ConstraintState } from './constraint-state.js';
+import { GrammarMasks } from './grammar-masks.js';
+import { LexemeMasks } from './lexeme-masks.js';
+import { keepProductive } from './productive-rules.js';
+import { Pushdown } from './pushdown.js';
+import type { TokenVocabulary } from './token-vocabulary.js';
+
+/** A constraint that answers can be held to, any number of them at a time. */
+export interface CompiledConstraint {
+  start(): ConstraintState;
+}
+
+/** Constraints kept per vocabulary, as clients send the same ones again. */
+const MAX_CONSTRAINTS = 64;
+
+/** Beyond so many states of lexemes (a kilobyte each) later constraints begin anew, and what only old ones use goes. */
+const MAX_LEXEME_STATES = 100_000;
+
+interface VocabularyCache {
+  lexemes: LexemeMasks;
+  readonly constraints: Map<string, CompiledConstraint>;
+}
+
+const caches = new WeakMap<TokenVocabulary, VocabularyCache>();
+
+/**
+ * Compiled once per constraint and vocabulary; what strings and numbers mean in tokens is shared by all constraints of
+ * a vocabulary. The first call for a vocabulary sorts its tokens, which takes a few hundred milliseconds.
+ *
+ * @throws ExpertmeshError `invalid_argument` for what is not supported, naming the keyword and its path, and for what
+ *   no answer satisfies.
+ */
+export function compileConstraint(constraint: Constraint, vocabulary: TokenVocabulary): CompiledConstraint {
+  const cache = cacheOf(vocabulary);
+  const key = JSON.stringify(constraint);
+  const known = cache.constraints.get(key);
+  cache.constraints.delete(key);
+  const compiled = known ?? compile(constraint, vocabulary, cache.lexemes);
+  cache.constraints.set(key, compiled);
+  const [oldest] = cache.constraints.keys();
+  if (cache.constraints.size > MAX_CONSTRAINTS && oldest !== undefined) cache.constraints.delete(oldest);
+  return compiled;
+}
+
+function cacheOf(vocabulary: TokenVocabulary): VocabularyCache {
+  const known = caches.get(vocabulary);
+  if (known === undefined) {
+    const cache = { lexemes: new LexemeMasks(vocabulary), constraints: new Map<string, CompiledConstraint>() };
+    caches.set(vocabulary, cache);
+    return cache;
+  }
+  if (known.lexemes.numStates > MAX_LEXEME_STATES) {
+    known.lexemes = known.lexemes.renewed(vocabulary);
+    known.constraints.clear();
+  }
+  return known;
+}
+
+function compile(constraint: Constraint, vocabulary: TokenVocabulary, lexemes: LexemeMasks): CompiledConstraint {
+  const { automaton } = lexemes;
+  const root = constraintRule(constraint, automaton);
+  if (!keepProductive(root, automaton)) {
+    throw new ExpertmeshError(
+      'invalid_argument',
+      `no answer satisfies the ${constraint.kind}: what it asks excludes itself`,
+    );
+  }
+  const pushdown = new Pushdown(automaton, root);
+  const parts = { pushdown, vocabulary, masks: new GrammarMasks(pushdown, lexemes, vocabulary) };
+  return { start: () => new ConstraintState(parts) };
+}

@@ -1,0 +1,42 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type GrammarSymbol, Rule } from './grammar-symbol.js';
+import type { RegexAutomaton } from './regex-automaton.js';
+
+/** Grammars with more rules than this are refused: each costs memory for as long as its constraint is kept. */
+const MAX_RULES = 200_000;
+
+/**
+ * Takes out of the grammar below `root` every alternative that no text completes, so that an answer never begins what
+ * it cannot end. Works out all rules, which also finds what is not supported.
+ *
+ * @returns whether anything is left.
+ */
+export function keepProductive(root: Rule, automaton: RegexAutomaton): boolean {
+  const rules = reachable(root);
+  const productive = new Set<Rule>();
+  const isPossible = (alternative: readonly GrammarSymbol[]): boolean =>
+    alternative.every((symbol) => (typeof symbol === 'number' ? automaton.isLive(symbol) : productive.has(symbol)));
+  // Rules that others are made of stand later, so going backwards needs few rounds.
+  for (let before = -1; before < productive.size;) {
+    before = productive.size;
+    for (const rule of rules.toReversed()) {
+      if (!productive.has(rule) && rule.alternatives.some(isPossible)) productive.add(rule);
+    }
+  }
+  for (const rule of rules) rule.keep(isPossible);
+  return productive.has(root);
+}
+
+function reachable(root: Rule): readonly Rule[] {
+  const rules = new Set([root]);
+  for (const rule of rules) {
+    for (const symbol of rule.alternatives.flat()) if (typeof symbol !== 'number') rules.add(symbol);
+    if (rules.size > MAX_RULES) {
+      throw new ExpertmeshError(
+        'invalid_argument',
+        `the constraint needs more than ${String(MAX_RULES)} rules; use smaller bounds of arrays and fewer properties`,
+      );
+    }
+  }
+  return [...rules];
+}
