@@ -3,6 +3,9 @@ import tseslint from 'typescript-eslint';
 
 // A file is about one concept; past this, look for the second one.
 const MAX_LINES = 300;
+// A function fits a screen.
+const MAX_FUNCTION_LINES = 40;
+const MAX_COLUMNS = 120;
 
 export default defineConfig(
   { ignores: ['**/dist/', '**/node_modules/', 'packages/shared/src/gen/', 'test/golden/data/', '.cache/'] },
@@ -18,6 +21,8 @@ export default defineConfig(
     },
     rules: {
       'max-lines': ['error', { max: MAX_LINES }],
+      'max-lines-per-function': ['error', { max: MAX_FUNCTION_LINES, skipBlankLines: true, skipComments: true }],
+      'max-len': ['error', { code: MAX_COLUMNS, ignoreUrls: true, ignoreRegExpLiterals: true }],
       'no-console': 'error',
       'no-empty': 'error',
       eqeqeq: 'error',
@@ -35,8 +40,19 @@ export default defineConfig(
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'Export names: they read the same at both ends.' },
         { selector: 'TSEnumDeclaration', message: 'Use a union of literals.' },
+        {
+          // One that is a constant of a named type may be an arrow function: it is what that type says.
+          selector:
+            'ExportNamedDeclaration > VariableDeclaration > VariableDeclarator[id.typeAnnotation=undefined][init.type="ArrowFunctionExpression"]',
+          message: 'Export functions; arrow functions are for callbacks.',
+        },
       ],
     },
+  },
+  {
+    // What a test sets up and describes is read from top to bottom.
+    files: ['**/*.test.ts', 'test/**/*.ts', 'packages/test-kit/**/*.ts'],
+    rules: { 'max-lines-per-function': 'off' },
   },
   {
     // Programs that print what they measured.

@@ -11,6 +11,7 @@ import { type Prediction } from './harness/prediction.js';
 import { Samples } from './harness/samples.js';
 import { evaluateTargets } from './harness/targets.js';
 import { MachineLimits } from './limits/machine-limits.js';
+import { runContextPhase } from './phases/context.js';
 import { runDelayPhase } from './phases/delay.js';
 import { runFourWorkersPhase } from './phases/four-workers.js';
 import { runLargeGeometryPhase } from './phases/large-geometry.js';
@@ -47,6 +48,7 @@ async function bench(options: BenchOptions): Promise<void> {
     predictions.push(...(await runLarge(context)));
   });
   await attempt(context, ['delay'], () => runDelayPhase(context, small));
+  await attempt(context, ['context'], () => runContextPhase(context, small));
   limits.stop();
   print(context, predictions);
 }

@@ -45,7 +45,8 @@ const quantile = (q: number): string => (latenciesMs[Math.floor(q * (latenciesMs
 const heartbeats = (await mesh.stats()).cluster.workers.map((worker) => worker.heartbeats);
 console.log(`${String(numPrompts)} prompts of ${String(numPromptTokens)} tokens in ${String(SECONDS)} s`);
 console.log(
-  `/health/live, ${String(latenciesMs.length)} requests: p50 ${quantile(0.5)}, p90 ${quantile(0.9)}, p99 ${quantile(0.99)}, max ${quantile(1)} ms`,
+  `/health/live, ${String(latenciesMs.length)} requests: p50 ${quantile(0.5)}, ` +
+    `p90 ${quantile(0.9)}, p99 ${quantile(0.99)}, max ${quantile(1)} ms`,
 );
 for (const { numSent, numMissed, maxLatencyMs } of heartbeats)
   console.log(

@@ -59,7 +59,8 @@ function writeCheckpoint(hfDir: string): number {
   const weightMap: Record<string, string> = {};
   let sizeBytes = 0;
   for (const [index, tensors] of shards.entries()) {
-    const fileName = `model-${String(index + 1).padStart(5, '0')}-of-${String(shards.length).padStart(5, '0')}.safetensors`;
+    const numbered = (count: number): string => String(count).padStart(5, '0');
+    const fileName = `model-${numbered(index + 1)}-of-${numbered(shards.length)}.safetensors`;
     const file = join(hfDir, fileName);
     writeSparseSafetensors(
       file,

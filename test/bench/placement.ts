@@ -94,7 +94,8 @@ function compareMoves(): void {
     const name = `${policy}, ${String(microsPerMove)} us a move`;
     const step = `${(prediction.stepSeconds * 1e3).toFixed(2)} ms a step`;
     print(
-      `  ${name.padEnd(26)} ${String(diff.numLoads)} moves, ${step}, balancedness ${prediction.balancedness.mean.toFixed(3)}`,
+      `  ${name.padEnd(26)} ${String(diff.numLoads)} moves, ` +
+        `${step}, balancedness ${prediction.balancedness.mean.toFixed(3)}`,
     );
   }
 }

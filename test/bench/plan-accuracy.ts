@@ -34,7 +34,8 @@ const cluster = await DemoCluster.start(store, NUM_WORKERS, ['--balance-window-t
 const load = new DomainLoad(cluster.url, 'mixed', 'fit', NUM_CLIENTS, 1);
 try {
   print(
-    `${String(NUM_WORKERS)} workers, mixed text, windows of ${String(WINDOW_ROWS)} rows: mean over layers / worst layer`,
+    `${String(NUM_WORKERS)} workers, mixed text, windows of ${String(WINDOW_ROWS)} rows: ` +
+      'mean over layers / worst layer',
   );
   await measuredWindow();
   for (const wish of WISHES) {
@@ -48,8 +49,10 @@ try {
     );
     const measured = await measuredWindow();
     print(
-      `  ${wish.policy.padEnd(11)} +${String(wish.redundantExperts).padEnd(2)} planned ${both(plan.after)}, measured ${both(measured)}; ` +
-        `bytes planned ${String(plan.bytesToMove)}, moved ${String(bytesDone)}, in the files of what came ${String(bytesRead)}`,
+      `  ${wish.policy.padEnd(11)} +${String(wish.redundantExperts).padEnd(2)} planned ${both(plan.after)}, ` +
+        `measured ${both(measured)}; ` +
+        (`bytes planned ${String(plan.bytesToMove)}, moved ${String(bytesDone)}, ` +
+          `in the files of what came ${String(bytesRead)}`),
     );
   }
 } finally {

@@ -102,7 +102,8 @@ function report(domain: Domain, fit: BalanceWatch, test: BalanceWatch, tokens: r
   const changes = `${String(fit.moves.length)} change${fit.moves.length === 1 ? '' : 's'}`;
   const spread = `${Math.min(...shares).toFixed(1)} to ${Math.max(...shares).toFixed(1)} %`;
   print(
-    `  ${domain.padEnd(10)} before ${spreadOf(before)}, after ${changes} ${spreadOf(test.windows)} in ${String(test.windows.length)} windows; ` +
+    `  ${domain.padEnd(10)} before ${spreadOf(before)}, after ${changes} ${spreadOf(test.windows)} in ` +
+      `${String(test.windows.length)} windows; ` +
       `shares of workers ${spread}, balancedness of all layers together ${balancedness(tokens).toFixed(3)}`,
   );
 }

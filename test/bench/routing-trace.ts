@@ -45,6 +45,7 @@ async function time(name: string, bytes: readonly Uint8Array[], options: ReplayO
   const startMs = performance.now();
   const replay: Replay = await replayTrace(await TraceReader.open(arriving(bytes)), options);
   const seconds = ((performance.now() - startMs) / 1e3).toFixed(2);
-  const balance = `balancedness ${replay.meanBalancedness.toFixed(3)} mean, ${replay.worstBalancedness.toFixed(3)} worst`;
+  const balance =
+    `balancedness ${replay.meanBalancedness.toFixed(3)} mean, ` + `${replay.worstBalancedness.toFixed(3)} worst`;
   print(`  ${name.padEnd(28)} ${seconds} s: ${balance}, ${String(replay.numMoves)} moves`);
 }

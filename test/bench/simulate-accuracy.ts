@@ -68,7 +68,8 @@ try {
   const scale = await measuredScale(calibrating.url, options, signal);
   await measureInTurns(clusters, measured);
   print(
-    `${GEOMETRY_30B.preset}, ${String(GEOMETRY_30B.numLayers)} layers, ${flags.batch} at a time, ${String(numCores)} cores, ${(memoryBytesPerSecond / 1e9).toFixed(1)} GB/s`,
+    `${GEOMETRY_30B.preset}, ${String(GEOMETRY_30B.numLayers)} layers, ` +
+      `${flags.batch} at a time, ${String(numCores)} cores, ${(memoryBytesPerSecond / 1e9).toFixed(1)} GB/s`,
   );
   for (const [numWorkers, rates] of measured) report(numWorkers, rates, scale);
 } finally {

@@ -60,7 +60,8 @@ describe('expertmesh chat at a terminal', () => {
     await user.enter('/no_think', 'Thinking is off');
     await user.enter('Hello', 'tokens');
     expect(lastPrompt()).toBe(
-      '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n',
+      '<|im_start|>system\nBe ' +
+        'brief.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n',
     );
     await user.enter('/think', 'Thinking is on');
     await user.enter('/help', '/no_think');

@@ -52,7 +52,7 @@ describe('an answer at once', () => {
     });
   });
 
-  it('asks the engine with the model defaults where the request is silent, and with its own values elsewhere', async () => {
+  it('asks the engine with the model defaults where the request is silent, else with its own values', async () => {
     await api.answerWith('ok');
     await api.openai.chat.completions.create(question);
     expect(lastRequest()).toMatchObject({

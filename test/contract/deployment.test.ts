@@ -77,7 +77,8 @@ describe('the helm chart', () => {
 
   it('takes sizes as numbers, too', async () => {
     const numbers =
-      '{"coordinator": {"kvCacheBytes": 8000000000, "maxModelLen": 1048576}, "worker": {"memoryBudgetBytes": 12000000000}}';
+      '{"coordinator": {"kvCacheBytes": 8000000000, "maxModelLen": ' +
+      '1048576}, "worker": {"memoryBudgetBytes": 12000000000}}';
     const values = join(tempDir(), 'values.json');
     await writeFile(values, numbers);
     const configs = renderedPods(await renderChart('--values', values)).map(parseCommand);

@@ -173,7 +173,9 @@ describe('the end of the server', () => {
     const socket = connect(ending.server.port, '127.0.0.1');
     const received = textOf(socket);
     const body = '{"prompt": "x"}';
-    const head = `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${String(body.length)}\r\n\r\n`;
+    const head =
+      `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: ` +
+      `application/json\r\nContent-Length: ${String(body.length)}\r\n\r\n`;
     socket.write(head + body);
     await hanging;
     const deadline = new AbortController();

@@ -84,7 +84,7 @@ describeNats('a control plane over NATS', () => {
     },
   );
 
-  it('makes its buckets again when the server has lost its store, and tells what is gone before it is connected', async () => {
+  it('makes its buckets again when the server has lost its store, and first tells what is gone', async () => {
     const controlPlane = await openConnected();
     const watch = new RecordingWatch();
     controlPlane.placement.watch(watch);

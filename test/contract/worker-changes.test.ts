@@ -28,7 +28,7 @@ describe('a worker whose experts change', () => {
 
   afterEach(stopAll);
 
-  it('answers without a pause for what both placements give it, by either version, and for new experts once they are loaded', async () => {
+  it('answers without a pause for what both placements give it, and for new experts once they are loaded', async () => {
     const { client } = await startWorker(store);
     await hold(client, 1, range(0, 48));
     const stream = client.dispatch();

@@ -105,7 +105,7 @@ describe('a model whose experts have two replicas each', () => {
     expect(dispatcher.stats().failovers).toMatchObject([{ workerId: 'a', reason: 'not_held' }]);
   });
 
-  it('generates the same tokens while experts move, and asks the worker that they leave for none of them afterwards', async () => {
+  it('generates the same tokens while experts move, and then asks the worker that they left for none', async () => {
     await startCluster();
     const moved = (expertId: number): number[] => (expertId < 64 ? [2] : holdersOf(expertId));
     const tokens = await generate(async (numTokens) => {

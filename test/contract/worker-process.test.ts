@@ -69,7 +69,7 @@ describe('a worker process', () => {
     expect(await worker.stop()).toBe(0);
   });
 
-  it('fails the calls that still wait when the time to drain is over, and takes neither calls nor experts after it', async () => {
+  it('fails the calls that wait when the time to drain is over, and takes no more calls or experts', async () => {
     const { worker, client } = await startWorker(store);
     await client.assign(assignment(store, 1, range(0, 64)));
     await client.load(1);
@@ -131,7 +131,8 @@ describe('a worker process', () => {
   });
 
   it('ends when the process that forked it is killed', async () => {
-    const forkWorker = `const worker = require('node:child_process').fork(process.argv[1], process.argv.slice(2), { stdio: 'ignore' });
+    const forkWorker = `const { fork } = require('node:child_process');
+      const worker = fork(process.argv[1], process.argv.slice(2), { stdio: 'ignore' });
       worker.on('message', (message) => process.send({ pid: worker.pid, message }));`;
     const parent = spawn(process.execPath, ['-e', forkWorker, CLI, ...workerArgs(store.dir)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -185,7 +185,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
     expect(after.shards).toEqual(assignment(store, 1, range(0, 64)).shards);
   });
 
-  it('refuses a damaged blob by its hash and goes on serving what it has; when it is whole again, the load goes on', async () => {
+  it('refuses a damaged blob by its hash and serves on; when that is whole again, the load goes on', async () => {
     const blob = join(store.dir, expertBlobPath(3, 127));
     const next = assignment(store, 2, range(64, 128));
     await client.assign(next);

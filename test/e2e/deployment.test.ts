@@ -12,7 +12,8 @@ import { renderedPods, type RenderedPod } from '@expertmesh/test-kit/rendered-po
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
 const SETTINGS =
-  'worker.pools[0].name=default,worker.pools[0].replicas=3,coordinator.servedModelName=demo,coordinator.kvCacheBytes=64MB';
+  'worker.pools[0].name=default,worker.pools[0].replicas=3,' +
+  'coordinator.servedModelName=demo,coordinator.kvCacheBytes=64MB';
 
 // What Kubernetes gives to a pod (volumes, names, ports of its own) is replaced by what this machine has; all else is
 // as rendered.

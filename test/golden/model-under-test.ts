@@ -36,7 +36,7 @@ export async function packedStore(hfDir: string, bits: WeightBits, blockSize?: B
 /** The dense part in this process, the experts here too or on worker processes. */
 export interface ModelUnderTest {
   readonly forward: ForwardPass;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A store, and what computes its dense part and local experts in this process. */

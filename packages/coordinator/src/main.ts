@@ -135,7 +135,8 @@ function chooseMaxModelLen(config: CoordinatorConfig, { spec, quantisation }: Ex
   if (maxModelLen !== undefined && maxModelLen > possible)
     throw new ExpertmeshError(
       'invalid_argument',
-      `--max-model-len ${String(maxModelLen)} is too long: the model allows ${String(spec.maxPositionEmbeddings)} tokens, ` +
+      `--max-model-len ${String(maxModelLen)} is too long: ` +
+        `the model allows ${String(spec.maxPositionEmbeddings)} tokens, ` +
         `--kv-cache-bytes ${String(kvCacheBytes)} holds ${String(fits)}`,
     );
   return maxModelLen ?? possible;

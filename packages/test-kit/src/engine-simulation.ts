@@ -8,21 +8,28 @@ import {
 } from '@expertmesh/coordinator/engine/engine-client';
 import { type EngineEvent } from '@expertmesh/coordinator/engine/engine-event';
 import { type Chunk, type ChunkResult } from '@expertmesh/coordinator/engine/forward';
-import { type PrefixRestorer, type PrefixRestorerOptions } from '@expertmesh/coordinator/engine/prefix-restorer';
 import { type TokenSampler } from '@expertmesh/coordinator/engine/token-sampler';
-import { type DraftSource } from '@expertmesh/coordinator/engine/draft-source';
 import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { BLOCK_MODEL_VOCAB, BlockModel, logitsOf, statesAfter } from './block-model.js';
 import { type Arrival, type EngineWorkload } from './engine-workload.js';
 
+/** What the simulation gives the engine; the rest is made of the parts under test. */
+export interface SimulatedOptions extends Omit<EngineOptions, 'pool' | 'restorer' | 'drafts' | 'createSampler'> {
+  readonly numBlocks: number;
+  readonly onDrop: (dropped: DroppedBlock) => void;
+  readonly memory: BlockModel;
+  readonly archive: BlockArchive | undefined;
+  readonly hasDrafts: boolean;
+}
+
 /** The parts under test. */
 export interface EngineParts {
-  readonly createPool: (numBlocks: number, onDrop: (dropped: DroppedBlock) => void) => BlockPool;
-  readonly createRestorer: (options: PrefixRestorerOptions) => PrefixRestorer;
-  readonly createEngine: (options: EngineOptions) => Engine;
+  readonly open: (options: SimulatedOptions) => {
+    readonly engine: Pick<Engine, 'submit' | 'cancel' | 'stats' | 'close'>;
+    readonly pool: Pick<BlockPool, 'numReferences' | 'numReferenced'>;
+  };
   readonly createSampler: (request: SequenceRequest, seed: number) => TokenSampler;
   readonly answerSeed: (requested: number | undefined, random: number, answerIndex: number) => number;
-  readonly createDrafts: () => DraftSource;
 }
 
 /** Steps may be so many times those that all tokens would take one by one. */
@@ -47,9 +54,9 @@ export async function simulate(workload: EngineWorkload, parts: EngineParts): Pr
 class SimulatedRun {
   readonly #workload: EngineWorkload;
   readonly #parts: EngineParts;
-  readonly #pool: BlockPool;
+  readonly #pool: Pick<BlockPool, 'numReferences' | 'numReferenced'>;
   readonly #model: BlockModel;
-  readonly #engine: Engine;
+  readonly #engine: Pick<Engine, 'submit' | 'cancel' | 'stats' | 'close'>;
   readonly #events = new Map<number, EngineEvent[]>();
   readonly #maxSteps: number;
   #arriving: Arrival[];
@@ -66,21 +73,19 @@ class SimulatedRun {
     this.#arriving = [...arrivals];
     const model = new BlockModel(numBlocks);
     const archive = workload.archiveLoss === undefined ? undefined : new LossyArchive(workload.archiveLoss, model);
-    this.#pool = parts.createPool(numBlocks, (dropped) => archive?.keep(dropped));
-    this.#model = model;
     const numTokens = arrivals.reduce((sum, { request }) => sum + tokensAtMost(request), 0);
     this.#maxSteps = MAX_STEP_FACTOR * numTokens + 100;
-    this.#engine = parts.createEngine({
+    this.#model = model;
+    const { engine, pool } = parts.open({
       ...workload,
       vocabSize: BLOCK_MODEL_VOCAB,
-      pool: this.#pool,
-      memory: this.#model,
+      memory: model,
+      archive,
+      onDrop: (dropped) => archive?.keep(dropped),
+      hasDrafts: workload.drafts,
       maxStepStretch: 3,
       maxModelLen: numBlocks * BLOCK_TOKENS,
-      createSampler: parts.createSampler,
       scorePrompt: (logits, tokenId) => ({ tokenId, logprob: logits[tokenId] ?? NaN, rank: 1, top: [] }),
-      restorer: archive && parts.createRestorer({ pool: this.#pool, memory: model, archive }),
-      drafts: workload.drafts ? parts.createDrafts() : undefined,
       forward: { run: (chunks) => this.#pass(chunks) },
       emit: (events) => {
         for (const event of events) this.#eventsOf(event.id).push(event);
@@ -88,6 +93,8 @@ class SimulatedRun {
       randomSeed: () => 1,
       nowMs: () => this.#nowMs,
     });
+    this.#engine = engine;
+    this.#pool = pool;
   }
 
   async toTheEnd(): Promise<EngineStats> {

@@ -13,6 +13,7 @@ import { startServer } from '@expertmesh/shared/rpc/server';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './calls/compute-client.js';
 import { type ComputeThreadOptions } from './calls/compute-contract.js';
+import { type registerWorker } from './control/registration.js';
 import { OwnCapacity } from './control/own-capacity.js';
 import { WorkerControl } from './control/worker-control.js';
 import { WorkerCounters } from './calls/worker-counters.js';
@@ -38,23 +39,14 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   const { provider, memoryBudgetBytes } = memory;
   const own = { provider, counters: counters.memory };
   const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);
-  const capacity = new OwnCapacity({
-    store,
-    provider,
-    numThreads: config.numThreads,
-    failureDomain: config.failureDomain,
-    counters,
-  });
+  const { numThreads, failureDomain } = config;
+  const capacity = new OwnCapacity({ store, provider, numThreads, failureDomain, counters });
   void measureInto(capacity, config, logger);
   const health = createHealth();
-  const control = new WorkerControl({
-    store,
-    memory,
-    compute,
-    onServing: (isServing) => {
-      health.set(ExpertServiceDefinition.fullName, isServing);
-    },
-  });
+  const onServing = (isServing: boolean): void => {
+    health.set(ExpertServiceDefinition.fullName, isServing);
+  };
+  const control = new WorkerControl({ store, memory, compute, onServing });
   const { storeId } = store;
   const bootId = randomUUID();
   const identity = { bootId, storeId, dataPort, memoryBudgetBytes };
@@ -68,15 +60,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  if (config.natsUrl !== undefined) {
-    // Only where it is needed: the client of NATS takes its share of a worker's memory.
-    const { registerWorker } = await import('./control/registration.js');
-    const natsUrl = config.natsUrl;
-    lifecycle.onShutdown(
-      'registration',
-      registerWorker({ ...config, natsUrl }, { bootId, storeId, controlPort: server.port }, logger),
-    );
-  }
+  await register(config, { bootId, storeId, controlPort: server.port }, logger, lifecycle);
   // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);
@@ -86,6 +70,19 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   health.set(WHOLE_SERVER, true);
   reportListening({ type: 'listening', role: 'worker', dataPort, controlPort: server.port });
   logger.info({ dataPort, controlPort: server.port, storeId, memoryBudgetBytes }, 'listening');
+}
+
+async function register(
+  config: WorkerConfig,
+  record: Parameters<typeof registerWorker>[1],
+  logger: Logger,
+  lifecycle: Lifecycle,
+): Promise<void> {
+  const { natsUrl } = config;
+  if (natsUrl === undefined) return;
+  // Only where it is needed: the client of NATS takes its share of a worker's memory.
+  const registration = await import('./control/registration.js');
+  lifecycle.onShutdown('registration', registration.registerWorker({ ...config, natsUrl }, record, logger));
 }
 
 async function startCompute(

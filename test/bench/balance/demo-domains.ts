@@ -63,7 +63,8 @@ const MAKERS: Readonly<Record<PureDomain, (random: Random) => string>> = {
       `请计算${String(number(random))}+${String(number(random))}。`,
     ]),
   code: (random) =>
-    `Write a ${oneOf(random, ['Python', 'JavaScript'])} function ${oneOf(random, FUNCTION_NAMES)} to ${oneOf(random, FUNCTIONS)}.`,
+    `Write a ${oneOf(random, ['Python', 'JavaScript'])} function ${oneOf(random, FUNCTION_NAMES)} to ` +
+    `${oneOf(random, FUNCTIONS)}.`,
 };
 
 const CHINESE_COUNTRIES = '法国 德国 意大利 西班牙 日本 中国 埃及 加拿大 英国 泰国 越南 韩国 希腊 挪威 波兰'.split(' ');

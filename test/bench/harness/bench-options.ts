@@ -15,10 +15,11 @@ export const MEASURES = [
   'layers',
   'large',
   'delay',
+  'context',
 ] as const;
 export type MeasureName = (typeof MEASURES)[number];
 /** What takes too long for a quick run, unless it is asked for by name. */
-export const NOT_QUICK: readonly MeasureName[] = ['stall', 'large'];
+export const NOT_QUICK: readonly MeasureName[] = ['stall', 'large', 'context'];
 
 export interface BenchOptions {
   readonly measures: ReadonlySet<MeasureName>;

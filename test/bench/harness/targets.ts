@@ -120,6 +120,15 @@ export const TARGETS: readonly Target[] = [
     better: 'lower',
     parts: [{ title: '4,096 tokens', measure: 'one.stall.p99', over: 'one.stall.quiet', target: 4 }],
   },
+  {
+    id: 13,
+    title: 'decode behind 4,096 and 16,384 tokens of context, local experts, against llama.cpp',
+    better: 'higher',
+    parts: [
+      { title: '4,096 tokens', measure: 'context.own.4096', over: 'context.peer.4096', target: 1.3 },
+      { title: '16,384 tokens', measure: 'context.own.16384', over: 'context.peer.16384', target: 1.3 },
+    ],
+  },
 ];
 
 /** @param reasons Why a measure is missing, by the beginning of its name. */

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   BATCH_SIZES,
   PromptMaker,
@@ -8,15 +6,13 @@ import {
   type BenchStore,
 } from '../harness/bench-context.js';
 import { type MeasureName } from '../harness/bench-options.js';
-import { GEOMETRY_30B } from '../harness/dummy-store.js';
 import { memoryOf, OwnCluster } from '../harness/own-cluster.js';
 import { type Subject } from '../harness/subject.js';
 import { measureDecode } from '../measures/decode.js';
 import { measureMemory } from '../measures/memory.js';
 import { measureFirstToken, measurePrefill } from '../measures/prefill.js';
 import { measureStall } from '../measures/stall.js';
-import { INSTALL_COMMAND, LlamaCppPeer, llamaCppVersion } from '../peers/llama-cpp-peer.js';
-import { writeQwen3MoeGguf } from '../peers/qwen3-moe-gguf.js';
+import { startPeer } from '../peers/start-peer.js';
 import { commonFlags } from './own-flags.js';
 import { runRounds, sequences, type Step } from './rounds.js';
 
@@ -42,7 +38,10 @@ export async function runOneBoxPhase(context: BenchContext, store: BenchStore): 
   context.say('starting a coordinator with local experts, and another one with 1 worker');
   const local = await start('local', '0');
   const one = await start('one', '1');
-  const peer = await startPeer(context);
+  const peer = await startPeer(context, {
+    maxSequences: Math.max(...BATCH_SIZES),
+    contextSize: Math.max(...PREFILL_TOKENS) + 64,
+  });
   try {
     const subjects = peer === undefined ? [local, one] : [local, one, peer.subject];
     for (const subject of subjects) await subject.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);
@@ -98,35 +97,4 @@ function memoryStep(context: BenchContext, one: OwnCluster, store: BenchStore, p
     if (peerPid !== undefined) context.samples.add('peer.memory', round, memoryOf(peerPid).residentBytes / 1e9);
   };
   return [{ title: 'memory', run }];
-}
-
-/** llama.cpp with the same geometry and as many threads; undefined, with the reason, where it is not installed. */
-async function startPeer({
-  options,
-  reasons,
-  say,
-}: BenchContext): Promise<{ readonly subject: Subject; readonly pid: number; stop(): Promise<void> } | undefined> {
-  if (llamaCppVersion() === undefined) {
-    reasons.set('peer', `llama.cpp is not installed: ${INSTALL_COMMAND}`);
-    say(`llama.cpp is not measured, as it is not installed; to install it: ${INSTALL_COMMAND}`);
-    return undefined;
-  }
-  const { preset, numLayers } = GEOMETRY_30B;
-  const ggufFile = join(options.cacheDir, `${preset}-${String(numLayers)}-layers-q4_0.gguf`);
-  if (!existsSync(ggufFile)) {
-    say(`writing ${ggufFile}`);
-    writeQwen3MoeGguf(ggufFile, preset, numLayers);
-  }
-  say('starting llama.cpp');
-  const peer = await LlamaCppPeer.start({
-    ggufFile,
-    numThreads: options.numThreads,
-    maxSequences: Math.max(...BATCH_SIZES),
-    contextSize: Math.max(...PREFILL_TOKENS) + 64,
-  });
-  return {
-    subject: { name: 'peer', generate: (batch, numTokens) => peer.generate({ prompts: batch, numTokens }) },
-    pid: peer.pid,
-    stop: () => peer.stop(),
-  };
 }

@@ -97,6 +97,17 @@ export const FIGURE_SECTIONS: readonly FigureSection[] = [
     ],
   },
   {
+    title: '30B-A3B geometry, 12 layers, behind a long context, local experts, 1 sequence',
+    rows: [4096, 16_384].flatMap((numTokens) =>
+      (['', '.prefill'] as const).map((measure) => ({
+        title: `${measure === '' ? 'decode behind' : 'prefill of'} ${String(numTokens)} tokens`,
+        unit: 'tok/s',
+        measure: `context.own${measure}.${String(numTokens)}`,
+        peer: `context.peer${measure}.${String(numTokens)}`,
+      })),
+    ),
+  },
+  {
     title: 'The same over 4 worker processes, fp16 wire',
     rows: [
       decode('decode', 'four', 1),

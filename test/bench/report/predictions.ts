@@ -46,5 +46,8 @@ export function predictionReport(predictions: readonly Prediction[]): string {
       prediction.busiestShare,
     ].map((value) => (Number.isInteger(value) ? String(value) : formatNumber(value))),
   );
-  return `Qwen3-235B-A22B on boxes like this one, 10 Gbit/s, 0.1 ms round trip (predicted)\n${table([headings, ...rows], 0)}`;
+  return (
+    'Qwen3-235B-A22B on boxes like this one, 10 Gbit/s, 0.1 ms round trip ' +
+    `(predicted)\n${table([headings, ...rows], 0)}`
+  );
 }

@@ -59,7 +59,8 @@ function drawBar(bar: StageBar, y: number, pixelsPerMs: number): string {
 const totalMs = ({ stagesMs }: StageBar): number => LAYER_STAGES.reduce((sum, stage) => sum + stagesMs[stage], 0);
 
 const rect = (x: number, y: number, width: number, height: number, colour: string, tip: string): string =>
-  `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}" fill="${colour}"><title>${escapeXml(tip)}</title></rect>`;
+  `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}" ` +
+  `fill="${colour}"><title>${escapeXml(tip)}</title></rect>`;
 
 const text = (x: number, y: number, content: string, attributes = ''): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escapeXml(content)}</text>`;

@@ -194,15 +194,22 @@ describe('a full disk', () => {
     () => {
       writeTinyCheckpoint(hfDir());
       mkdirSync(join(dir, 'small'));
+      const packModule = import.meta.resolve('@expertmesh/shared/expert-store/pack/pack-checkpoint');
       const script = join(dir, 'pack.mjs');
       writeFileSync(
         script,
-        `import { packCheckpoint } from ${JSON.stringify(import.meta.resolve('@expertmesh/shared/expert-store/pack/pack-checkpoint'))};
-       const options = { hfDir: process.argv[2], storeDir: process.argv[3], bits: 32, numThreads: 1, freeSpaceBytes: async () => Infinity };
-       await packCheckpoint(options).then((store) => console.log('resumed', store.numResumedBlobs), (error) => console.log(error.code, error.message));`,
+        `import { packCheckpoint } from ${JSON.stringify(packModule)};
+       const [, , hfDir, storeDir] = process.argv;
+       const options = { hfDir, storeDir, bits: 32, numThreads: 1, freeSpaceBytes: async () => Infinity };
+       await packCheckpoint(options).then(
+         (store) => console.log('resumed', store.numResumedBlobs),
+         (error) => console.log(error.code, error.message),
+       );`,
       );
       const pack = `${process.execPath} ${script} ${hfDir()} ${join(dir, 'small/store')}`;
-      const shell = `mount -t tmpfs -o size=100k tmpfs ${join(dir, 'small')} && ${pack} && mount -o remount,size=8m ${join(dir, 'small')} && ${pack}`;
+      const shell =
+        `mount -t tmpfs -o size=100k tmpfs ${join(dir, 'small')} && ${pack} && mount -o remount,size=8m ` +
+        `${join(dir, 'small')} && ${pack}`;
       const { stdout, stderr } = spawnSync('unshare', ['--map-root-user', '--mount', 'sh', '-c', shell], {
         encoding: 'utf8',
       });

@@ -71,7 +71,8 @@ describe('packing', () => {
   it('does not mix options, and starts anew by force', async () => {
     await (await startPacking()).stop('SIGKILL');
     await expect(pack({ bits: 4 })).rejects.toThrow(
-      `${partialDir()} was begun with --bits 8 --block-size 32, now --bits 4 --block-size 32 is asked for: give the same options, or pass --force to start anew`,
+      `${partialDir()} was begun with --bits 8 --block-size 32, now --bits 4 --block-size 32 is asked for: ` +
+        'give the same options, or pass --force to start anew',
     );
     const written = await pack({ bits: 4, force: true });
     expect(written.numResumedBlobs).toBe(0);

@@ -4,7 +4,8 @@ import { tableLines } from '../terminal/text-table.js';
 
 export function balanceText(balance: BalanceView): string {
   return (
-    `balancedness ${ratio(balance.meanBalancedness)} mean, ${ratio(balance.worstBalancedness)} worst (layer ${String(balance.worstLayerIndex)}); ` +
+    `balancedness ${ratio(balance.meanBalancedness)} mean, ${ratio(balance.worstBalancedness)} worst (layer ` +
+    `${String(balance.worstLayerIndex)}); ` +
     `${balance.workersPerToken.toFixed(2)} workers a token`
   );
 }

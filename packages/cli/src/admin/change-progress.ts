@@ -59,7 +59,8 @@ function requireGoodEnd(last: ChangeProgress | undefined): ChangeProgress {
   if (last?.state === State.STATE_ROLLED_BACK)
     throw new ExpertmeshError(
       'failed_precondition',
-      `the change to placement ${String(last.toVersion)} was taken back, ${String(last.fromVersion)} is in force: ${last.message}`,
+      `the change to placement ${String(last.toVersion)} was taken back, ` +
+        `${String(last.fromVersion)} is in force: ${last.message}`,
     );
   throw new ExpertmeshError(
     'unavailable',
@@ -79,7 +80,9 @@ class Lines {
   }
 
   update(progress: ChangeProgress): void {
-    const line = `${progressJson(progress).state}: ${figures(progress)}${progress.message === '' ? '' : `, ${progress.message}`}`;
+    const line =
+      `${progressJson(progress).state}: ` +
+      `${figures(progress)}${progress.message === '' ? '' : `, ${progress.message}`}`;
     if (line !== this.#lastLine) this.#stream.write(`${line}\n`);
     this.#lastLine = line;
   }

@@ -9,12 +9,15 @@ const HOTTEST_TIMES_MEAN = 4;
 
 export function expertStatsLines(stats: ExpertStats, style: Style): string[] {
   const { window, numTokens, numSteps, numExperts, topK, layers, balance, drift, loadBalancingLoss } = stats;
-  const title = `${style.bold(`experts, ${window}`)}: ${String(numTokens)} rows in ${String(numSteps)} steps, ${String(topK)} of ${String(numExperts)} experts each`;
+  const title =
+    `${style.bold(`experts, ${window}`)}: ${String(numTokens)} rows in ${String(numSteps)} steps, ` +
+    `${String(topK)} of ${String(numExperts)} experts each`;
   if (numTokens === 0) return [title, 'No tokens were counted yet: send requests first.'];
   return [
     title,
     ...(balance === undefined ? [] : [balanceText(balance)]),
-    `${String(stats.numDeadExperts)} experts without a token; drift ${ratio(drift)}; load-balancing loss ${ratio(loadBalancingLoss)}`,
+    `${String(stats.numDeadExperts)} experts without a token; drift ${ratio(drift)}; ` +
+      `load-balancing loss ${ratio(loadBalancingLoss)}`,
     ...alarmLines(stats.alarms, style),
     '',
     ...hotExpertLines(stats.hottestExperts, style),

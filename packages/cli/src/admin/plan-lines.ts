@@ -8,7 +8,8 @@ import { balanceChangeLines } from './balance-text.js';
 /** What a plan promises and what it takes. */
 export function planLines(plan: PlacementPlan, style: Style): string[] {
   const { placement, baseVersion, observedTokens, numLoads, numDrops, bytesToMove } = plan;
-  const title = `${placement?.policy ?? ''} plan from placement ${String(baseVersion)} to ${String(placement?.version ?? '')}`;
+  const versions = `from placement ${String(baseVersion)} to ${String(placement?.version ?? '')}`;
+  const title = `${placement?.policy ?? ''} plan ${versions}`;
   const loads =
     observedTokens === 0
       ? 'no tokens were counted yet: routing is taken to be uniform'

@@ -51,14 +51,16 @@ function totalsText({ coordinators }: ClusterView): string {
   return (
     `${rate(sum((coordinator) => coordinator.generationTokensPerSecond))} tok/s generated, ` +
     `${rate(sum((coordinator) => coordinator.promptTokensPerSecond))} of prompts, ` +
-    `${String(sum((coordinator) => coordinator.numRunning))} running, ${String(sum((coordinator) => coordinator.numWaiting))} waiting`
+    (`${String(sum((coordinator) => coordinator.numRunning))} running, ` +
+      `${String(sum((coordinator) => coordinator.numWaiting))} waiting`)
   );
 }
 
 function changeText(progress: ChangeProgress): string {
   const { toVersion, layersDone, layersTotal, bytesDone, bytesTotal, message } = progress;
   return (
-    `${progressJson(progress).state}: change to placement ${String(toVersion)}, ${String(layersDone)} of ${String(layersTotal)} layers, ` +
+    `${progressJson(progress).state}: change to placement ${String(toVersion)}, ` +
+    `${String(layersDone)} of ${String(layersTotal)} layers, ` +
     `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}${message === '' ? '' : `, ${message}`}`
   );
 }

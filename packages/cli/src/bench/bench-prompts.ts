@@ -4,10 +4,11 @@ import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 
 /** Ordinary words, so that every tokenizer makes ordinary tokens of them. */
 export const WORD_POOL =
-  'The harbour master counts the boats that come home before the storm. Seven children sort red and blue stones by weight, ' +
-  'and write the sum of each row in a small book. Every winter the old bridge is painted again; nobody remembers why it was ' +
-  'green once. When the train stops at noon, two engineers compare the drawing with the machine, change one number, and ask ' +
-  'for more light. Bread, salt, oil and 12 apples cost 9.75 at the market, which is less than it was in 1987.';
+  'The harbour master counts the boats that come home before the storm. Seven children sort red and blue stones ' +
+  'by weight, and write the sum of each row in a small book. Every winter the old bridge is painted again; nobody ' +
+  'remembers why it was green once. When the train stops at noon, two engineers compare the drawing with the ' +
+  'machine, change one number, and ask for more light. Bread, salt, oil and 12 apples cost 9.75 at the market, ' +
+  'which is less than it was in 1987.';
 
 export interface PromptPlan {
   readonly model: string;

@@ -54,7 +54,9 @@ export class Conversation {
 
 function allThinking(maxTokens: number | undefined): ExpertmeshError {
   const limit = maxTokens === undefined ? "The model's longest answer" : `--max-tokens ${String(maxTokens)}`;
-  const remedy = `${maxTokens === undefined ? '' : 'Raise it, or '}answer without thinking: --no-think, or /no_think at the prompt`;
+  const remedy =
+    `${maxTokens === undefined ? '' : 'Raise it, or '}answer without thinking: ` +
+    '--no-think, or /no_think at the prompt';
   return new ExpertmeshError(
     'resource_exhausted',
     `${limit} was used up by thinking before an answer began. ${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}`,

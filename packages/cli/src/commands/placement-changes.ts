@@ -54,7 +54,9 @@ What fails or is too slow is taken back. Ctrl-C leaves the change to go on.`,
         if (plan.baseVersion !== placementVersion)
           throw new ExpertmeshError(
             'failed_precondition',
-            `${file} was made from placement ${String(plan.baseVersion)}, and ${String(placementVersion)} is in force by now: make a new plan with "expertmesh placement plan --out ${file}"`,
+            `${file} was made from placement ${String(plan.baseVersion)}, ` +
+              `and ${String(placementVersion)} is in force by now: make a new plan with "expertmesh placement plan ` +
+              `--out ${file}"`,
           );
         await applyPlan(command, client, plan, flags);
       }),

@@ -84,7 +84,9 @@ const diffCommand = (): Command =>
         // Sizes of experts are the coordinator's to know: bytes are in a plan.
         const { moves, numLoads, numDrops } = diffPlacements(toPlacement(before), toPlacement(after), 0);
         const versions = { from: before.version, to: after.version, numLoads, numDrops };
-        const title = `from placement ${String(before.version)} to ${String(after.version)}: ${String(numLoads)} replicas come, ${String(numDrops)} go`;
+        const title =
+          `from placement ${String(before.version)} to ${String(after.version)}: ` +
+          `${String(numLoads)} replicas come, ${String(numDrops)} go`;
         process.stdout.write(
           flags.json
             ? `${JSON.stringify({ ...versions, moves }, undefined, 2)}\n`

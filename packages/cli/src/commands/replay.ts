@@ -117,7 +117,10 @@ function replayLines(replayed: Replay): string[] {
     ),
     ...(numHidden > 0 ? [`and ${String(numHidden)} windows more: --json has them all`] : []),
     '',
-    `${String(numTokens)} tokens: balancedness ${ratio(replayed.meanBalancedness)} mean, ${ratio(replayed.worstBalancedness)} worst layer`,
-    `experts and wire ${milliseconds(1000 * replayed.stepSeconds)} a step, ${formatBytes(wireBytes / Math.max(1, numTokens))} a token on the wire, ${formatBytes(replayed.bytesMoved)} moved`,
+    `${String(numTokens)} tokens: balancedness ${ratio(replayed.meanBalancedness)} mean, ` +
+      `${ratio(replayed.worstBalancedness)} worst layer`,
+    `experts and wire ${milliseconds(1000 * replayed.stepSeconds)} a step, ` +
+      `${formatBytes(wireBytes / Math.max(1, numTokens))} a token on the wire, ` +
+      `${formatBytes(replayed.bytesMoved)} moved`,
   ];
 }

@@ -45,26 +45,28 @@ export function rpcCommand(): Command {
   expertmesh rpc PlanPlacement -d '{"policy": "eplb"}'
   expertmesh rpc WorkerService/GetStats --coordinator box-1:9101`,
     )
-    .action(async (name: string | undefined, flags: RpcFlags, command: Command) => {
-      if (flags.list) {
-        print(METHODS.map(signatureOf));
-        return;
-      }
-      if (name === undefined) return command.error('error: missing argument: method', { exitCode: EXIT_WRONG_USAGE });
-      const method = findMethod(name);
-      if (flags.describe) {
-        print(describeMethod(method));
-        return;
-      }
-      if (method.definition.requestStream)
-        throw new ExpertmeshError(
-          'unimplemented',
-          `${method.name} takes a stream of requests: only methods that take one request can be called`,
-        );
-      const request = await readRequest(flags.data, method);
-      const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
-      await interruptible(({ signal }) => call(coordinator, method, request, flags, signal));
-    });
+    .action(runRpc);
+}
+
+async function runRpc(name: string | undefined, flags: RpcFlags, command: Command): Promise<void> {
+  if (flags.list) {
+    print(METHODS.map(signatureOf));
+    return;
+  }
+  if (name === undefined) return command.error('error: missing argument: method', { exitCode: EXIT_WRONG_USAGE });
+  const method = findMethod(name);
+  if (flags.describe) {
+    print(describeMethod(method));
+    return;
+  }
+  if (method.definition.requestStream)
+    throw new ExpertmeshError(
+      'unimplemented',
+      `${method.name} takes a stream of requests: only methods that take one request can be called`,
+    );
+  const request = await readRequest(flags.data, method);
+  const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
+  await interruptible(({ signal }) => call(coordinator, method, request, flags, signal));
 }
 
 function print(lines: readonly string[]): void {
@@ -78,7 +80,8 @@ async function readRequest(data: string | undefined, method: CatalogueMethod): P
   if (unknown === undefined) return request;
   throw new ExpertmeshError(
     'invalid_argument',
-    `the request has a field ${unknown}, which ${requestTypeOf(method).name} has not: see "expertmesh rpc --describe ${method.name}"`,
+    `the request has a field ${unknown}, which ${requestTypeOf(method).name} has not: ` +
+      `see "expertmesh rpc --describe ${method.name}"`,
   );
 }
 

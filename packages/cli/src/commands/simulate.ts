@@ -39,7 +39,8 @@ export function simulateCommand(): Command {
     )
     .option(
       '--calibrate <url>',
-      'Have a running cluster (its HTTP address) decode for some seconds and use what that took. It must serve --model on one box like the first.',
+      'Have a running cluster (its HTTP address) decode for some seconds and use what that took. ' +
+        'It must serve --model on one box like the first.',
       parseUrl,
     )
     .option(...jsonFlag)

@@ -37,7 +37,7 @@ _${PROGRAM}() {
   done
   local commands="" flags=""
   case "$path" in
-${nodes.map((node) => `    "${node.path.join(' ')}") commands="${words(node.commands)}"; flags="${words(node.flags)}" ;;`).join('\n')}
+${nodes.map(bashCase).join('\n')}
   esac
   if [[ "$current" == -* ]]; then COMPREPLY=($(compgen -W "$flags" -- "$current"))
   elif [[ -n "$commands" ]]; then COMPREPLY=($(compgen -W "$commands" -- "$current"))
@@ -61,7 +61,7 @@ _${PROGRAM}() {
   done
   local -a commands flags
   case "$typed" in
-${nodes.map((node) => `    "${node.path.join(' ')}") commands=(${zshWords(node.commands)}); flags=(${zshWords(node.flags)}) ;;`).join('\n')}
+${nodes.map(zshCase).join('\n')}
   esac
   if [[ "\${words[CURRENT]}" == -* ]]; then _describe flag flags
   elif (( \${#commands} )); then _describe command commands
@@ -69,6 +69,12 @@ ${nodes.map((node) => `    "${node.path.join(' ')}") commands=(${zshWords(node.c
 }
 if [[ "\${funcstack[1]}" == "_${PROGRAM}" ]]; then _${PROGRAM} "$@"; else compdef _${PROGRAM} ${PROGRAM}; fi
 `;
+
+const bashCase = ({ path, commands, flags }: CompletionNode): string =>
+  `    "${path.join(' ')}") commands="${words(commands)}"; flags="${words(flags)}" ;;`;
+
+const zshCase = ({ path, commands, flags }: CompletionNode): string =>
+  `    "${path.join(' ')}") commands=(${zshWords(commands)}); flags=(${zshWords(flags)}) ;;`;
 
 const zshWords = (list: readonly CompletionWord[]): string =>
   list.map(({ word, description }) => quoted(`${word}:${description.replaceAll(':', ' ')}`)).join(' ');

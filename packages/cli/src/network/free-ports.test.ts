@@ -25,7 +25,8 @@ describe('requireFreePorts', () => {
   it('names every port that is taken, with its flag', async () => {
     const [http, grpc] = [await takePort(), await takePort()];
     expect(await complaint(http, grpc)).toBe(
-      `127.0.0.1:${String(http)} and 127.0.0.1:${String(grpc)} are taken by another process: stop it, or choose other ports with --port and --grpc-port`,
+      `127.0.0.1:${String(http)} and 127.0.0.1:${String(grpc)} are taken by another process: ` +
+        'stop it, or choose other ports with --port and --grpc-port',
     );
     expect(await complaint(0, grpc)).toBe(
       `127.0.0.1:${String(grpc)} is taken by another process: stop it, or choose another port with --grpc-port`,

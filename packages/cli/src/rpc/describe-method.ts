@@ -17,7 +17,10 @@ const MAX_DEPTH = 3;
 export function signatureOf(method: CatalogueMethod): string {
   const { requestStream, responseStream } = method.definition;
   const side = (isStream: boolean, { name }: Descriptor): string => `${isStream ? 'stream ' : ''}${name}`;
-  return `${method.name}(${side(requestStream, requestTypeOf(method))}) -> ${side(responseStream, responseTypeOf(method))}`;
+  return (
+    `${method.name}(${side(requestStream, requestTypeOf(method))}) -> ` +
+    `${side(responseStream, responseTypeOf(method))}`
+  );
 }
 
 /** Both messages with all fields, as JSON has them. */

@@ -15,7 +15,8 @@ export function simulationLines(
     style.bold(title),
     `${rate(step.tokensPerSecond)} tok/s, ${milliseconds(1000 * step.stepSeconds)} a step`,
     `balancedness ${ratio(balancedness.mean)} mean, ${ratio(balancedness.worst)} worst layer`,
-    `${step.workersPerToken.toFixed(2)} workers a token and layer, ${formatBytes(step.wireBytesPerToken)} a token on the wire`,
+    `${step.workersPerToken.toFixed(2)} workers a token and layer, ` +
+      `${formatBytes(step.wireBytesPerToken)} a token on the wire`,
     '',
     ...partsTable(step, numLayers),
     '',

@@ -56,6 +56,8 @@ export function requireSameGeometry(path: string, { header }: TraceReader, model
   if (shape(header) === shape(model) && header.hiddenSize === model.hiddenSize) return;
   throw new ExpertmeshError(
     'invalid_argument',
-    `${path} was recorded of a model of ${shape(header)} and hidden size ${String(header.hiddenSize)}; --model has ${shape(model)} and ${String(model.hiddenSize)}: name the model that was recorded, or its store`,
+    `${path} was recorded of a model of ${shape(header)} and hidden size ${String(header.hiddenSize)}; ` +
+      `--model has ${shape(model)} and ${String(model.hiddenSize)}: name the model that was recorded, ` +
+      'or its store',
   );
 }

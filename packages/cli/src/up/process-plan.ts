@@ -32,7 +32,8 @@ export function planProcesses(config: UpConfig, machine: MachineResources): Proc
   if (config.kvCacheBytes >= plannableBytes)
     throw new ExpertmeshError(
       'invalid_argument',
-      `--kv-cache-bytes ${formatBytes(config.kvCacheBytes)} leaves no memory for experts: at most ${formatBytes(plannableBytes)} ` +
+      `--kv-cache-bytes ${formatBytes(config.kvCacheBytes)} leaves no memory for experts: ` +
+        `at most ${formatBytes(plannableBytes)} ` +
         `of this machine's ${formatBytes(machine.totalMemoryBytes)} are planned with`,
     );
   const expertBytes = plannableBytes - config.kvCacheBytes;

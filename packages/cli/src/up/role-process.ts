@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ENVIRONMENT_PREFIX } from '@expertmesh/shared/config/option';
@@ -37,15 +37,7 @@ export function forkRole<R extends Role>(
   });
   if (child.stderr !== null) createInterface(child.stderr).on('line', writeLogLine);
 
-  const ended = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => {
-      resolve(signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
-    });
-    // The system refused the process: there is no exit event then.
-    child.once('error', (error) => {
-      if (child.pid === undefined) resolve(error.message);
-    });
-  });
+  const ended = endOf(child);
   const listening = new Promise<ListeningPorts[R]>((resolve, reject) => {
     child.on('message', (message) => {
       const ports = parseListening(message, role);
@@ -73,6 +65,19 @@ export function forkRole<R extends Role>(
       deadline.removeEventListener('abort', kill);
     },
   };
+}
+
+/** How it has ended. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      resolve(signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
+    });
+    // The system refused the process: there is no exit event then.
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve(error.message);
+    });
+  });
 }
 
 // All that the children need is in their flags.

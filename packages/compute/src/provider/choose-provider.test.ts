@@ -86,7 +86,14 @@ describe('chooseProvider with auto', () => {
       abort.abort();
       return Promise.reject(new Error('interrupted'));
     };
-    const request = { ep: 'auto', geometry, numThreads: 1, role: 'worker', gpuMemoryBytes: undefined, needBytes } as const;
+    const request = {
+      ep: 'auto',
+      geometry,
+      numThreads: 1,
+      role: 'worker',
+      gpuMemoryBytes: undefined,
+      needBytes,
+    } as const;
     await expect(chooseProvider({ ...request, signal: abort.signal }, { ...machine({}), probe })).rejects.toThrow(
       expect.objectContaining({ name: 'AbortError' }) as Error,
     );
@@ -117,7 +124,7 @@ describe('chooseProvider with a named provider', () => {
     expect((await choose('cuda', works, 'worker')).provider).toBe('cuda');
   });
 
-  it('refuses a GPU that cannot hold what a coordinator needs, and leaves it to a worker to look at its assignment', async () => {
+  it('refuses a GPU that cannot hold what a coordinator needs; a worker looks at its assignment', async () => {
     const small = { bytes: 6e8, source: 'test' };
     const on = { ...machine({ webgpu: takes(1) }), gpuBudget: () => Promise.resolve(small) };
     await expect(choose('webgpu', on)).rejects.toThrow('its budget is 600 MB (test)');

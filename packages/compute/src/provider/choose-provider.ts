@@ -96,8 +96,7 @@ async function chooseBest(request: ProviderRequest, machine: Machine): Promise<P
   if (!machine.mayHaveGpu()) return without('no GPU is here');
   const gpu = await machine.gpuBudget(gpuMemoryBytes);
   if (gpu.bytes === undefined) return without(`no GPU is tried, its memory is ${gpu.source}`);
-  if (needBytes > gpu.bytes)
-    return without(`the GPU cannot hold ${formatBytes(needBytes)} of weights: ${gpu.source}`);
+  if (needBytes > gpu.bytes) return without(`the GPU cannot hold ${formatBytes(needBytes)} of weights: ${gpu.source}`);
   const options = { numThreads, timeoutMs: AUTO_TIMEOUT_MS, withDense: role === 'coordinator', signal };
   const candidates = GPU_PROVIDERS[role].filter((provider) => existsOn(provider));
   try {

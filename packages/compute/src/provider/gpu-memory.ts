@@ -37,10 +37,7 @@ export async function gpuBudget(askedBytes: number | undefined, runTool = runNvi
  *
  * @param isHeld which parts of the model the process has
  */
-export function gpuNeedBytes(
-  { spec, quantisation }: ProbeGeometry,
-  isHeld: (content: BlobContent) => boolean,
-): number {
+export function gpuNeedBytes({ spec, quantisation }: ProbeGeometry, isHeld: (content: BlobContent) => boolean): number {
   const held = storeBlobs(spec, quantisation).filter(({ content }) => isHeld(content));
   const packedBytes = held.reduce((sum, { layout }) => sum + layout.sizeBytes, 0);
   return estimateMemoryBytes(packedBytes, quantisation, 'webgpu');

@@ -34,7 +34,10 @@ export function remedyFor(provider: GpuProvider): string {
     case 'webgpu':
       return 'install the driver of the GPU with its Vulkan part (Linux), or an up-to-date driver (macOS, Windows)';
     case 'cuda':
-      return 'install an NVIDIA driver, CUDA and cuDNN, and have the install script of onnxruntime-node fetch its part for CUDA (Linux x64)';
+      return (
+        'install an NVIDIA driver, CUDA and cuDNN, and have the install script of onnxruntime-node fetch its part ' +
+        'for CUDA (Linux x64)'
+      );
     case 'coreml':
       return 'it exists on macOS only';
     case 'dml':

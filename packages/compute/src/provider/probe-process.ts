@@ -30,7 +30,9 @@ async function probe(task: Extract<ProbeTask, { type: 'probe' }>): Promise<Probe
   if (wrong !== undefined)
     return {
       type: 'failed',
-      reason: `its results differ from the CPU's by ${wrong.error.toPrecision(2)} of the largest value, tolerated is ${String(tolerated)}`,
+      reason:
+        `its results differ from the CPU's by ${wrong.error.toPrecision(2)} of the largest value, ` +
+        `tolerated is ${String(tolerated)}`,
     };
   return { type: 'works', experts, ...(dense === undefined ? {} : { dense }) };
 }

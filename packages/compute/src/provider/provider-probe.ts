@@ -81,7 +81,8 @@ function written<T>(write: () => T): T {
   } catch (error) {
     throw new ExpertmeshError(
       'failed_precondition',
-      `the model that providers are tried with cannot be written to ${tmpdir()} (${error instanceof Error ? error.message : String(error)}): ` +
+      `the model that providers are tried with cannot be written to ${tmpdir()} ` +
+        `(${error instanceof Error ? error.message : String(error)}): ` +
         'free space there, or name another directory with the environment variable TMPDIR (TEMP on Windows)',
       { cause: error },
     );

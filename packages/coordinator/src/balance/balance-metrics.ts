@@ -7,7 +7,9 @@ export type BalanceSource = Pick<ExpertLoadMonitor, 'balance' | 'localTokens'>;
 export function registerBalanceMetrics(registry: Registry, monitor: BalanceSource, numMoves: () => number): void {
   new Gauge({
     name: 'expertmesh:expert_balancedness',
-    help: 'Mean over largest worker load of a layer in the last window, over all coordinators: mean over layers, and the worst layer. 1 is perfect.',
+    help:
+      'Mean over largest worker load of a layer in the last window, over all coordinators: ' +
+      'mean over layers, and the worst layer. 1 is perfect.',
     labelNames: ['stat'],
     registers: [registry],
     collect() {
@@ -18,7 +20,9 @@ export function registerBalanceMetrics(registry: Registry, monitor: BalanceSourc
   });
   new Counter({
     name: 'expertmesh:rebalance_moves_total',
-    help: 'Replicas of experts that were loaded elsewhere while requests ran, in changes of placement that this coordinator led.',
+    help:
+      'Replicas of experts that were loaded elsewhere while requests ran, ' +
+      'in changes of placement that this coordinator led.',
     registers: [registry],
     collect() {
       this.reset();

@@ -85,7 +85,8 @@ export function decodeCounts(message: Uint8Array, storeId: string, into: CountSu
   if (version !== VERSION)
     throw new ExpertmeshError(
       'unimplemented',
-      `another coordinator sends expert loads in version ${String(version)}, this one reads ${String(VERSION)}: run the same version on all`,
+      `another coordinator sends expert loads in version ${String(version)}, ` +
+        `this one reads ${String(VERSION)}: run the same version on all`,
     );
   const metaEnd = PREFIX_BYTES + view.getUint32(8, true);
   const meta = parseMeta(message.subarray(PREFIX_BYTES, metaEnd));
@@ -150,7 +151,8 @@ function checkModel(meta: Meta, storeId: string, shape: RoutingShape): void {
   if (meta.storeId !== storeId || !isSameShape(meta, shape))
     throw new ExpertmeshError(
       'failed_precondition',
-      `another coordinator sends expert loads of store ${meta.storeId}, this one has store ${storeId}: use one cluster name per store`,
+      `another coordinator sends expert loads of store ${meta.storeId}, ` +
+        `this one has store ${storeId}: use one cluster name per store`,
     );
   if (meta.firstLayer + meta.numLayers > shape.layerIndices.length) throw damaged('it has too many layers');
 }

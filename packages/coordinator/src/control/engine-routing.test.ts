@@ -52,7 +52,7 @@ function setUp() {
 }
 
 describe('EngineRouting', () => {
-  it('tells the engine what workers cost every few seconds, where that has changed, and does not send the placement again', async () => {
+  it('tells the engine what workers cost every few seconds, where that has changed, and no placement', async () => {
     const { clock, told, heartbeat } = setUp();
     for (let second = 0; second < 60; second++) {
       // Flips with every heartbeat, as figures near a limit do; then the process is started again and knows none.

@@ -169,7 +169,7 @@ describe('failover', () => {
     ]);
   });
 
-  it('fails the rows of an expert that nobody holds after that wait, naming expert, layer and worker, and no others', async () => {
+  it('fails the rows of an expert that nobody holds after that wait, naming it, and no others', async () => {
     const clock = new DrivenClock();
     const { dispatcher, servers } = await startCluster(EACH_ONCE, { clock });
     servers[0].behaviour = without(0);

@@ -28,9 +28,9 @@ export interface FailoverOptions {
 }
 
 /**
- * Stands around the calls of one layer's parts. Expert calls are pure, so pairs whose worker is away, too slow, or without their expert are
- * sent to another replica of the newest placement: a worker that dies costs its pairs one resend, in the middle of a
- * token.
+ * Stands around the calls of one layer's parts. Expert calls are pure, so pairs whose worker is away, too slow, or
+ * without their expert are sent to another replica of the newest placement: a worker that dies costs its pairs one
+ * resend, in the middle of a token.
  */
 export class LayerFailover {
   readonly #call: LayerCall;

@@ -100,7 +100,8 @@ export class LocalExperts implements ExpertLink {
     if (layer !== undefined && missing.length === 0) return layer.runner;
     throw new ExpertsNotHeldError(
       missing,
-      `${this.peer} does not hold expert ${String(missing[0])} of layer ${String(layerIndex)}: its experts are chosen when it starts`,
+      `${this.peer} does not hold expert ${String(missing[0])} of layer ${String(layerIndex)}: ` +
+        'its experts are chosen when it starts',
     );
   }
 }

@@ -7,14 +7,19 @@ import { AnswerSampler } from '../sampling/answer-sampler.js';
 import { Drafter } from '../speculation/drafter.js';
 import { Engine } from './engine.js';
 import { PrefixRestorer } from './prefix-restorer.js';
+import { type SamplerFactory } from './token-sampler.js';
+
+const createSampler: SamplerFactory = (request, seed) => new AnswerSampler({ request, seed });
 
 const PARTS: EngineParts = {
-  createPool: (numBlocks, onDrop) => new BlockPool(numBlocks, onDrop),
-  createRestorer: (options) => new PrefixRestorer(options),
-  createEngine: (options) => new Engine(options),
-  createSampler: (request, seed) => new AnswerSampler({ request, seed }),
+  open: ({ numBlocks, onDrop, archive, hasDrafts, ...options }) => {
+    const pool = new BlockPool(numBlocks, onDrop);
+    const restorer = archive && new PrefixRestorer({ pool, memory: options.memory, archive });
+    const drafts = hasDrafts ? new Drafter() : undefined;
+    return { pool, engine: new Engine({ ...options, pool, restorer, drafts, createSampler }) };
+  },
+  createSampler,
   answerSeed,
-  createDrafts: () => new Drafter(),
 };
 
 it('ends every sequence once with the tokens that it has alone, and leaks no block, in 200 workloads', async () => {

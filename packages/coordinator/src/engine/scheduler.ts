@@ -98,7 +98,8 @@ export class Scheduler {
 
   /** Takes over what others have computed of running prompts in the meantime. */
   adoptKnown(): void {
-    for (const sequence of this.#running) if (sequence.restoring === undefined && !isDecoding(sequence)) this.#adopt(sequence);
+    for (const sequence of this.#running)
+      if (sequence.restoring === undefined && !isDecoding(sequence)) this.#adopt(sequence);
   }
 
   /**
@@ -112,6 +113,10 @@ export class Scheduler {
       if (this.isRunning(sequence) && this.#makeRoom(sequence, 1)) ready.push(sequence);
     }
     return ready;
+  }
+
+  get hasPrompts(): boolean {
+    return this.#running.some((sequence) => sequence.restoring === undefined && !isDecoding(sequence));
   }
 
   /** Divides prompt tokens among the prompts; each share has room. Sequences that decode may give theirs up for it. */

@@ -37,7 +37,9 @@ export function planStep(scheduler: Scheduler, options: StepPlanOptions): StepPl
   const drafts = draftsOf(decoding, maxBatchTokens - scheduler.running.length, options);
   let numDecodeRows = decoding.length;
   for (const draft of drafts.values()) numDecodeRows += draft.length;
-  const prompts = scheduler.prompts(promptBudget.numTokens(numDecodeRows, maxBatchTokens - numDecodeRows));
+  const prompts = scheduler.hasPrompts
+    ? scheduler.prompts(promptBudget.numTokens(numDecodeRows, maxBatchTokens - numDecodeRows))
+    : [];
   const shares = [...decoding.map((sequence) => ({ sequence, numTokens: 1 })), ...prompts]
     .filter(({ sequence }) => scheduler.isRunning(sequence))
     .map(({ sequence, numTokens }) => plannedShare(sequence, numTokens, drafts.get(sequence) ?? NO_DRAFT));

@@ -165,6 +165,8 @@ export class StepResults {
 function outputOf(sequence: Sequence, token: SampledToken, isFirstOfRequest: boolean): SequenceOutput {
   const { answerIndex } = sequence;
   const { tokenId, finishReason, logprobs } = token;
+  const isPlain = answerIndex === 0 && !isFirstOfRequest && logprobs === undefined;
+  if (isPlain && finishReason === undefined) return { tokenIds: [tokenId] };
   return {
     ...(answerIndex > 0 && { answerIndex }),
     tokenIds: [tokenId],

@@ -1,6 +1,6 @@
 /** What a token of an answer counts as, in tokens of a prompt. */
 const ANSWER_WEIGHT = 2;
-/** Tenants that are remembered; the one that was served the longest time ago is forgotten first. */
+/** Tenants that are remembered; the one that came the longest time ago is forgotten first. */
 const MAX_TENANTS = 10_000;
 
 /**
@@ -9,33 +9,39 @@ const MAX_TENANTS = 10_000;
  * not ask for: who comes back is lifted to the least of those who are there.
  */
 export class TenantShares {
-  readonly #given = new Map<string, number>();
+  /** The one that came last is last. */
+  readonly #tenants = new Map<string, { given: number }>();
 
   given(tenant: string): number {
-    return this.#given.get(tenant) ?? 0;
+    return this.#tenants.get(tenant)?.given ?? 0;
   }
 
   /** A tenant that had nothing running or waiting comes (back). */
   join(tenant: string, others: Iterable<string>): void {
     let least = Infinity;
     for (const other of others) least = Math.min(least, this.given(other));
-    if (least !== Infinity && least > this.given(tenant)) this.#set(tenant, least);
+    const given = Math.max(this.given(tenant), least === Infinity ? 0 : least);
+    this.#tenants.delete(tenant);
+    this.#tenants.set(tenant, { given });
+    if (this.#tenants.size > MAX_TENANTS) this.#forgetOne();
   }
 
   chargePrompt(tenant: string, numTokens: number): void {
-    this.#set(tenant, this.given(tenant) + numTokens);
+    this.#charge(tenant, numTokens);
   }
 
   chargeAnswer(tenant: string, numTokens: number): void {
-    this.#set(tenant, this.given(tenant) + ANSWER_WEIGHT * numTokens);
+    this.#charge(tenant, ANSWER_WEIGHT * numTokens);
   }
 
-  #set(tenant: string, given: number): void {
-    this.#given.delete(tenant);
-    this.#given.set(tenant, given);
-    if (this.#given.size <= MAX_TENANTS) return;
-    for (const longestAgo of this.#given.keys()) {
-      this.#given.delete(longestAgo);
+  #charge(tenant: string, numTokens: number): void {
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) known.given += numTokens;
+  }
+
+  #forgetOne(): void {
+    for (const longestAgo of this.#tenants.keys()) {
+      this.#tenants.delete(longestAgo);
       return;
     }
   }

@@ -50,7 +50,8 @@ describe('a worker session', () => {
 
   it('refuses a worker with another store, and tries again', () => {
     expect(transcript([{ type: 'start' }, stats({ storeId: 'store-2' })]).at(-1)).toBe(
-      'stats -> disconnect, tell-down: it reads store store-2, the coordinator reads store store-1: start both with the same store, await-retry 1, waiting',
+      'stats -> disconnect, tell-down: it reads store store-2, the coordinator reads store store-1: ' +
+        'start both with the same store, await-retry 1, waiting',
     );
   });
 

@@ -27,7 +27,9 @@ export function registerDispatchMetrics(registry: Registry, stats: () => Dispatc
   });
   new Counter({
     name: 'expertmesh:dispatch_failovers_total',
-    help: 'Calls to a worker that failed for this reason and were computed by another replica, or by this one when asked again.',
+    help:
+      'Calls to a worker that failed for this reason and were computed by another replica, ' +
+      'or by this one when asked again.',
     labelNames: ['worker', 'reason'],
     registers: [registry],
     collect() {

@@ -34,7 +34,8 @@ export function requireLocalMemory(
   throw new ExpertmeshError(
     'resource_exhausted',
     `the local experts need about ${formatBytes(memoryBytes)} of memory, the budget of this coordinator is ` +
-      `${formatBytes(budgetBytes)}: add workers on other machines, pack with fewer bits, lower --kv-cache-bytes, or raise ` +
+      (`${formatBytes(budgetBytes)}: add workers on other machines, ` +
+        'pack with fewer bits, lower --kv-cache-bytes, or raise ') +
       '--memory-budget-bytes (EXPERTMESH_MEMORY_BUDGET_BYTES)',
   );
 }

@@ -93,12 +93,24 @@ function measureOf(name: AlarmName, measures: AlarmMeasures): number | undefined
 export function alarmMessage({ name, measure }: AlarmState): string {
   switch (name) {
     case 'low_balancedness':
-      return `the worst layer's balancedness is ${(1 - measure).toFixed(2)}: its busiest worker keeps the others waiting; rebalance, or add redundant experts`;
+      return (
+        `the worst layer's balancedness is ${(1 - measure).toFixed(2)}: its busiest worker keeps the others ` +
+        'waiting; rebalance, or add redundant experts'
+      );
     case 'dead_experts':
-      return `${(100 * measure).toFixed(0)} % of the experts had no token in the last window: the traffic uses only a part of the model`;
+      return (
+        `${(100 * measure).toFixed(0)} % of the experts had no token in the last window: ` +
+        'the traffic uses only a part of the model'
+      );
     case 'drift':
-      return `expert shares moved by ${measure.toFixed(2)} between the last two windows: the traffic is changing, and a placement fitted to it ages`;
+      return (
+        `expert shares moved by ${measure.toFixed(2)} between the last two windows: ` +
+        'the traffic is changing, and a placement fitted to it ages'
+      );
     case 'hot_expert':
-      return `one expert has ${measure.toFixed(1)} times the tokens of its layer's mean: give it another replica (rebalance with redundant experts)`;
+      return (
+        `one expert has ${measure.toFixed(1)} times the tokens of its layer's mean: ` +
+        'give it another replica (rebalance with redundant experts)'
+      );
   }
 }

@@ -26,7 +26,8 @@ export function parseDocument<T>(kind: DocumentKind<T>, value: Uint8Array): T {
   if (formatVersion !== undefined && formatVersion !== kind.formatVersion)
     throw new ExpertmeshError(
       'failed_precondition',
-      `a ${kind.name} has format version ${String(formatVersion)}, this program reads ${String(kind.formatVersion)}: run the same release everywhere`,
+      `a ${kind.name} has format version ${String(formatVersion)}, this program reads ` +
+        `${String(kind.formatVersion)}: run the same release everywhere`,
     );
   const parsed = kind.schema.safeParse(json);
   if (parsed.success) return parsed.data;

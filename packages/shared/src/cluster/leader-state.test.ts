@@ -104,7 +104,7 @@ describe('the leader', () => {
     expect(story.at(2_000, due)).toEqual(['write epoch 1 over 2']);
   });
 
-  it('stops acting after 2.5 s without a renewal, and takes the office anew under another epoch when calls are answered again', () => {
+  it('stops acting after 2.5 s without a renewal, and takes the office anew when calls are answered again', () => {
     const story = Story.ofLeader();
     expect(story.at(1_000, due)).toEqual(['write epoch 1 over 1']);
     expect(story.at(1_500, { type: 'failed' })).toEqual([]);

@@ -58,7 +58,7 @@ describe('a placement document', () => {
     });
   });
 
-  it('of 94 layers with 128 experts and 16 redundant ones on 64 workers takes a small part of what a value may have', () => {
+  it('of 94 layers with 144 replicas on 64 workers takes a small part of what a value may have', () => {
     const random = seededRandom(1);
     const workerIds = Array.from({ length: 64 }, (_, index) => `worker-${String(index)}`);
     const owners = (): number[] => {

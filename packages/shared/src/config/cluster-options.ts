@@ -11,7 +11,8 @@ const NATS_PORT = 4222;
 export const CLUSTER_OPTIONS = {
   natsUrl: option({
     description:
-      'NATS server (with JetStream) where the processes of the cluster find each other; several of one NATS cluster are separated by commas.',
+      'NATS server (with JetStream) where the processes of the cluster find each other; ' +
+      'several of one NATS cluster are separated by commas.',
     value: natsUrl(),
     default: absent('none: the coordinator is alone, and --workers names its workers'),
   }),

@@ -18,17 +18,26 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
   const contradiction = membershipContradiction(config);
   if (contradiction !== undefined) return contradiction;
   if (heartbeatTimeoutMs < heartbeatIntervalMs)
-    return `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ${String(heartbeatIntervalMs)}`;
+    return (
+      `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ` +
+      `${String(heartbeatIntervalMs)}`
+    );
   return servingContradiction(config);
 }
 
 function membershipContradiction({ natsUrl, workers, localExperts }: CoordinatorConfig): string | undefined {
   if (natsUrl !== undefined && workers.length > 0)
-    return '--nats-url (or EXPERTMESH_NATS_URL) and --workers exclude each other: with NATS, workers are found by their own --nats-url';
+    return (
+      '--nats-url (or EXPERTMESH_NATS_URL) and --workers exclude each other: ' +
+      'with NATS, workers are found by their own --nats-url'
+    );
   if (natsUrl !== undefined && localExperts)
     return '--local-experts does not go with --nats-url: run a worker on this machine instead';
   if (natsUrl === undefined && workers.length === 0 && !localExperts)
-    return '--workers <host[:port],...> (or EXPERTMESH_WORKERS) or --nats-url is required, unless --local-experts computes the experts here';
+    return (
+      '--workers <host[:port],...> (or EXPERTMESH_WORKERS) or --nats-url is required, ' +
+      'unless --local-experts computes the experts here'
+    );
   return undefined;
 }
 
@@ -45,7 +54,10 @@ export function servingContradiction(
   if (httpPort === grpcPort && httpPort !== 0)
     return `--port and --grpc-port are both ${String(httpPort)}: they must differ`;
   if (maxBatchTokens < maxNumSeqs)
-    return `--max-batch-tokens ${String(maxBatchTokens)} must be at least --max-num-seqs ${String(maxNumSeqs)}: each running sequence needs one`;
+    return (
+      `--max-batch-tokens ${String(maxBatchTokens)} must be at least --max-num-seqs ${String(maxNumSeqs)}: ` +
+      'each running sequence needs one'
+    );
   if (prefixCache === 'off' && kvCacheDisk !== undefined)
     return '--kv-cache-disk and --prefix-cache off exclude each other: what is kept on disk are prefixes';
   return undefined;

@@ -31,7 +31,8 @@ export const COORDINATOR_OPTIONS = {
   }),
   workers: option({
     description:
-      'Control addresses of the workers. The experts are split evenly over them, in this order. Required without --nats-url, unless --local-experts is given.',
+      'Control addresses of the workers. The experts are split evenly over them, ' +
+      'in this order. Required without --nats-url, unless --local-experts is given.',
     value: addresses(DEFAULT_PORTS.control),
     default: computed('none', () => []),
   }),
@@ -40,7 +41,8 @@ export const COORDINATOR_OPTIONS = {
   ...PLACEMENT_OPTIONS,
   localExperts: option({
     description:
-      'Compute experts in this process, too: all of them without --workers, else the share of one more worker. No wire lies between.',
+      'Compute experts in this process, too: all of them without --workers, ' +
+      'else the share of one more worker. No wire lies between.',
     value: onOff(),
     default: constant(false),
   }),
@@ -76,13 +78,16 @@ export const COORDINATOR_OPTIONS = {
   }),
   maxBatchTokens: option({
     description:
-      'Most tokens of a step: one per sequence that decodes, the rest for prompts. More makes prompts faster and steps longer.',
+      'Most tokens of a step: one per sequence that decodes, ' +
+      'the rest for prompts. More makes prompts faster and steps longer.',
     value: integer('<tokens>', 1, 65_536),
     default: constant(512),
   }),
   maxStepStretch: option({
     description:
-      'Most that prompts may lengthen a step of sequences that decode, as a multiple of what it takes without them; about one step in 100 exceeds it. More makes prompts faster while others decode, and running answers slower.',
+      'Most that prompts may lengthen a step of sequences that decode, ' +
+      'as a multiple of what it takes without them; about one step in 100 exceeds it. ' +
+      'More makes prompts faster while others decode, and running answers slower.',
     value: decimal('<factor>', 1, 1000),
     default: constant(3),
   }),
@@ -114,7 +119,8 @@ export const COORDINATOR_OPTIONS = {
   }),
   memoryBudgetBytes: option({
     description:
-      'Memory for local experts, unless a GPU has them. A coordinator that would need more is refused before anything is loaded.',
+      'Memory for local experts, unless a GPU has them. A coordinator that would need more is refused before ' +
+      'anything is loaded.',
     value: byteSize(1_000_000),
     default: absent("80 % of the machine's or container's memory, less --kv-cache-bytes"),
   }),
@@ -128,25 +134,29 @@ export const COORDINATOR_OPTIONS = {
   ...VERIFICATION_OPTIONS,
   wireDtype: option({
     description:
-      'Type of the token rows between coordinator and workers: fp32 is exact, fp16 halves the traffic, int8 quarters it; see docs/performance.md for the error.',
+      'Type of the token rows between coordinator and workers: fp32 is exact, ' +
+      'fp16 halves the traffic, int8 quarters it; see docs/performance.md for the error.',
     value: choice(WIRE_DTYPES),
     default: constant('fp32'),
   }),
   speculative: option({
     description:
-      'Draft tokens by looking up the end of the context in the context and verify them in one step: fewer round trips, the same tokens. It stops by itself while it does not pay.',
+      'Draft tokens by looking up the end of the context in the context and verify them in one step: ' +
+      'fewer round trips, the same tokens. It stops by itself while it does not pay.',
     value: choice(['off', 'prompt-lookup']),
     default: constant('off'),
   }),
   microBatches: option({
     description:
-      'Into how many parts a step of several sequences is split, so that the coordinator computes one while the network and the workers have another. More than 1 pays where the network is slow.',
+      'Into how many parts a step of several sequences is split, so that the coordinator computes one while the ' +
+      'network and the workers have another. More than 1 pays where the network is slow.',
     value: integer('<n>', 1, 4),
     default: constant(1),
   }),
   dispatchTimeoutMs: option({
     description:
-      'How long a worker may take for one call, in milliseconds. Then other replicas of its experts are asked; where there is none, the requests in the call fail.',
+      'How long a worker may take for one call, in milliseconds. Then other replicas of its experts are asked; ' +
+      'where there is none, the requests in the call fail.',
     value: durationMs(10, 600_000),
     default: constant(30_000),
   }),

@@ -6,7 +6,8 @@ import { byteSize, choice, decimal, durationMs, hoursOfDay, integer, path } from
 export const PLACEMENT_OPTIONS = {
   stateDir: option({
     description:
-      'Where the last placement, its history, the audit and the observed loads are kept, so that a restart goes on with them. A directory of its own for each coordinator of a machine.',
+      'Where the last placement, its history, the audit and the observed loads are kept, ' +
+      'so that a restart goes on with them. A directory of its own for each coordinator of a machine.',
     value: path('<dir>'),
     default: absent('below --cache-dir, by store and, with --nats-url, cluster'),
   }),
@@ -17,7 +18,9 @@ export const PLACEMENT_OPTIONS = {
   }),
   placementPolicy: option({
     description:
-      'How the first placement is made: contiguous and round-robin by number, eplb and balanced by the loads that were observed. With --workers, anything but contiguous waits for all of them.',
+      'How the first placement is made: contiguous and round-robin by number, ' +
+      'eplb and balanced by the loads that were observed. With --workers, ' +
+      'anything but contiguous waits for all of them.',
     value: choice(PLACEMENT_POLICIES),
     default: constant('contiguous'),
   }),
@@ -33,7 +36,8 @@ export const PLACEMENT_OPTIONS = {
   }),
   rebalance: option({
     description:
-      'With auto, the leader moves experts by itself where the load has become uneven, while requests run. Otherwise "expertmesh rebalance" does.',
+      'With auto, the leader moves experts by itself where the load has become uneven, ' +
+      'while requests run. Otherwise "expertmesh rebalance" does.',
     value: choice(['off', 'auto']),
     default: constant('off'),
   }),

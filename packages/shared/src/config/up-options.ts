@@ -42,7 +42,8 @@ export const UP_OPTIONS = {
   }),
   workers: option({
     description:
-      'Number of worker processes. With 0 the coordinator computes the experts itself, which is fastest on one machine.',
+      'Number of worker processes. With 0 the coordinator computes the experts itself, ' +
+      'which is fastest on one machine.',
     value: integer('<n>', 0, 1024),
     default: constant(4),
   }),

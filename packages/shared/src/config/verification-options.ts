@@ -11,7 +11,8 @@ const defaultCacheDir = (env: Environment): string =>
 export const VERIFICATION_OPTIONS = {
   verify: option({
     description:
-      'Which files of weights are hashed before they are loaded: those that have changed since this machine last did so, or always all.',
+      'Which files of weights are hashed before they are loaded: ' +
+      'those that have changed since this machine last did so, or always all.',
     value: choice(VERIFY_MODES),
     default: constant('changed'),
   }),

@@ -14,7 +14,8 @@ export const WORKER_OPTIONS = {
   }),
   host: option({
     description:
-      'Address to listen on. Neither port has encryption or authentication: listen only where the cluster alone can reach.',
+      'Address to listen on. Neither port has encryption or authentication: ' +
+      'listen only where the cluster alone can reach.',
     value: text('<address>'),
     default: constant('0.0.0.0'),
   }),
@@ -33,7 +34,8 @@ export const WORKER_OPTIONS = {
   failureDomain: FAILURE_DOMAIN,
   memoryBudgetBytes: option({
     description:
-      'Memory for experts, unless a GPU has them. An assignment that would need more is refused before anything is loaded.',
+      'Memory for experts, unless a GPU has them. An assignment that would need more is refused before anything ' +
+      'is loaded.',
     value: byteSize(1_000_000),
     default: computed("80 % of the machine's or container's memory", ({ machine }) =>
       Math.floor(machine.totalMemoryBytes * 0.8),
@@ -46,13 +48,17 @@ export const WORKER_OPTIONS = {
   }),
   ep: option({
     description:
-      'What computes: native is our own kernels for CPUs (4, 8 and 32 bits; where they were built), cpu is ONNX Runtime, the others are GPUs. auto takes a GPU that is proved to be large enough, correct and faster, else native, else cpu. See docs/providers.md.',
+      'What computes: native is our own kernels for CPUs (4, 8 and 32 bits; ' +
+      'where they were built), cpu is ONNX Runtime, the others are GPUs. ' +
+      'auto takes a GPU that is proved to be large enough, correct and faster, ' +
+      'else native, else cpu. See docs/providers.md.',
     value: choice(EXECUTION_PROVIDERS),
     default: constant('auto'),
   }),
   gpuMemoryBytes: option({
     description:
-      'Memory of the GPU that may be used, with a GPU as --ep. What would need more is refused before anything is loaded.',
+      'Memory of the GPU that may be used, with a GPU as --ep. ' +
+      'What would need more is refused before anything is loaded.',
     value: byteSize(1_000_000),
     default: absent('90 % of what nvidia-smi says is free; not checked where it says nothing'),
   }),

@@ -11,7 +11,8 @@ export function checkKey(key: string): void {
   if (sizeBytes > MAX_KEY_BYTES)
     throw new ExpertmeshError(
       'invalid_argument',
-      `a key of ${String(sizeBytes)} bytes is too long for the control plane, which takes ${String(MAX_KEY_BYTES)}: use a shorter id (${key.slice(0, 40)}...)`,
+      `a key of ${String(sizeBytes)} bytes is too long for the control plane, ` +
+        `which takes ${String(MAX_KEY_BYTES)}: use a shorter id (${key.slice(0, 40)}...)`,
     );
 }
 

@@ -68,7 +68,8 @@ async function readManifest(where: string, dir: string): Promise<Buffer> {
   } catch (cause) {
     throw new ExpertmeshError(
       'not_found',
-      `${dir} is not an expert store (no readable ${MANIFEST_FILE_NAME}): make one with "expertmesh pack HF_DIR ${dir}"`,
+      `${dir} is not an expert store (no readable ${MANIFEST_FILE_NAME}): ` +
+        `make one with "expertmesh pack HF_DIR ${dir}"`,
       { cause },
     );
   }
@@ -103,7 +104,8 @@ async function requireFile(dir: string, blob: StoreFile): Promise<string> {
   }
   throw new ExpertmeshError(
     'data_loss',
-    `${path} has ${String(sizeBytes)} bytes, the manifest says ${String(blob.sizeBytes)}: copy this file from the store again`,
+    `${path} has ${String(sizeBytes)} bytes, the manifest says ${String(blob.sizeBytes)}: ` +
+      'copy this file from the store again',
   );
 }
 
@@ -113,7 +115,8 @@ async function requireWithin(dir: string, path: string): Promise<void> {
   if (realFile.startsWith(realDir + sep)) return;
   throw new ExpertmeshError(
     'failed_precondition',
-    `${path} is a link to ${realFile}, outside of the store: copy the file, or mount its folder there, in place of the link`,
+    `${path} is a link to ${realFile}, outside of the store: ` +
+      'copy the file, or mount its folder there, in place of the link',
   );
 }
 

@@ -26,7 +26,8 @@ export function requireDivisible(quantisation: Quantisation, inFeatures: number,
   const usable = BLOCK_SIZES.filter((size) => inFeatures % size === 0);
   throw new ExpertmeshError(
     'invalid_argument',
-    `--block-size ${String(quantisation.blockSize)} does not divide ${String(inFeatures)}, the input size of ${matrix}; ` +
+    `--block-size ${String(quantisation.blockSize)} does not divide ${String(inFeatures)}, ` +
+      `the input size of ${matrix}; ` +
       (usable.length > 0 ? `use ${usable.join(' or ')}` : 'use --bits 16 or 32'),
   );
 }

@@ -163,7 +163,8 @@ function refuseContradictions(spec: ModelSpec): void {
     refuse(`head_dim must be an even integer, is ${String(spec.headDim)}`);
   if (spec.numHeads % spec.numKvHeads !== 0)
     refuse(
-      `num_attention_heads (${String(spec.numHeads)}) must be a multiple of num_key_value_heads (${String(spec.numKvHeads)})`,
+      `num_attention_heads (${String(spec.numHeads)}) must be a multiple of num_key_value_heads ` +
+        `(${String(spec.numKvHeads)})`,
     );
   if (spec.topK > spec.numExperts)
     refuse(`num_experts_per_tok (${String(spec.topK)}) is more than num_experts (${String(spec.numExperts)})`);

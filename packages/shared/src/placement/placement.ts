@@ -35,7 +35,8 @@ export function contiguousPlacement(
   if (numWorkers < 1 || numWorkers > numExperts)
     throw new ExpertmeshError(
       'invalid_argument',
-      `${String(numWorkers)} workers cannot share ${String(numExperts)} experts a layer: use 1 to ${String(numExperts)} workers`,
+      `${String(numWorkers)} workers cannot share ${String(numExperts)} experts a layer: ` +
+        `use 1 to ${String(numExperts)} workers`,
     );
   const owners = Array.from({ length: numExperts }, (_, expertId) => [
     Math.floor(((expertId + 1) * numWorkers - 1) / numExperts),

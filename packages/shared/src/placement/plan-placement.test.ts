@@ -81,7 +81,7 @@ describe('planPlacement', () => {
     );
   });
 
-  it('refuses to keep on a cordoned worker what its memory has no room for, and to place anything when all are cordoned', () => {
+  it('refuses to keep on a cordoned worker what it has no room for, and to plan where all are cordoned', () => {
     const previous = contiguousPlacement(1, [0], 8, ['a', 'b']);
     const workers = [{ ...planWorker('a', 3), state: 'cordoned' as const }, planWorker('b', 8)];
     expect(() => planPlacement('balanced', planCluster(workers), uniform(1, 8), { previous })).toThrow(

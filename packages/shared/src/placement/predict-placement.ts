@@ -44,7 +44,8 @@ export function predictPlacement(placement: Placement, cluster: PlanCluster, loa
     if (expertId >= 0)
       throw new ExpertmeshError(
         'invalid_argument',
-        `placement ${String(placement.version)} has no worker of this cluster for expert ${String(expertId)} of layer ${String(layerIndex)}`,
+        `placement ${String(placement.version)} has no worker of this cluster for expert ${String(expertId)} of ` +
+          `layer ${String(layerIndex)}`,
       );
   }
   return predictLayers(

@@ -119,7 +119,10 @@ describe('runUntilShutdown', () => {
       output,
       ended,
     } = await startProcess(`
-      lifecycle.onShutdown('slow', async () => { await new Promise((resolve) => setTimeout(resolve, 50)); say('closed'); });`);
+      lifecycle.onShutdown('slow', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        say('closed');
+      });`);
     running.kill('SIGINT');
     running.kill('SIGINT');
     expect(await ended).toBe(0);

@@ -182,7 +182,8 @@ function holdersOf({ version, numExperts, workerIds, replicas }: Placement, laye
     if (numReplicas === 0)
       throw new ExpertmeshError(
         'invalid_argument',
-        `placement ${String(version)} has no worker for expert ${String(expertId)} of layer ${String(layerIndex)}: is it of another model than the trace?`,
+        `placement ${String(version)} has no worker for expert ${String(expertId)} of layer ` +
+          `${String(layerIndex)}: is it of another model than the trace?`,
       );
     starts[expertId + 1] = (starts[expertId] ?? 0) + numReplicas;
   }

@@ -136,7 +136,8 @@ function checkPlacement(placement: Placement, header: TraceHeader): void {
   if (placement.numExperts === header.numExperts) return;
   throw new ExpertmeshError(
     'invalid_argument',
-    `the placement has ${String(placement.numExperts)} experts a layer, the trace ${String(header.numExperts)}: replay it with a placement of its own model`,
+    `the placement has ${String(placement.numExperts)} experts a layer, ` +
+      `the trace ${String(header.numExperts)}: replay it with a placement of its own model`,
   );
 }
 

@@ -159,6 +159,7 @@ function workerOf(cluster: PlanCluster, workerId: string): PlanCluster['workers'
   if (worker !== undefined) return worker;
   throw new ExpertmeshError(
     'invalid_argument',
-    `the placement has a worker ${workerId} that the cluster has not: add it to the cluster, or plan a placement for this one`,
+    `the placement has a worker ${workerId} that the cluster has not: ` +
+      'add it to the cluster, or plan a placement for this one',
   );
 }

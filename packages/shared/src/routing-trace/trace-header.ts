@@ -57,7 +57,8 @@ export function headerJsonBytes(prefix: Uint8Array): number {
   if (sizeBytes <= MAX_HEADER_BYTES) return sizeBytes;
   throw new ExpertmeshError(
     'data_loss',
-    `the trace's header says that it has ${String(sizeBytes)} bytes; at most ${String(MAX_HEADER_BYTES)} are possible: record it again`,
+    `the trace's header says that it has ${String(sizeBytes)} bytes; ` +
+      `at most ${String(MAX_HEADER_BYTES)} are possible: record it again`,
   );
 }
 
@@ -69,7 +70,8 @@ export function parseTraceHeader(prefix: Uint8Array, json: Uint8Array): TraceHea
   if (raw.formatVersion !== 1)
     throw new ExpertmeshError(
       'unimplemented',
-      `the trace has format version ${String(raw.formatVersion)}; this program reads version 1: record it again, or use the program that wrote it`,
+      `the trace has format version ${String(raw.formatVersion)}; this program reads version 1: ` +
+        'record it again, or use the program that wrote it',
     );
   const parsed = headerSchema.safeParse(raw);
   if (parsed.success) return parsed.data;

@@ -201,14 +201,16 @@ function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code:
   if (bytes.byteLength !== wantedBytes)
     throw refused(
       code,
-      `rows has ${String(bytes.byteLength)} bytes, but ${String(numRows)} rows of ${String(hiddenSize)} ${rowDtype} elements have ${String(wantedBytes)}`,
+      `rows has ${String(bytes.byteLength)} bytes, but ${String(numRows)} rows of ${String(hiddenSize)} ` +
+        `${rowDtype} elements have ${String(wantedBytes)}`,
     );
   const rowScales = asFloat32Array(fields.tensor(13));
   const wantedScales = numScales(rowDtype, numRows, hiddenSize);
   if (rowScales.length !== wantedScales)
     throw refused(
       code,
-      `row_scales has ${String(rowScales.length)} elements, ${String(numRows)} rows of ${String(hiddenSize)} ${rowDtype} elements have ${String(wantedScales)}`,
+      `row_scales has ${String(rowScales.length)} elements, ${String(numRows)} rows of ${String(hiddenSize)} ` +
+        `${rowDtype} elements have ${String(wantedScales)}`,
     );
   switch (rowDtype) {
     case 'fp32':
@@ -235,7 +237,8 @@ function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights
   if (expertIds.length !== routingWeights.length)
     throw refused(
       'invalid_argument',
-      `${String(expertIds.length)} expert_ids have ${String(routingWeights.length)} routing_weights; each pair needs both`,
+      `${String(expertIds.length)} expert_ids have ${String(routingWeights.length)} routing_weights; ` +
+        'each pair needs both',
     );
   if (!isAscending(rowOffsets) || rowOffsets[0] !== 0 || rowOffsets[numRows] !== expertIds.length)
     throw refused('invalid_argument', `row_offsets must ascend from 0 to the ${String(expertIds.length)} pairs`);

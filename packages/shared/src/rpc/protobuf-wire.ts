@@ -170,7 +170,8 @@ export class WireReader {
     const end = this.#position + sizeBytes;
     if (end > this.#bytes.byteLength)
       throw malformed(
-        `field ${String(this.fieldNumber)} needs ${String(sizeBytes)} bytes, ${String(this.#bytes.byteLength - this.#position)} are left`,
+        `field ${String(this.fieldNumber)} needs ${String(sizeBytes)} bytes, ` +
+          `${String(this.#bytes.byteLength - this.#position)} are left`,
       );
     const view = this.#bytes.subarray(this.#position, end);
     this.#position = end;

@@ -71,7 +71,8 @@ export async function startServer({ host, port, portFlag, services }: RpcServerO
 export function bindError(host: string, port: number, portFlag: string, cause: unknown): ExpertmeshError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const message = reason.includes('EADDRINUSE')
-    ? `cannot listen on ${addressOf(host, port)}: another program uses this port; stop it, or choose another port with ${portFlag}`
+    ? `cannot listen on ${addressOf(host, port)}: another program uses this port; ` +
+      `stop it, or choose another port with ${portFlag}`
     : `cannot listen on ${addressOf(host, port)}, check the host and ${portFlag}: ${reason}`;
   return new ExpertmeshError('failed_precondition', message, { cause });
 }

@@ -109,7 +109,9 @@ function requireCoordinatorFits(model: SimulatedModel, box: SimulatedBox): void 
   if (model.coordinatorMemoryBytes <= usable) return;
   throw new ExpertmeshError(
     'resource_exhausted',
-    `the dense part needs ${gigabytes(model.coordinatorMemoryBytes)}, and of the ${gigabytes(box.memoryBytes)} of ${box.boxId}, the coordinator's, ${gigabytes(usable)} are for weights: name a larger box first`,
+    `the dense part needs ${gigabytes(model.coordinatorMemoryBytes)}, ` +
+      `and of the ${gigabytes(box.memoryBytes)} of ${box.boxId}, the coordinator's, ` +
+      `${gigabytes(usable)} are for weights: name a larger box first`,
   );
 }
 

@@ -183,7 +183,7 @@ describe('CallExecutor', () => {
     ]);
   });
 
-  it('fails the calls that still wait when the time to drain is over, and finishes the one that is computed', async () => {
+  it('fails the calls that wait when the time to drain is over, and finishes the one that is computed', async () => {
     let open: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));
     const { executor, runs, answers, submit } = openExecutor({ gate });

@@ -199,7 +199,8 @@ const NO_ROWS = new Float32Array(0);
 const queueIsFull = (numCalls: number, { maxCalls, maxBytes }: QueueBounds): ExpertmeshError =>
   new ExpertmeshError(
     'resource_exhausted',
-    `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls of ${formatBytes(maxBytes)} together may: send fewer at a time`,
+    `${String(numCalls)} calls wait on this worker; at most ${String(maxCalls)} calls of ` +
+      `${formatBytes(maxBytes)} together may: send fewer at a time`,
   );
 
 function countActiveExperts(batch: readonly WaitingCall[], numExperts: number): number {

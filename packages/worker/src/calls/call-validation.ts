@@ -16,7 +16,8 @@ export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: 
   if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
   if (call.hiddenSize !== shard.hiddenSize)
     refuse(
-      `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: send rows of the same model`,
+      `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: ` +
+        'send rows of the same model',
     );
   const layer = shard.layers.get(call.layerIndex);
   if (layer === undefined) throw notHeld(call, new Set(call.expertIds), `experts of ${describeLayers(shard)}`);
@@ -30,7 +31,8 @@ function checkPairs({ numRows, expertIds, routingWeights }: DispatchCall, layer:
   const numExperts = layer.localIndices.length;
   if (expertIds.length > numRows * numExperts)
     refuse(
-      `${String(numRows)} rows have ${String(expertIds.length)} pairs, but a layer has ${String(numExperts)} experts: send each expert of a row once`,
+      `${String(numRows)} rows have ${String(expertIds.length)} pairs, ` +
+        `but a layer has ${String(numExperts)} experts: send each expert of a row once`,
     );
   for (let pairIndex = 0; pairIndex < expertIds.length; pairIndex += 1) {
     const expertId = expertIds[pairIndex] ?? 0;

@@ -144,7 +144,7 @@ describe('WorkerControl', () => {
     await expect(control.load(load(2), noProgress, NEVER)).rejects.toThrow(/version 2 is not assigned, version 1 is/);
   });
 
-  it('shares one load among the coordinators that ask for the same, and tells the later one how far it is', async () => {
+  it('shares one load among coordinators that ask for the same, and tells the later one how far it is', async () => {
     const { control, compute } = openControl();
     control.assign(assign(1, 2));
     const first = control.load(load(1), noProgress, NEVER);

@@ -77,7 +77,8 @@ export class WorkerControl {
     if (isOtherLoading && !load.abort.signal.aborted)
       throw new ExpertmeshError(
         'failed_precondition',
-        `placement version ${String(load.assignment.placementVersion)} is being loaded: wait for it, or cancel that Load`,
+        `placement version ${String(load.assignment.placementVersion)} is being loaded: ` +
+          'wait for it, or cancel that Load',
       );
     const response = checkAssignment(assignment, store, this.#served, memory);
     this.#assigned = assignment;

@@ -35,16 +35,7 @@ export function createWorkerService(
       respond(callback, () => control.assign(request));
     },
     load: (stream) => {
-      const abort = new AbortController();
-      stream.on('cancelled', () => {
-        abort.abort();
-      });
-      control
-        .load(stream.request, (progress) => stream.write(progress), abort.signal)
-        .then(
-          () => stream.end(),
-          (error: unknown) => stream.emit('error', toServiceError(error)),
-        );
+      load(control, stream);
     },
     unload: ({ request }, callback) => {
       respond(callback, async () => {
@@ -61,6 +52,21 @@ export function createWorkerService(
       }));
     },
   });
+}
+
+type LoadStream = Parameters<Parameters<typeof bindService<typeof workerService>>[1]['load']>[0];
+
+function load(control: WorkerControl, stream: LoadStream): void {
+  const abort = new AbortController();
+  stream.on('cancelled', () => {
+    abort.abort();
+  });
+  control
+    .load(stream.request, (progress) => stream.write(progress), abort.signal)
+    .then(
+      () => stream.end(),
+      (error: unknown) => stream.emit('error', toServiceError(error)),
+    );
 }
 
 type Callback<Response> = (error: ReturnType<typeof toServiceError> | null, response?: Response) => void;

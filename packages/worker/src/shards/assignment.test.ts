@@ -50,7 +50,7 @@ const refusal = (code: string, message: RegExp): unknown =>
   expect.objectContaining({ code, message: expect.stringMatching(message) as string });
 
 describe('checkAssignment', () => {
-  it('says what the experts need with ONNX Runtime: quantised weights stay packed, 16 bits are expanded to fp32', () => {
+  it('says what experts need with ONNX Runtime: quantised weights stay packed, 16 bits become fp32', () => {
     const check = (quantisation: Quantisation): unknown =>
       checkAssignment(fourExperts, storeOf(quantisation), undefined, cpuMemory(100_000));
     expect(check({ bits: 4, blockSize: 32 })).toEqual({ packedBytes: 4000, memoryBytes: 5200 });

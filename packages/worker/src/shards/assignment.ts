@@ -72,7 +72,8 @@ function requireStore(assignment: Assignment, store: ExpertStore): void {
   if (assignment.storeId === store.storeId) return;
   refuse(
     'failed_precondition',
-    `the assignment is for store ${assignment.storeId || '(none)'}, this worker reads store ${store.storeId} in ${store.dir}: ` +
+    `the assignment is for store ${assignment.storeId || '(none)'}, ` +
+      `this worker reads store ${store.storeId} in ${store.dir}: ` +
       'start coordinator and workers with the same store',
   );
 }
@@ -105,29 +106,34 @@ function checkExperts({ layerIndex, expertIds }: LayerShard, spec: ModelSpec): v
     if (expertId >= spec.numExperts)
       refuse(
         'invalid_argument',
-        `expert ${String(expertId)} of ${layer} does not exist: a layer has experts 0 to ${String(spec.numExperts - 1)}`,
+        `expert ${String(expertId)} of ${layer} does not exist: ` +
+          `a layer has experts 0 to ${String(spec.numExperts - 1)}`,
       );
     if (expertId <= previous)
       refuse(
         'invalid_argument',
-        `${layer} lists expert ${String(expertId)} after ${String(previous)}: list experts in ascending order, each once`,
+        `${layer} lists expert ${String(expertId)} after ${String(previous)}: ` +
+          'list experts in ascending order, each once',
       );
     previous = expertId;
   }
 }
 
 function requireBudget(assignment: Assignment, memoryBytes: number, leavingBytes: number, budgetBytes: number): void {
-  const needed = `placement version ${String(assignment.placementVersion)} needs about ${formatBytes(memoryBytes)} of memory`;
+  const version = String(assignment.placementVersion);
+  const needed = `placement version ${version} needs about ${formatBytes(memoryBytes)} of memory`;
   const raise = 'or raise --memory-budget-bytes (EXPERTMESH_MEMORY_BUDGET_BYTES)';
   if (memoryBytes > budgetBytes)
     refuse(
       'resource_exhausted',
-      `${needed}, the budget of this worker is ${formatBytes(budgetBytes)}: assign fewer experts, add workers, ${raise}`,
+      `${needed}, the budget of this worker is ${formatBytes(budgetBytes)}: ` +
+        `assign fewer experts, add workers, ${raise}`,
     );
   if (memoryBytes + leavingBytes > budgetBytes)
     refuse(
       'resource_exhausted',
-      `${needed} beside ${formatBytes(leavingBytes)} that must serve until it is loaded, the budget of this worker is ` +
+      `${needed} beside ${formatBytes(leavingBytes)} that must serve until it is loaded, ` +
+        'the budget of this worker is ' +
         `${formatBytes(budgetBytes)}: change fewer layers at a time, unload first, ${raise}`,
     );
 }

@@ -90,7 +90,8 @@ export class AdminApi {
     const everyMs = intervalMs === 0 ? WATCH_DEFAULT_MS : intervalMs;
     if (everyMs < WATCH_MIN_MS || everyMs > WATCH_MAX_MS)
       throw invalid(
-        `interval_ms is ${String(everyMs)}: it must be ${String(WATCH_MIN_MS)} to ${String(WATCH_MAX_MS)}, or 0 for ${String(WATCH_DEFAULT_MS)}`,
+        `interval_ms is ${String(everyMs)}: it must be ${String(WATCH_MIN_MS)} to ${String(WATCH_MAX_MS)}, ` +
+          `or 0 for ${String(WATCH_DEFAULT_MS)}`,
       );
     const stream = this.#streams.open(caller.signal);
     try {

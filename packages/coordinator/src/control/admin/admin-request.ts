@@ -29,7 +29,8 @@ export function requireWorkerId({ workerId }: WorkerCommand): void {
 export function requireTimeBudget({ timeBudgetSeconds }: PlanRequest): void {
   if (!(timeBudgetSeconds >= 0 && timeBudgetSeconds <= MAX_PLAN_SECONDS))
     throw invalid(
-      `time_budget_seconds is ${String(timeBudgetSeconds)}: it must be 0 to ${String(MAX_PLAN_SECONDS)}, where 0 means 2`,
+      `time_budget_seconds is ${String(timeBudgetSeconds)}: ` +
+        `it must be 0 to ${String(MAX_PLAN_SECONDS)}, where 0 means 2`,
     );
 }
 

@@ -38,7 +38,8 @@ export class LeaderWatch {
     if (!this.#hasChanged) return error;
     return new ExpertmeshError(
       'unavailable',
-      `the coordinator at ${this.#options.address} leads no longer: ask again; a change that it had begun goes on under the next leader ` +
+      `the coordinator at ${this.#options.address} leads no longer: ` +
+        'ask again; a change that it had begun goes on under the next leader ' +
         '("expertmesh top" shows it)',
       { cause: error },
     );

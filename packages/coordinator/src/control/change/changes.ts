@@ -140,22 +140,8 @@ export class Changes {
     feed: ChangeFeed,
     office: Office,
   ): Promise<void> {
-    const { world, store, expertBytes, moveBytesPerSecond, clock, logger } = this.#options;
-    const mover = new Mover({
-      world: {
-        ...world,
-        writeInForce: (inForce) => store.writeInForce({ ...inForce, epoch: office.epoch }),
-        writeRemainder: async (placement, reason) =>
-          (await this.#writeDocument({ ...order, reason, placement }, office)).placement,
-      },
-      expertBytes,
-      bytesPerSecond: moveBytesPerSecond,
-      onMoved: (numReplicas) => {
-        this.#numMoves += numReplicas;
-      },
-      clock,
-      logger,
-    });
+    const { world, clock, logger } = this.#options;
+    const mover = this.#mover(order, office);
     logger.info({ from: from.version, to: to.version, reason: order.reason }, 'the placement changes');
     try {
       await mover.run({ from, to, doneLayers }, feed, office.signal);
@@ -175,6 +161,25 @@ export class Changes {
       this.#lastEndedMs = clock.nowMs();
       this.#running = undefined;
     }
+  }
+
+  #mover(order: Omit<ChangeOrder, 'expectedVersion' | 'placement'>, office: Office): Mover {
+    const { world, store, expertBytes, moveBytesPerSecond, clock, logger } = this.#options;
+    return new Mover({
+      world: {
+        ...world,
+        writeInForce: (inForce) => store.writeInForce({ ...inForce, epoch: office.epoch }),
+        writeRemainder: async (placement, reason) =>
+          (await this.#writeDocument({ ...order, reason, placement }, office)).placement,
+      },
+      expertBytes,
+      bytesPerSecond: moveBytesPerSecond,
+      onMoved: (numReplicas) => {
+        this.#numMoves += numReplicas;
+      },
+      clock,
+      logger,
+    });
   }
 
   #requireInForce(): { readonly inForce: PlacementInForce; readonly from: Placement } {

@@ -163,7 +163,10 @@ export class Drains {
       else onAudit({ actor, action: actionOf({ workerId }), before: now, after: now, outcome });
       return '';
     } catch (thrown) {
-      return `; worker ${workerId} is still draining, and the leader sees to it (${ExpertmeshError.from(thrown).message})`;
+      return (
+        `; worker ${workerId} is still draining, and the leader sees to it ` +
+        `(${ExpertmeshError.from(thrown).message})`
+      );
     }
   }
 

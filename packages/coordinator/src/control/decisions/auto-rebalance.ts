@@ -33,7 +33,10 @@ export function rebalanceReason(policy: RebalancePolicy, facts: BalanceFacts): s
   if (policy.quietHours !== undefined && isQuiet(policy.quietHours, facts.minuteOfDay)) return undefined;
   const worst = Math.min(balance.worstBalancedness, balance.worstWeightedBalancedness || balance.worstBalancedness);
   if (worst >= policy.threshold) return undefined;
-  return `the balancedness of layer ${String(balance.worstLayerIndex)} is ${worst.toFixed(2)}, below ${String(policy.threshold)}`;
+  return (
+    `the balancedness of layer ${String(balance.worstLayerIndex)} is ${worst.toFixed(2)}, ` +
+    `below ${String(policy.threshold)}`
+  );
 }
 
 /**

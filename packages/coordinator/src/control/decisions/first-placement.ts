@@ -33,7 +33,7 @@ export function decideFirstPlacement(facts: FirstPlacementFacts): FirstPlacement
   if (up.length < minWorkers)
     return {
       kind: 'wait',
-      because: `waiting for workers: ${String(up.length)} of ${String(minWorkers)} ${minWorkers === 1 ? 'is' : 'are'} up`,
+      because: `waiting for workers: ${String(up.length)} of ${numbered(minWorkers)} up`,
     };
   const lastJoinedMs = Math.max(...up.map(({ stateSinceMs }) => stateSinceMs));
   if (nowMs - lastJoinedMs < JOIN_TOGETHER_MS)
@@ -54,5 +54,7 @@ export function placementHeldBy(
   if (!isComplete) return undefined;
   return { version: nextVersion, numExperts, workerIds: workers.map(({ workerId }) => workerId), replicas };
 }
+
+const numbered = (count: number): string => `${String(count)} ${count === 1 ? 'is' : 'are'}`;
 
 const emptyLayer = (numExperts: number): number[][] => Array.from({ length: numExperts }, () => []);

@@ -31,7 +31,7 @@ function setUp() {
 }
 
 describe('RetryBackoff', () => {
-  it('waits twice as long after each change that was taken back, up to a limit, and starts anew after one that was not', async () => {
+  it('waits twice as long after each change that was taken back, up to a limit, else as at first', async () => {
     const { attempt, waitedMs } = setUp();
     expect(waitedMs('a is dead')).toBe(0);
     for (const ms of [5_000, 10_000, 20_000, 20_000]) {
@@ -44,7 +44,7 @@ describe('RetryBackoff', () => {
     expect(waitedMs('a is dead')).toBe(5_000);
   });
 
-  it('waits no longer than the first time in another situation, and as long as before in one that comes again', async () => {
+  it('waits no longer than at first in another situation, and as long as before in one that comes again', async () => {
     const { attempt, waitedMs } = setUp();
     const waited: number[] = [];
     for (const situation of ['beside b', 'beside b, c', 'beside b', 'beside b, c', 'beside b', 'beside b, c']) {

@@ -69,7 +69,8 @@ export class WorkerAdmission {
     if (!isUp || this.numReplicas(workerId) === 0) return;
     throw new ExpertmeshError(
       'failed_precondition',
-      `worker ${workerId} serves ${String(this.numReplicas(workerId))} replicas: drain it first ("expertmesh workers drain ${workerId}")`,
+      `worker ${workerId} serves ${String(this.numReplicas(workerId))} replicas: ` +
+        `drain it first ("expertmesh workers drain ${workerId}")`,
     );
   }
 

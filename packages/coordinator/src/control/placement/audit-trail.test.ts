@@ -35,7 +35,7 @@ describe('AuditTrail', () => {
     return { trail, disk, stop };
   }
 
-  it('keeps the last 200 records, newest first, on all coordinators, their disks and in the control plane', async () => {
+  it('keeps the last 200 records, newest first, on all coordinators, their disks and the control plane', async () => {
     const [writer, other] = [await open(), await open()];
     for (const timeMs of numbers(203)) {
       writer.trail.add(record(timeMs));

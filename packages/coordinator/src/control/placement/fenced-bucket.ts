@@ -54,7 +54,8 @@ export class FencedBucket {
     if (this.#highestEpoch > this.#epoch)
       throw new ExpertmeshError(
         'failed_precondition',
-        `another coordinator leads under epoch ${String(this.#highestEpoch)}, this one did under epoch ${String(this.#epoch)}: ask the one that leads`,
+        `another coordinator leads under epoch ${String(this.#highestEpoch)}, ` +
+          `this one did under epoch ${String(this.#epoch)}: ask the one that leads`,
       );
     return this.#epoch;
   }
@@ -135,7 +136,8 @@ export class FencedBucket {
     if (current === epoch) return;
     throw new ExpertmeshError(
       'failed_precondition',
-      `this was decided under epoch ${String(epoch)}, and this coordinator leads under epoch ${String(current)} by now: try again`,
+      `this was decided under epoch ${String(epoch)}, and this coordinator leads under epoch ${String(current)} ` +
+        'by now: try again',
     );
   }
 

@@ -12,7 +12,7 @@ const inForce = (version: number, doneLayers?: number[]): PlacementInForce => ({
 });
 
 describe('PlacementFollower', () => {
-  it('says that a step is applied when no call follows the one before any more, and skips steps that are outdated', async () => {
+  it('says that a step is applied when no call follows the one before, and skips steps that are outdated', async () => {
     const told: Placement[] = [];
     const ends: (() => void)[] = [];
     const applied: Placement[] = [];

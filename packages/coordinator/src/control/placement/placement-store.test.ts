@@ -57,7 +57,7 @@ describe('PlacementStore', () => {
     await expect(store.writeDocument(placementDocument(2))).rejects.toMatchObject({ code: 'failed_precondition' });
   });
 
-  it('goes on with what the last process left when the control plane is empty, and puts it back in office', async () => {
+  it('goes on with what the last process left where the control plane is empty, and puts it back', async () => {
     const { memory, store } = await openLeader(new EmbeddedControlPlane(logger));
     await store.changeAdmissions(() => ({ workers: { b: 'cordoned' }, untilRestart: {} }));
     const controlPlane = new EmbeddedControlPlane(logger);

@@ -24,7 +24,8 @@ export function oneBoxRemark(
   const best = steps.reduce((fastest, step) => (step.seconds < fastest.seconds ? step : fastest));
   if (best.seconds >= clusterStepSeconds) return undefined;
   return (
-    `one box would be faster: ${best.box.workerId} has memory for all experts and would take ${ms(best.seconds)} ms a step for them with ` +
+    `one box would be faster: ${best.box.workerId} has memory for all experts and would take ${ms(best.seconds)} ` +
+    'ms a step for them with ' +
     `the coordinator on it (--local-experts); these workers take ${ms(clusterStepSeconds)} ms`
   );
 }

@@ -63,7 +63,7 @@ describe('planCluster', () => {
     ]);
   });
 
-  it('estimates those that have not computed from their memory, corrected by what the others turned out to take', () => {
+  it('estimates those that have not computed from their memory, corrected by what the others took', () => {
     const memoryBytesPerSecond = 1e9;
     const workers = [worker('new', { memoryBytesPerSecond }), worker('newer', { memoryBytesPerSecond: 2e9 })];
     expect(plan(workers).map(({ secondsPerActiveExpert }) => secondsPerActiveExpert)).toEqual([1e-6, 0.5e-6]);
@@ -73,7 +73,7 @@ describe('planCluster', () => {
     ]);
   });
 
-  it('gives nothing new to cordoned workers and to those that are away, and has drained and dead ones give all up', () => {
+  it('gives nothing new to workers that are cordoned or away, and has drained and dead ones give all up', () => {
     const workers = [worker('a'), worker('b'), worker('c'), { ...worker('d'), state: 'away' as const }, worker('e')];
     const admissions = { b: 'cordoned', c: 'drained' } as const;
     expect(plan(workers, { admissions, dead: new Set(['e']) }).map(({ state }) => state)).toEqual([

@@ -145,7 +145,8 @@ export class Planner {
 }
 
 const NO_ROOM_REMARK =
-  'the workers have no memory left for moving: a change may be refused for want of it; raise --memory-budget-bytes or add a worker';
+  'the workers have no memory left for moving: a change may be refused for want of it; ' +
+  'raise --memory-budget-bytes or add a worker';
 
 // What the coordinator computes itself stays with it whatever workers are named.
 function restrict(worker: PlanWorker, workerIds: readonly string[]): PlanWorker {

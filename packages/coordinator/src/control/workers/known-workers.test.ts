@@ -67,7 +67,7 @@ describe('measured costs', () => {
     }),
   });
 
-  it('are equal for workers of a kind whose figures are near each other, so that dispatch gives them equal shares', () => {
+  it('are equal for workers of a kind whose figures are near each other, so that they get equal shares', () => {
     const workers = [10e-6, 11e-6, 12e-6, 40e-6].map((seconds, w) => ({
       ...worker(seconds),
       workerId: `w${String(w)}`,

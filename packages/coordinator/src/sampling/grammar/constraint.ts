@@ -20,7 +20,7 @@ export type Constraint =
       readonly parallel: boolean;
     };
 
-/** Up to 64 characters of whitespace where JSON allows it, as the model likes; or none, which leaves more to jump over. */
+/** Up to 64 characters of whitespace where JSON allows it; or none, which leaves more to jump over. */
 export type JsonWhitespace = 'free' | 'compact';
 
 /** How a model writes calls: JSON in `<tool_call>`, or the `<function=...>` of Qwen3-Coder in it. */

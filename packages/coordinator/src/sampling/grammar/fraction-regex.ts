@@ -24,7 +24,7 @@ export function fractionAtLeast(pool: RegexPool, fraction: string, isExclusive: 
     if (isExclusive) return pool.sequence(point, positive);
     return pool.optional(pool.sequence(point, digit(pool, 0, 9), anyDigits(pool)));
   }
-  const from = [...fraction].reduceRight<RegexId>(
+  const from = Array.from(fraction).reduceRight<RegexId>(
     (rest, character) => {
       const greater = pool.sequence(digit(pool, Number(character) + 1, 9), anyDigits(pool));
       return pool.either([greater, pool.sequence(pool.literal(character), rest)]);
@@ -42,7 +42,7 @@ export function fractionAtMost(pool: RegexPool, fraction: string, isExclusive: b
     return isExclusive ? NOTHING : pool.optional(pool.sequence(point, pool.repeat(pool.literal('0'), 1, Infinity)));
   }
   // Past the first digit the number may end: it is smaller, as digits that are not zero are left of the bound.
-  const upTo = [...fraction].reduceRight<RegexId>(
+  const upTo = Array.from(fraction).reduceRight<RegexId>(
     (rest, character, index) => {
       const smaller = pool.sequence(digit(pool, 0, Number(character) - 1), anyDigits(pool));
       const options = [smaller, pool.sequence(pool.literal(character), rest)];

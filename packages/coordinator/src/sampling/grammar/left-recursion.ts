@@ -1,6 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import type { Gbnf } from './gbnf-syntax.js';
-import { Rule } from './grammar-symbol.js';
+import { type Rule } from './grammar-symbol.js';
 import type { RegexPool } from './regex-pool.js';
 
 /** `a ::= a x | y` as `a ::= y x*`, which means the same. */

@@ -3,6 +3,7 @@ import { exitTrie } from './exit-trie.js';
 import { type LexemeState, lexemeStateOf, type LexemeWalk, LexemeWalker } from './lexeme-walk.js';
 import { RegexAutomaton } from './regex-automaton.js';
 import type { RegexId } from './regex-pool.js';
+import { type SubtreeClasses, subtreeClasses } from './subtree-classes.js';
 import { type TokenTrie, vocabularyTrie } from './token-trie.js';
 import type { TokenVocabulary } from './token-vocabulary.js';
 
@@ -18,19 +19,25 @@ export class LexemeMasks {
   readonly automaton = new RegexAutomaton();
   readonly numWords: number;
   readonly #trie: TokenTrie;
+  readonly #classes: SubtreeClasses;
   readonly #walker: LexemeWalker;
   readonly #states = new Map<RegexId, LexemeState>();
   readonly #walks = new Map<RegexId, CachedWalk>();
 
-  constructor(vocabulary: TokenVocabulary, trie = vocabularyTrie(vocabulary)) {
+  constructor(
+    vocabulary: TokenVocabulary,
+    trie = vocabularyTrie(vocabulary),
+    classes: SubtreeClasses = subtreeClasses(trie),
+  ) {
     this.numWords = Math.ceil(vocabulary.vocabSize / 32);
     this.#trie = trie;
-    this.#walker = new LexemeWalker(this.automaton, trie);
+    this.#classes = classes;
+    this.#walker = new LexemeWalker(this.automaton, trie, classes);
   }
 
   /** The same vocabulary without anything that was kept. */
   renewed(vocabulary: TokenVocabulary): LexemeMasks {
-    return new LexemeMasks(vocabulary, this.#trie);
+    return new LexemeMasks(vocabulary, this.#trie, this.#classes);
   }
 
   /** States that hold memory: about a kilobyte each. */

@@ -1,6 +1,7 @@
 import { type ByteSet, hasByte, haveCommonByte } from './byte-set.js';
 import type { RegexAutomaton } from './regex-automaton.js';
 import { NOTHING, type RegexId, type RegexPool } from './regex-pool.js';
+import { loopClasses, type SubtreeClasses } from './subtree-classes.js';
 import type { TokenTrie } from './token-trie.js';
 
 /**
@@ -41,10 +42,15 @@ export interface LexemeWalk {
   readonly exitCounts: Uint16Array;
 }
 
+/** Subtrees of fewer nodes are walked: asking whether a state takes all of one costs as much. */
+const MIN_SKIPPED_NODES = 16;
+
 /** Walks the tree of a vocabulary; its buffers serve one walk after another. */
 export class LexemeWalker {
   readonly #automaton: RegexAutomaton;
   readonly #trie: TokenTrie;
+  readonly #classes: SubtreeClasses;
+  readonly #loops = new Map<RegexId, number>();
   #lexeme: LexemeState = { start: NOTHING, min: 0, max: 0, tailFirst: undefined };
   // By depth: the state there, its steps, what was counted, and whether the repetition is over.
   readonly #states: Int32Array;
@@ -59,9 +65,10 @@ export class LexemeWalker {
   #exits: number[] = [];
   #exitCounts: number[] = [];
 
-  constructor(automaton: RegexAutomaton, trie: TokenTrie) {
+  constructor(automaton: RegexAutomaton, trie: TokenTrie, classes: SubtreeClasses) {
     this.#automaton = automaton;
     this.#trie = trie;
+    this.#classes = classes;
     this.#states = new Int32Array(trie.maxDepth + 1);
     this.#counts = new Uint16Array(trie.maxDepth + 1);
     this.#isTail = new Uint8Array(trie.maxDepth + 1);
@@ -73,22 +80,23 @@ export class LexemeWalker {
     this.#reset(lexeme);
     const { bytes, ends, depths, size } = this.#trie;
     const automaton = this.#automaton;
-    let node = 1;
+    const states = this.#states;
+    const rows = this.#rows;
+    let node = this.#takesAllBelow(0, lexeme.start) ? this.#takeAllBelow(0, 0) : 1;
     while (node < size) {
       const depth = depths[node] ?? 0;
-      const end = ends[node] ?? size;
       const byte = bytes[node] ?? 0;
-      const row = this.#rows[depth - 1] ?? automaton.row(this.#states[depth - 1] ?? NOTHING);
+      const row = rows[depth - 1] ?? automaton.row(states[depth - 1] ?? NOTHING);
       let next = row[byte] ?? NOTHING;
-      if (next === -1) next = automaton.fill(row, this.#states[depth - 1] ?? NOTHING, byte);
+      if (next === -1) next = automaton.fill(row, states[depth - 1] ?? NOTHING, byte);
       if (next === NOTHING) {
-        node = end;
+        node = ends[node] ?? size;
         continue;
       }
-      this.#states[depth] = next;
-      if (end > node + 1) this.#rows[depth] = automaton.row(next);
-      this.#visit(node, depth, byte, next, end);
-      node++;
+      states[depth] = next;
+      rows[depth] = automaton.row(next);
+      this.#visit(node, depth, byte, next);
+      node = this.#takesAllBelow(node, next) ? this.#takeAllBelow(node, depth) : node + 1;
     }
     return this.#result();
   }
@@ -97,8 +105,8 @@ export class LexemeWalker {
     this.#lexeme = lexeme;
     this.#states[0] = lexeme.start;
     this.#rows[0] = this.#automaton.row(lexeme.start);
-    this.#isTail.fill(0);
-    this.#counts.fill(0);
+    this.#isTail[0] = 0;
+    this.#counts[0] = 0;
     this.#numBody = 0;
     this.#tail = [];
     this.#tailCounts = [];
@@ -106,10 +114,11 @@ export class LexemeWalker {
     this.#exitCounts = [];
   }
 
-  #visit(node: number, depth: number, byte: number, next: RegexId, end: number): void {
-    const need = this.#lexeme.tailFirst === undefined ? 0 : this.#count(this.#lexeme.tailFirst, depth, byte, next);
-    const { tokenStarts, tokens } = this.#trie;
-    const isTail = this.#isTail[depth] === 1;
+  #visit(node: number, depth: number, byte: number, next: RegexId): void {
+    const { tailFirst } = this.#lexeme;
+    const need = tailFirst === undefined ? 0 : this.#count(tailFirst, depth, byte, next);
+    const { tokenStarts, tokens, ends } = this.#trie;
+    const isTail = tailFirst !== undefined && this.#isTail[depth] === 1;
     const lastEntry = tokenStarts[node + 1] ?? 0;
     for (let entry = tokenStarts[node] ?? 0; entry < lastEntry; entry++) {
       const token = tokens[entry] ?? 0;
@@ -121,7 +130,7 @@ export class LexemeWalker {
         this.#bodyNeeds[this.#numBody++] = need;
       }
     }
-    if (end > node + 1 && this.#automaton.pool.isNullable(next)) {
+    if ((ends[node] ?? 0) > node + 1 && this.#automaton.pool.isNullable(next)) {
       this.#exits.push(node);
       this.#exitCounts.push(need);
     }
@@ -139,6 +148,38 @@ export class LexemeWalker {
     return isTail || next === start ? count : count + 1;
   }
 
+  /** Whether every token below a node stays in the state, so that none of it need be walked. */
+  #takesAllBelow(node: number, state: RegexId): boolean {
+    if ((this.#trie.ends[node] ?? 0) - node < MIN_SKIPPED_NODES || this.#classes.isBorder[node] === 0) return false;
+    // Where a repetition is counted, only its own characters are.
+    if (this.#lexeme.tailFirst !== undefined && state !== this.#lexeme.start) return false;
+    if (this.#automaton.pool.isNullable(state)) return false;
+    let loops = this.#loops.get(state);
+    if (loops === undefined) {
+      loops = loopClasses(this.#automaton, state);
+      this.#loops.set(state, loops);
+    }
+    return ((this.#classes.below[node] ?? 0) & ~loops) === 0;
+  }
+
+  /** @returns the node after all that is below. */
+  #takeAllBelow(node: number, depth: number): number {
+    const { ends, tokenStarts, tokens, size } = this.#trie;
+    const { characters } = this.#classes;
+    const end = ends[node] ?? size;
+    const isCounted = this.#lexeme.tailFirst !== undefined;
+    const countBefore = (this.#counts[depth] ?? 0) - (characters[node] ?? 0);
+    for (let below = node + 1; below < end; below++) {
+      const need = isCounted ? countBefore + (characters[below] ?? 0) : 0;
+      const lastEntry = tokenStarts[below + 1] ?? 0;
+      for (let entry = tokenStarts[below] ?? 0; entry < lastEntry; entry++) {
+        this.#bodyTokens[this.#numBody] = tokens[entry] ?? 0;
+        this.#bodyNeeds[this.#numBody++] = need;
+      }
+    }
+    return end;
+  }
+
   #result(): LexemeWalk {
     return {
       ...this.#sortedBody(),
@@ -153,16 +194,19 @@ export class LexemeWalker {
   #sortedBody(): { readonly bodyTokens: Int32Array; readonly bodyNeeds: Uint16Array } {
     const tokens = this.#bodyTokens.subarray(0, this.#numBody);
     const needs = this.#bodyNeeds.subarray(0, this.#numBody);
+    if (this.#lexeme.tailFirst === undefined) return { bodyTokens: tokens.slice(), bodyNeeds: needs.slice() };
     const starts = new Int32Array(this.#trie.maxDepth + 2);
     for (const need of needs) starts[need + 1] = (starts[need + 1] ?? 0) + 1;
     for (let need = 1; need < starts.length; need++) starts[need] = (starts[need] ?? 0) + (starts[need - 1] ?? 0);
-    const bodyTokens = new Int32Array(this.#numBody);
-    for (let entry = 0; entry < this.#numBody; entry++) {
+    const bodyTokens = new Int32Array(needs.length);
+    const bodyNeeds = new Uint16Array(needs.length);
+    for (let entry = 0; entry < needs.length; entry++) {
       const need = needs[entry] ?? 0;
       const place = starts[need] ?? 0;
       starts[need] = place + 1;
       bodyTokens[place] = tokens[entry] ?? 0;
+      bodyNeeds[place] = need;
     }
-    return { bodyTokens, bodyNeeds: needs.slice().sort() };
+    return { bodyTokens, bodyNeeds };
   }
 }

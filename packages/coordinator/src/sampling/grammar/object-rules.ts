@@ -27,7 +27,7 @@ interface OtherMembers {
   readonly value: Conjunction;
 }
 
-/** The rest of an object after its brace: named members in their order, of which optional ones may be left out, then others. */
+/** The rest of an object after its brace: named members in their order, optional ones or not, then others. */
 export function objectRules(shape: ObjectShape, grammar: ValueRules): Rule {
   return new ObjectRules(shape, grammar).from({ index: 0, count: 0, numDistinct: 0 });
 }

@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type GrammarSymbol, Rule } from './grammar-symbol.js';
+import { type GrammarSymbol, type Rule } from './grammar-symbol.js';
 import type { RegexAutomaton } from './regex-automaton.js';
 
 /** Grammars with more rules than this are refused: each costs memory for as long as its constraint is kept. */

@@ -2,7 +2,12 @@ const HOUR_MINUTE = '([01][0-9]|2[0-3]):[0-5][0-9]';
 const TIME = `${HOUR_MINUTE}:[0-5][0-9](\\.[0-9]{1,9})?(Z|z|[+-]${HOUR_MINUTE})`;
 
 const LEAP_YEAR = '([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)';
-const DATE = `([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|${LEAP_YEAR}-02-29)`;
+const DAY_OF_MONTH = [
+  '(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])',
+  '(0[469]|11)-(0[1-9]|[12][0-9]|30)',
+  '02-(0[1-9]|1[0-9]|2[0-8])',
+].join('|');
+const DATE = `([0-9]{4}-(${DAY_OF_MONTH})|${LEAP_YEAR}-02-29)`;
 
 // A name has at most 253 characters and a label at most 63; labels of 30 keep every name of 8 of them within.
 const LABEL = '[a-zA-Z0-9]([a-zA-Z0-9-]{0,28}[a-zA-Z0-9])?';

@@ -65,7 +65,7 @@ const jsonArguments = (grammar: SchemaGrammar): Rule => {
   return new Rule('arguments', () => grammar.alternativesOf(shapes));
 };
 
-/** Tools that are not strict take what fits their parameters as far as those can be enforced, and any object otherwise. */
+/** Tools that are not strict take any object where their parameters cannot be enforced. */
 function argumentsRule(
   { name, parameters, strict }: ConstrainedTool,
   automaton: RegexAutomaton,

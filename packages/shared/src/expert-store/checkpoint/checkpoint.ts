@@ -131,6 +131,7 @@ function requireIndexed(
 const missing = (path: string, cause: unknown): ExpertmeshError =>
   new ExpertmeshError(
     'not_found',
-    `cannot read ${path} (${ExpertmeshError.from(cause).message}): give the folder of a complete Hugging Face checkpoint`,
+    `cannot read ${path} (${ExpertmeshError.from(cause).message}): ` +
+      'give the folder of a complete Hugging Face checkpoint',
     { cause },
   );

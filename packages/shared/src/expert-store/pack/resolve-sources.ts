@@ -40,7 +40,8 @@ function refuseFusedExperts(checkpoint: Checkpoint): void {
   if (fused === undefined) return;
   throw new ExpertmeshError(
     'unimplemented',
-    `${checkpoint.dir} has the experts of a layer fused in ${fused}: save it with one gate_proj, up_proj and down_proj an expert, as the published Qwen3 checkpoints have them`,
+    `${checkpoint.dir} has the experts of a layer fused in ${fused}: save it with one gate_proj, ` +
+      'up_proj and down_proj an expert, as the published Qwen3 checkpoints have them',
   );
 }
 
@@ -48,7 +49,8 @@ function requireShape(found: SourceTensor, needed: NeededTensor): void {
   if (found.shape.join() === needed.shape.join()) return;
   throw new ExpertmeshError(
     'invalid_argument',
-    `${found.name} in ${found.file} has shape [${found.shape.join(', ')}], config.json asks for [${needed.shape.join(', ')}]: ` +
+    `${found.name} in ${found.file} has shape [${found.shape.join(', ')}], ` +
+      `config.json asks for [${needed.shape.join(', ')}]: ` +
       'check that config.json belongs to this checkpoint',
   );
 }
@@ -61,6 +63,8 @@ function refuse(verb: string, names: readonly string[], checkpoint: Checkpoint, 
   const some = names.slice(0, 3).join(', ') + (names.length > 3 ? ' and more' : '');
   throw new ExpertmeshError(
     'invalid_argument',
-    `${checkpoint.dir} ${verb} ${String(names.length)} tensors ${verb === 'lacks' ? 'that the model needs' : 'of unknown use'} (${some}): ${remedy}`,
+    `${checkpoint.dir} ${verb} ${String(names.length)} tensors ` +
+      `${verb === 'lacks' ? 'that the model needs' : 'of unknown use'} (${some}): ` +
+      `${remedy}`,
   );
 }

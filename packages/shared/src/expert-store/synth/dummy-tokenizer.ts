@@ -15,13 +15,16 @@ const NUM_BYTES = 256;
 
 /** How Qwen's tokenizers split a text into words. */
 const WORD_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|" +
+  ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
 // ChatML; thinking is switched off as Qwen3 does it, by an empty block.
 const CHAT_TEMPLATE =
-  "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endfor %}" +
+  "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + " +
+  "'<|im_end|>\\n' }}{%- endfor %}" +
   "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}" +
-  "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}";
+  '{%- if enable_thinking is defined and enable_thinking is false %}' +
+  "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}";
 
 interface DummyTokenizerFiles {
   /** The contents of tokenizer.json. */

@@ -41,6 +41,7 @@ it('is not fooled by another process with the same id', () => {
 it('does not judge a process of another host, and names the file to delete', () => {
   symlinkSync('1:1:elsewhere', file);
   expect(() => acquireLock(file)).toThrow(
-    `process 1 on elsewhere is writing this store: wait for it or stop it; if it is not running any more, delete ${file}`,
+    'process 1 on elsewhere is writing this store: wait for it or stop it; ' +
+      `if it is not running any more, delete ${file}`,
   );
 });

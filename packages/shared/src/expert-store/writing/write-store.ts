@@ -156,7 +156,8 @@ async function endStaging(staging: Staging, error: ExpertmeshError): Promise<Exp
   staging.keep();
   return new ExpertmeshError(
     error.code,
-    `${error.message}. What is finished waits in ${staging.dir}: run the same command again to go on, or delete that folder`,
+    `${error.message}. What is finished waits in ${staging.dir}: ` +
+      'run the same command again to go on, or delete that folder',
     { cause: error },
   );
 }

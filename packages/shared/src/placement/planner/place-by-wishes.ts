@@ -44,7 +44,8 @@ export function buildLayers(
 export function noCover({ minDomains }: PlanningProblem): never {
   throw new ExpertmeshError(
     'resource_exhausted',
-    `beside what cordoned workers keep, some experts find no place in ${String(minDomains)} failure domains: drain them, raise memory budgets, or survive less`,
+    `beside what cordoned workers keep, some experts find no place in ${String(minDomains)} failure domains: ` +
+      'drain them, raise memory budgets, or survive less',
   );
 }
 

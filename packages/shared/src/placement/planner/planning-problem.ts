@@ -72,18 +72,31 @@ export function planningProblem(
   const layers = loads.layers.map((layer): LayerProblem => {
     const before = holdersBefore(previous, layer.layerIndex, cluster, numExperts);
     const pinned = before.map((holders) => holders.filter((w) => cluster.workers[w]?.state === 'cordoned'));
-    return {
-      layerIndex: layer.layerIndex,
-      tokens: layer.tokens,
-      demand: layerDemand(loads, layer),
-      numReplicas,
-      previous: before,
-      pinned,
-    };
+    const { layerIndex, tokens } = layer;
+    return { layerIndex, tokens, demand: layerDemand(loads, layer), numReplicas, previous: before, pinned };
   });
   const domains = [...new Set(cluster.workers.map(({ failureDomain }) => failureDomain))];
+  const workers = problemWorkers(cluster, layers, domains);
+  return {
+    numExperts,
+    numWorkers: workers.length,
+    numDomains: domains.length,
+    minDomains: survive + 1,
+    layers,
+    workers,
+    expertSizeBytes: cluster.expertSizeBytes,
+    secondsPerRow: cluster.secondsPerRow,
+    moveSecondsPerByte,
+  };
+}
+
+function problemWorkers(
+  cluster: PlanCluster,
+  layers: readonly LayerProblem[],
+  domains: readonly string[],
+): ProblemWorker[] {
   const activePerToken = activeExpertsPerToken(layers);
-  const workers = cluster.workers.map((worker, w): ProblemWorker => {
+  return cluster.workers.map((worker, w) => {
     const numPinned = layers.reduce((total, { pinned }) => total + pinned.filter((held) => held.includes(w)).length, 0);
     const { workerId, secondsPerActiveExpert, secondsPerToken } = worker;
     return {
@@ -96,17 +109,6 @@ export function planningProblem(
       speed: 1 / (secondsPerActiveExpert * activePerToken + secondsPerToken),
     };
   });
-  return {
-    numExperts,
-    numWorkers: workers.length,
-    numDomains: domains.length,
-    minDomains: survive + 1,
-    layers,
-    workers,
-    expertSizeBytes: cluster.expertSizeBytes,
-    secondsPerRow: cluster.secondsPerRow,
-    moveSecondsPerByte,
-  };
 }
 
 // How many experts are read for each routed token, over all layers: 1 where each token is alone, less in batches.
@@ -136,7 +138,8 @@ function slotsOf(worker: PlanCluster['workers'][number], expertSizeBytes: number
   const room = Math.floor(worker.memoryBudgetBytes / expertSizeBytes);
   if (numPinned > room)
     throw invalid(
-      `cordoned worker ${worker.workerId} keeps ${String(numPinned)} replicas and has room for ${String(room)}: drain it, or raise its memory budget`,
+      `cordoned worker ${worker.workerId} keeps ${String(numPinned)} replicas and has room for ${String(room)}: ` +
+        'drain it, or raise its memory budget',
     );
   return worker.state === 'accepting' ? room : numPinned;
 }
@@ -152,7 +155,8 @@ function checkInput(cluster: PlanCluster, loads: ExpertLoads, constraints: PlanC
   const { previous } = constraints;
   if (previous !== undefined && previous.numExperts !== loads.numExperts)
     throw invalid(
-      `the previous placement has ${String(previous.numExperts)} experts a layer, the loads ${String(loads.numExperts)}: plan for one model`,
+      `the previous placement has ${String(previous.numExperts)} experts a layer, ` +
+        `the loads ${String(loads.numExperts)}: plan for one model`,
     );
 }
 
@@ -170,7 +174,8 @@ function checkCluster({ workers, expertSizeBytes, secondsPerRow }: PlanCluster):
       );
     if (!(perExpert >= 0 && perToken >= 0 && perExpert + perToken > 0 && Number.isFinite(perExpert + perToken)))
       throw invalid(
-        `worker ${workerId} takes ${String(perExpert)} s an active expert and ${String(perToken)} s a token; both must be 0 or more and one of them more than 0`,
+        `worker ${workerId} takes ${String(perExpert)} s an active expert and ${String(perToken)} s a token; ` +
+          'both must be 0 or more and one of them more than 0',
       );
   }
 }
@@ -188,7 +193,8 @@ function checkLoads({ numExperts, topK, numSteps, layers }: ExpertLoads): void {
       const isCounts = counts.length === length && Array.from(counts).every((count) => count >= 0 && count < Infinity);
       if (!isCounts)
         throw invalid(
-          `${name} of layer ${String(layerIndex)} must be ${String(length)} finite numbers of 0 or more; they are ${String(counts.length)}`,
+          `${name} of layer ${String(layerIndex)} must be ${String(length)} finite numbers of 0 or more; ` +
+            `they are ${String(counts.length)}`,
         );
     };
     checkCounts(tokens, numExperts, 'tokens');

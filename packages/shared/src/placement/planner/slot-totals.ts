@@ -64,12 +64,17 @@ function whyNotCovered(problem: PlanningProblem, numMissing: number): Expertmesh
     return precondition('no worker accepts replicas and some experts are on none: uncordon a worker, or add one');
   if (numDomains < minDomains)
     return precondition(
-      `surviving ${String(minDomains - 1)} failures needs ${String(minDomains)} failure domains, and the workers that accept replicas are in ${String(numDomains)}: label more domains, uncordon workers, or survive less`,
+      `surviving ${String(minDomains - 1)} failures needs ${String(minDomains)} failure domains, ` +
+        `and the workers that accept replicas are in ${String(numDomains)}: ` +
+        'label more domains, uncordon workers, or survive less',
     );
   if (minDomains === 1)
     return whyNoRoom(problem, numMissing + sum(layers.map((layer) => layerNeed(problem, layer).extra)));
   return exhausted(
-    `no two of an expert's ${String(minDomains)} replicas may be in one failure domain, and for that the domains with room left lack ${missingMemory(problem, numMissing)}: raise memory budgets in the smaller domains, spread workers over more domains, or survive less`,
+    `no two of an expert's ${String(minDomains)} replicas may be in one failure domain, ` +
+      `and for that the domains with room left lack ${missingMemory(problem, numMissing)}: ` +
+      'raise memory budgets in the smaller domains, spread workers over more domains, ' +
+      'or survive less',
   );
 }
 
@@ -79,10 +84,14 @@ function whyNoRoom(problem: PlanningProblem, numMissing: number): ExpertmeshErro
   const moreMemoryHelps = accepting.some(({ numSlots }) => numSlots < numExperts * layers.length);
   if (!moreMemoryHelps)
     return precondition(
-      `${String(layers[0]?.numReplicas)} replicas a layer do not fit ${String(accepting.length)} workers that accept any, since none holds an expert twice: ask for ${String(Math.ceil(numMissing / layers.length))} fewer, or add workers`,
+      `${String(layers[0]?.numReplicas)} replicas a layer do not fit ${String(accepting.length)} workers that ` +
+        `accept any, since none holds an expert twice: ask for ${String(Math.ceil(numMissing / layers.length))} ` +
+        'fewer, or add workers',
     );
   return exhausted(
-    `memory budgets of the ${String(accepting.length)} workers that accept replicas are short by ${missingMemory(problem, numMissing)}: raise budgets, add workers, or ask for fewer replicas`,
+    `memory budgets of the ${String(accepting.length)} workers that accept replicas are short by ` +
+      `${missingMemory(problem, numMissing)}: raise budgets, add workers, ` +
+      'or ask for fewer replicas',
   );
 }
 

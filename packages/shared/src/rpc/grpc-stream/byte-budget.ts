@@ -15,7 +15,8 @@ export class ByteBudget {
     if (this.#takenBytes + sizeBytes > this.#maxBytes)
       throw new ExpertmeshError(
         'resource_exhausted',
-        `${formatBytes(this.#takenBytes)} of messages are being received and at most ${formatBytes(this.#maxBytes)} may be: send fewer at a time`,
+        `${formatBytes(this.#takenBytes)} of messages are being received and at most ` +
+          `${formatBytes(this.#maxBytes)} may be: send fewer at a time`,
       );
     this.#takenBytes += sizeBytes;
   }
