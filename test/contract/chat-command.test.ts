@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
-import { text as textOf } from 'node:stream/consumers';
-import { ChatClient } from 'expertmesh/chat/chat-client';
-import { Conversation } from 'expertmesh/chat/conversation';
-import { runInteractiveChat } from 'expertmesh/chat/interactive-chat';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
+import { type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
+import { openTerminal, pipe } from './chat-user.js';
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
@@ -21,32 +16,9 @@ afterAll(() => api.close());
 
 const lastPrompt = (): string => api.model.tokenizer.decode(api.engine.requests.at(-1)?.promptTokenIds ?? []);
 
-/** A user at a terminal: types, and waits until something is on the screen. */
-function openTerminal() {
-  const input = new PassThrough();
-  const output = new PassThrough();
-  let screen = '';
-  output.on('data', (bytes: Buffer) => (screen += bytes.toString()));
-  const conversation = new Conversation(new ChatClient(api.url), { model: MODEL_ID, system: 'Be brief.' });
-  const ended = runInteractiveChat(conversation, { input, output });
-  const sees = (text: string) => expect.poll(() => screen).toContain(text);
-  return {
-    ended,
-    sees,
-    type: (keys: string) => input.write(keys),
-    enter: async (line: string, thenSees: string): Promise<void> => {
-      screen = '';
-      input.write(`${line}\r`);
-      await sees(thenSees);
-      // The prompt is back.
-      await expect.poll(() => screen.slice(screen.lastIndexOf(thenSees))).toContain('> ');
-    },
-  };
-}
-
 describe('expertmesh chat at a terminal', () => {
   it('streams thinking and answer, and remembers what was said', async () => {
-    const user = openTerminal();
+    const user = openTerminal(api.url);
     await user.sees('> ');
     await api.answerWith('<think>\n47 + 85\n</think>\n\n132');
     await user.enter('What is 47 + 85?', '47 + 85\n\n132\n[');
@@ -70,8 +42,8 @@ describe('expertmesh chat at a terminal', () => {
     await user.ended;
   });
 
-  it('stops an answer at Ctrl-C and leaves at the next one', async () => {
-    const user = openTerminal();
+  it('stops an answer at Ctrl-C, and leaves when it comes twice at the prompt', async () => {
+    const user = openTerminal(api.url);
     await user.sees('> ');
     api.engine.script = { tokenIds: await api.model.tokenizer.encode('one two'), end: 'hang until aborted' };
     const { hanging } = api.engine;
@@ -83,18 +55,23 @@ describe('expertmesh chat at a terminal', () => {
     await expect.poll(() => api.engine.numOpenSequences).toBe(0);
     await user.enter('/help', '/reset');
     user.type(CTRL_C);
+    await user.sees('Ctrl-C again');
+    await user.enter('/help', '/reset');
+    user.type(`half a question${CTRL_C}`);
+    await user.sees('Ctrl-C again');
+    user.type(CTRL_C);
     await user.ended;
   });
 
   it('leaves at Ctrl-D', async () => {
-    const user = openTerminal();
+    const user = openTerminal(api.url);
     await user.sees('> ');
     user.type(CTRL_D);
     await user.ended;
   });
 
   it('says what went wrong and goes on', async () => {
-    const user = openTerminal();
+    const user = openTerminal(api.url);
     await user.sees('> ');
     await user.enter('1 '.repeat(1500), 'maximum context length is 2048 tokens');
     await api.answerWith('ok');
@@ -104,16 +81,6 @@ describe('expertmesh chat at a terminal', () => {
   });
 });
 
-async function pipe(question: string, flags: readonly string[]) {
-  const child = spawn(process.execPath, ['packages/cli/dist/main.js', 'chat', ...flags], {
-    env: { PATH: process.env['PATH'] },
-  });
-  child.stdin.end(question);
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr, exitCode] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
-  return { stdout, stderr, exitCode };
-}
-
 describe('expertmesh chat in a pipe', () => {
   it('prints the answer only', async () => {
     await api.answerWith('<think>\nhm\n</think>\n\n132 🦜');
@@ -122,6 +89,21 @@ describe('expertmesh chat in a pipe', () => {
     expect({ stdout, stderr, exitCode }).toEqual({ stdout: '132 🦜\n', stderr: '', exitCode: 0 });
     expect(lastPrompt()).toContain('user\nWhat is 47 + 85?<|im_end|>');
     expect(api.engine.requests.at(-1)).toMatchObject({ maxTokens: 50, sampling: { temperature: 0 } });
+  });
+
+  it('sends its key', async () => {
+    const headers: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      headers.push(request.headers.authorization);
+      response.writeHead(401, { 'content-type': 'application/json' }).end('{"error": {"message": "wrong key"}}');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+    const { stderr } = await pipe('hi', ['--url', url], { EXPERTMESH_API_KEY: 'k1' });
+    await pipe('hi', ['--url', url, '--api-key', 'k2'], { EXPERTMESH_API_KEY: 'k1' });
+    server.close();
+    expect(headers).toEqual(['Bearer k1', 'Bearer k2']);
+    expect(stderr).toContain('wrong key');
   });
 
   it('says that thinking used up the limit, when it did', async () => {

@@ -53,8 +53,11 @@ describe('POST /v1/completions', () => {
   });
 
   it.each([
-    [{ prompt: ['a', 'b'] }, 'unsupported_parameter', 'prompt'],
-    [{ prompt: 'a', echo: true }, 'unsupported_parameter', 'echo'],
+    [{ prompt: Array(257).fill('a') }, 'invalid_value', 'prompt'],
+    [{ prompt: ['a', 5] }, 'invalid_value', 'prompt'],
+    [{ prompt: 'a', logprobs: 21 }, 'invalid_value', 'logprobs'],
+    [{ prompt: 'a', max_tokens: 0 }, 'invalid_value', 'max_tokens'],
+    [{ prompt: 'a', thinking_token_budget: 5 }, 'unsupported_parameter', 'thinking_token_budget'],
     [{ prompt: 'a', suffix: 'b' }, 'unsupported_parameter', 'suffix'],
     [{ prompt: '' }, 'invalid_value', 'prompt'],
     [{ prompt: [] }, 'invalid_value', 'prompt'],

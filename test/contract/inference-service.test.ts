@@ -3,7 +3,13 @@ import { connect } from 'node:http2';
 import { loadServedModel } from '@expertmesh/coordinator/generation/served-model';
 import { inferenceHandlers } from '@expertmesh/coordinator/grpc/inference-service';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { GenerateRequest, type GenerateResponse } from '@expertmesh/shared/gen/expertmesh/v1/inference';
+import {
+  type Chat,
+  DetokenizeRequest,
+  GenerateRequest,
+  type GenerateResponse,
+  TokenizeRequest,
+} from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
@@ -34,7 +40,13 @@ async function collect(responses: AsyncIterable<GenerateResponse>): Promise<Gene
   return all;
 }
 
+const unaryOptions = () => ({ deadlineMs: 10_000, signal: new AbortController().signal });
+
 const text = (value: string): Partial<GenerateRequest> => ({ prompt: { $case: 'text', value } });
+
+const chat = (value: Parameters<typeof Chat.fromPartial>[0]): Partial<GenerateRequest> =>
+  GenerateRequest.fromPartial({ prompt: { $case: 'chat', value } });
+const user = (content: string) => ({ role: 'user', content });
 
 describe('InferenceService.Generate', () => {
   it('streams tokens and text, and ends with a reason and usage', async () => {
@@ -75,8 +87,64 @@ describe('InferenceService.Generate', () => {
     [{ ...text('x'), model: 'other' }, 'not_found'],
     [{ ...text('x'), sampling: { temperature: 9 } }, 'invalid_argument'],
     [{ ...text('x'), maxTokens: 4000 }, 'invalid_argument'],
+    [chat({ messages: [user('hi')], toolChoice: { choice: { $case: 'mode', value: 'some' } } }), 'invalid_argument'],
+    [{ ...text('x'), constraint: { kind: { $case: 'jsonSchema', value: '{' } } }, 'invalid_argument'],
   ])('refuses %j', async (request, code) => {
     await expect(collect(generate(request))).rejects.toMatchObject({ code });
+  });
+
+  it('names fields of a refusal as its messages do', async () => {
+    const refusal = collect(generate({ ...text('x'), stop: [''] }));
+    await expect(refusal).rejects.toMatchObject({ message: expect.stringContaining('text in stop must') as string });
+    const ofChat = collect(generate(chat({ messages: [user('hi')], thinking: { mode: 'maybe' } })));
+    await expect(ofChat).rejects.toMatchObject({ message: expect.stringContaining('thinking.mode must') as string });
+  });
+
+  it('answers a chat in parts, with calls', async () => {
+    const answer = `<think>\nhm\n</think>\n\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>${EOS_TOKEN}`;
+    engine.script = { tokenIds: await model.tokenizer.encode(answer), end: 'stop' };
+    const tools = [{ name: 'add', description: 'adds', parameters: '{"type":"object"}' }];
+    const responses = await collect(generate(chat({ messages: [user('1?')], tools })));
+    const parts = responses.flatMap((response) => response.parts.flatMap(({ part }) => (part ? [part] : [])));
+    const joined = (kind: 'reasoning' | 'callArguments'): string =>
+      parts
+        .map((part) => (part.$case === kind ? (typeof part.value === 'string' ? part.value : part.value.text) : ''))
+        .join('');
+    expect(joined('reasoning')).toBe('hm');
+    expect(parts).toContainEqual({ $case: 'callStart', value: { callIndex: 0, name: 'add' } });
+    expect(joined('callArguments')).toBe('{"a": 1}');
+    const reasoningTokens = (await model.tokenizer.encode('hm')).length;
+    expect(responses.at(-1)).toMatchObject({ finishReason: 'tool_calls', text: '', usage: { reasoningTokens } });
+    const prompt = model.tokenizer.decode(engine.requests.at(-1)?.promptTokenIds ?? []);
+    expect(prompt).toContain(
+      '{"type": "function", "function": {"name": "add", "description": "adds", "parameters": {"type": "object"}}}',
+    );
+  });
+
+  it('passes on everything that bends an answer', async () => {
+    engine.script = { tokenIds: await model.tokenizer.encode('one'), end: 'length' };
+    await collect(
+      generate({
+        ...text('x'),
+        logitBias: { 5: -3.5 },
+        allowedTokenIds: [5, 6],
+        minTokens: 1,
+        logprobs: 2,
+        promptLogprobs: 0,
+        constraint: { kind: { $case: 'choice', value: { choices: ['a', 'b'] } } },
+        priority: -1,
+        cacheSalt: 's',
+        timeoutMs: 5000,
+      }),
+    );
+    expect(engine.requests.at(-1)).toMatchObject({
+      controls: { logitBias: new Map([[5, -3.5]]), allowedTokenIds: [5, 6], minTokens: 1 },
+      logprobs: { answer: 2, prompt: 0 },
+      constraint: { kind: 'choice', choices: ['a', 'b'] },
+      priority: -1,
+      cacheSalt: 's',
+      timeoutMs: 5000,
+    });
   });
 
   it("passes the engine's failure on after what has been said", async () => {
@@ -124,6 +192,36 @@ describe('InferenceService.Generate', () => {
     expect(numGiven).toBeLessThan(tokenIds.length / 2);
     session.destroy();
     await expect.poll(() => engine.numOpenSequences).toBe(0);
+  });
+});
+
+describe('InferenceService', () => {
+  it('tokenises texts and chats, and gives tokens back as text', async () => {
+    const ofText = await client.unary(
+      inferenceService.tokenize,
+      TokenizeRequest.fromPartial({ prompt: { $case: 'text', value: 'one 🦜' } }),
+      unaryOptions(),
+    );
+    expect(ofText).toEqual({ tokenIds: await model.tokenizer.encode('one 🦜'), maxModelLen: 2048 });
+    const { tokenIds } = await client.unary(
+      inferenceService.tokenize,
+      TokenizeRequest.fromPartial({ prompt: { $case: 'chat', value: { messages: [user('hi')] } } }),
+      unaryOptions(),
+    );
+    const detokenized = (skipSpecialTokens: boolean) =>
+      client.unary(
+        inferenceService.detokenize,
+        DetokenizeRequest.fromPartial({ tokenIds, skipSpecialTokens }),
+        unaryOptions(),
+      );
+    expect(await detokenized(false)).toEqual({ text: '<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n' });
+    expect(await detokenized(true)).toEqual({ text: 'user\nhi\nassistant\n' });
+  });
+
+  it('refuses tokens that the model does not have', async () => {
+    const request = DetokenizeRequest.fromPartial({ tokenIds: [999_999] });
+    const refusal = client.unary(inferenceService.detokenize, request, unaryOptions());
+    await expect(refusal).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });
 

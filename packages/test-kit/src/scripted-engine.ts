@@ -6,12 +6,17 @@ import {
   type SequenceOutput,
   type SequenceRequest,
 } from '@expertmesh/coordinator/engine/engine-client';
+import { type TokenLogprobs } from '@expertmesh/coordinator/sampling/sampling-params';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 
 /** What the next sequence does: its tokens one by one, and then its end. */
 export interface Script {
   readonly tokenIds: readonly number[];
   readonly end: FinishReason | ExpertmeshError | 'hang until aborted';
+  /** Before the first token. */
+  readonly after?: Promise<void>;
+  /** Tokens of the prompt that are said to have been computed before. */
+  readonly numCachedTokens?: number;
 }
 
 /** An engine that computes nothing: it answers every request with the script that is set. */
@@ -32,7 +37,16 @@ export class ScriptedEngine implements EngineClient {
     this.requests.push(request);
     this.numOpenSequences++;
     try {
-      yield* this.#play(this.script, signal);
+      const { after, numCachedTokens } = this.script;
+      await after;
+      let news: Partial<SequenceOutput> = {
+        ...(numCachedTokens !== undefined && { numCachedTokens }),
+        ...promptLogprobsOf(request),
+      };
+      for await (const output of this.#playAll(request, signal)) {
+        yield { ...output, ...news };
+        news = {};
+      }
     } finally {
       this.numOpenSequences--;
     }
@@ -40,6 +54,16 @@ export class ScriptedEngine implements EngineClient {
 
   stats(): EngineStats {
     return { ...emptyEngineStats(100), numRunning: this.numOpenSequences, kvCacheUsedBytes: 25 };
+  }
+
+  /** One answer after the other. */
+  async *#playAll(request: SequenceRequest, signal: AbortSignal): AsyncGenerator<SequenceOutput, void, void> {
+    const { numAnswers = 1, maxTokens, logprobs } = request;
+    if (maxTokens === 0) yield { tokenIds: [], finishReason: 'length' };
+    else
+      for (let answerIndex = 0; answerIndex < numAnswers; answerIndex++)
+        for await (const output of this.#play(this.script, signal))
+          yield { ...output, answerIndex, ...(logprobs?.answer !== undefined && logprobsOf(output, logprobs.answer)) };
   }
 
   async *#play({ tokenIds, end }: Script, signal: AbortSignal): AsyncGenerator<SequenceOutput, void, void> {
@@ -64,4 +88,22 @@ export class ScriptedEngine implements EngineClient {
     });
     throw new ExpertmeshError('cancelled', 'aborted');
   }
+}
+
+const logprobsOf = ({ tokenIds }: SequenceOutput, numTop: number): Partial<SequenceOutput> => ({
+  logprobs: tokenIds.map((tokenId) => scriptedLogprobs(tokenId, numTop)),
+});
+
+function promptLogprobsOf({ promptTokenIds, logprobs }: SequenceRequest): Partial<SequenceOutput> {
+  const numTop = logprobs?.prompt;
+  if (numTop === undefined) return {};
+  return {
+    promptLogprobs: promptTokenIds.map((id, index) => (index === 0 ? undefined : scriptedLogprobs(id, numTop))),
+  };
+}
+
+/** Every token is the most likely one; those that follow it in the vocabulary come after it. */
+function scriptedLogprobs(tokenId: number, numTop: number): TokenLogprobs {
+  const top = Array.from({ length: numTop }, (_, index) => ({ tokenId: tokenId + index, logprob: -0.5 - index }));
+  return { tokenId, logprob: -0.5, rank: 1, top };
 }

@@ -1,5 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { RpcClient } from '@expertmesh/shared/rpc/client';
+import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
 
 /** For one answer. */
@@ -13,10 +14,10 @@ export class AdminClient {
   readonly signal: AbortSignal;
   readonly #rpc: RpcClient;
 
-  constructor(address: string, signal: AbortSignal) {
+  constructor(address: string, signal: AbortSignal, adminKey?: string) {
     this.address = address;
     this.signal = signal;
-    this.#rpc = new RpcClient(address, `coordinator ${address}`);
+    this.#rpc = new RpcClient(address, `coordinator ${address}`, systemClock, keyHeaders(adminKey));
   }
 
   /** @param extraMs beyond what an answer may take: the time that a plan was given. */
@@ -58,6 +59,7 @@ function withRemedy(thrown: unknown): ExpertmeshError {
 }
 
 const REMEDIES = [
+  { pattern: /admin key/, remedy: '--admin-key or EXPERTMESH_ADMIN_KEY is where the commands have it from' },
   {
     pattern: /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT/,
     remedy: 'is a coordinator running there? --coordinator or EXPERTMESH_COORDINATOR names another (its gRPC port)',

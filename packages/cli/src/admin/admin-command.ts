@@ -24,9 +24,9 @@ export async function withCoordinator(
   run: (client: AdminClient, interrupt: AbortController) => Promise<void>,
   ending: Ending = 'by itself',
 ): Promise<void> {
-  const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
+  const { coordinator, adminKey } = readConfig(command, ADMIN_OPTIONS, process.env);
   await interruptible(async (interrupt) => {
-    const client = new AdminClient(coordinator, interrupt.signal);
+    const client = new AdminClient(coordinator, interrupt.signal, adminKey);
     try {
       await run(client, interrupt);
     } finally {

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { keyHeaders } from '@expertmesh/shared/rpc/client';
 import { z } from 'zod';
+import { apiKeyOf } from '../network/api-key.js';
 import { readEventStream } from '../chat/event-stream-reader.js';
 
 export interface CompletionRequest {
@@ -59,7 +61,7 @@ export class CompletionClient {
   async #post(path: string, body: object, signal: AbortSignal): Promise<Response> {
     const init = {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...keyHeaders(apiKeyOf(process.env)) },
       body: JSON.stringify(body),
       signal,
     };

@@ -1,13 +1,13 @@
 import { styleText } from 'node:util';
-import { type ChatEvent } from './chat-client.js';
+import { type ConversationEvent } from './conversation.js';
 
 /** Prints an answer as it comes: thinking dimmed, then the answer, then how fast it was. */
 export class AnswerPrinter {
   readonly #output: NodeJS.WritableStream;
   readonly #nowMs: () => number;
-  readonly #startMs: number;
+  #startMs: number;
   #firstMs: number | undefined;
-  #lastKind: ChatEvent['kind'] | undefined;
+  #lastKind: ConversationEvent['kind'] | undefined;
 
   constructor(output: NodeJS.WritableStream, nowMs: () => number = () => performance.now()) {
     this.#output = output;
@@ -15,7 +15,11 @@ export class AnswerPrinter {
     this.#startMs = nowMs();
   }
 
-  print(event: ChatEvent): void {
+  print(event: ConversationEvent): void {
+    if (event.kind === 'results') {
+      this.#goOn();
+      return;
+    }
     this.#firstMs ??= this.#nowMs();
     switch (event.kind) {
       case 'reasoning':
@@ -23,6 +27,9 @@ export class AnswerPrinter {
         break;
       case 'content':
         this.#write(this.#lastKind === 'reasoning' ? `\n\n${event.text}` : event.text);
+        break;
+      case 'calls':
+        for (const { function: called } of event.calls) this.#write(`\n${called.name} ${called.arguments}`);
         break;
       case 'finish':
         return;
@@ -35,6 +42,13 @@ export class AnswerPrinter {
   /** Ends the answer's line, after a note where it was broken off. */
   end(note?: string): void {
     this.#write(note === undefined ? '\n' : this.#dim(`\n${note}\n`));
+  }
+
+  /** The model reads the results of its calls, and answers anew. */
+  #goOn(): void {
+    this.#startMs = this.#nowMs();
+    this.#firstMs = undefined;
+    this.#lastKind = undefined;
   }
 
   #speed(numTokens: number, firstMs: number): string {

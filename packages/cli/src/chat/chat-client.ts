@@ -1,17 +1,16 @@
 import { Readable } from 'node:stream';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { z } from 'zod';
+import { type ChatMessage, type ToolCall } from './chat-messages.js';
 import { readEventStream } from './event-stream-reader.js';
-
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
+import { ToolCallCollector, toolCallDeltas } from './tool-call-collector.js';
 
 export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
   readonly enableThinking: boolean;
+  /** Function definitions, as their file has them. */
+  readonly tools?: readonly object[] | undefined;
   /** Absent fields are the server's defaults. */
   readonly temperature?: number | undefined;
   readonly maxTokens?: number | undefined;
@@ -19,6 +18,7 @@ export interface ChatRequest {
 
 export type ChatEvent =
   | { readonly kind: 'reasoning' | 'content'; readonly text: string }
+  | { readonly kind: 'calls'; readonly calls: readonly ToolCall[] }
   | { readonly kind: 'finish'; readonly reason: string }
   | { readonly kind: 'usage'; readonly completionTokens: number };
 
@@ -33,7 +33,7 @@ const chunkSchema = z.union([
   z.object({
     choices: z.array(
       z.object({
-        delta: z.object({ content: z.string().nullish(), reasoning: z.string().nullish() }),
+        delta: z.object({ content: z.string().nullish(), reasoning: z.string().nullish(), tool_calls: toolCallDeltas }),
         finish_reason: z.string().nullish(),
       }),
     ),
@@ -44,9 +44,11 @@ const chunkSchema = z.union([
 /** An OpenAI-style server, as a chat needs it. Errors are ExpertmeshErrors that name the server's address. */
 export class ChatClient {
   readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string) {
+  constructor(url: string, apiKey?: string) {
     this.#url = url.replace(/\/+$/, '');
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
   /** The first model that is served. */
@@ -67,20 +69,21 @@ export class ChatClient {
     try {
       const response = await this.#fetch('/v1/chat/completions', {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
         body: JSON.stringify(toBody(request)),
         signal,
       });
       if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
         throw this.#foreign('no event stream');
-      for await (const data of readEventStream(response.body ?? Readable.from([]))) yield* this.#toEvents(data);
+      const calls = new ToolCallCollector();
+      for await (const data of readEventStream(response.body ?? Readable.from([]))) yield* this.#toEvents(data, calls);
     } catch (thrown) {
       throw this.#translate(thrown);
     }
   }
 
   async #fetch(path: string, init: RequestInit): Promise<Response> {
-    const response = await fetch(this.#url + path, init);
+    const headers = { 'content-type': 'application/json', ...this.#headers };
+    const response = await fetch(this.#url + path, { ...init, headers });
     if (response.ok) return response;
     const text = await response.text();
     const message = errorMessage(text);
@@ -89,12 +92,14 @@ export class ChatClient {
     throw PROXY_STATUSES.includes(response.status) ? this.#unavailable(status) : this.#foreign(status);
   }
 
-  *#toEvents(data: string): Generator<ChatEvent, void, void> {
+  *#toEvents(data: string, calls: ToolCallCollector): Generator<ChatEvent, void, void> {
     const chunk = chunkSchema.parse(JSON.parse(data));
     if ('error' in chunk) throw this.#unavailable(chunk.error.message);
     for (const { delta, finish_reason: finishReason } of chunk.choices) {
       if (delta.reasoning) yield { kind: 'reasoning', text: delta.reasoning };
       if (delta.content) yield { kind: 'content', text: delta.content };
+      calls.push(delta.tool_calls ?? []);
+      if (finishReason && calls.hasAny) yield { kind: 'calls', calls: calls.take() };
       if (finishReason) yield { kind: 'finish', reason: finishReason };
     }
     if (chunk.usage) yield { kind: 'usage', completionTokens: chunk.usage.completion_tokens };
@@ -122,9 +127,10 @@ export class ChatClient {
   }
 }
 
-const toBody = ({ model, messages, enableThinking, temperature, maxTokens }: ChatRequest): object => ({
+const toBody = ({ model, messages, enableThinking, tools, temperature, maxTokens }: ChatRequest): object => ({
   model,
   messages,
+  ...(tools !== undefined && { tools }),
   stream: true,
   stream_options: { include_usage: true },
   chat_template_kwargs: { enable_thinking: enableThinking },

@@ -1,6 +1,5 @@
 import { createInterface, type Interface } from 'node:readline/promises';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { AnswerPrinter } from './answer-printer.js';
+import { type ChatOptions, ChatSession } from './chat-session.js';
 import { type Conversation } from './conversation.js';
 
 export interface Terminal {
@@ -10,31 +9,31 @@ export interface Terminal {
 
 const PROMPT = '> ';
 
-const HELP = `/think      let the model think before it answers: the demo model needs it for arithmetic
-/no_think   answer at once: of the demo model's answers 57 % are right then, instead of 95 %
-/reset      forget the conversation
-/help       show this
-/exit       leave (also Ctrl-D)
-Ctrl-C      stop the answer; at the prompt: leave
-`;
-
 /** Questions and answers at a terminal until the user leaves. */
-export async function runInteractiveChat(conversation: Conversation, terminal: Terminal): Promise<void> {
+export async function runInteractiveChat(
+  conversation: Conversation,
+  terminal: Terminal,
+  options: ChatOptions,
+): Promise<void> {
   const readline = createInterface({ ...terminal, terminal: true });
-  const session = new InteractiveSession(conversation, terminal.output);
   const left = new AbortController();
+  const askUser = (prompt: string, signal: AbortSignal): Promise<string> =>
+    readline.question(prompt, { signal: AbortSignal.any([left.signal, signal]) });
+  const session = new ChatSession(conversation, terminal.output, askUser, options);
   readline.on('close', () => {
     left.abort();
     session.stopAnswer();
   });
+  const interrupts = new PromptInterrupts(readline, terminal.output);
   readline.on('SIGINT', () => {
-    if (!session.stopAnswer()) readline.close();
+    if (!session.stopAnswer()) interrupts.add();
   });
   for (
     let line = await nextLine(readline, left.signal);
     line !== undefined;
     line = await nextLine(readline, left.signal)
   ) {
+    interrupts.reset();
     if ((await session.handle(line)) === 'leave') break;
   }
   readline.close();
@@ -50,60 +49,30 @@ async function nextLine(readline: Interface, left: AbortSignal): Promise<string 
   }
 }
 
-class InteractiveSession {
-  readonly #conversation: Conversation;
+/** Ctrl-C at the prompt: the first one clears the line, and the next one leaves. */
+class PromptInterrupts {
+  readonly #readline: Interface;
   readonly #output: NodeJS.WritableStream;
-  #answering: AbortController | undefined;
+  #isArmed = false;
 
-  constructor(conversation: Conversation, output: NodeJS.WritableStream) {
-    this.#conversation = conversation;
+  constructor(readline: Interface, output: NodeJS.WritableStream) {
+    this.#readline = readline;
     this.#output = output;
   }
 
-  /** Whether there was an answer to stop. */
-  stopAnswer(): boolean {
-    this.#answering?.abort();
-    return this.#answering !== undefined;
-  }
-
-  async handle(line: string): Promise<'stay' | 'leave'> {
-    switch (line) {
-      case '':
-        return 'stay';
-      case '/exit':
-        return 'leave';
-      case '/reset':
-        this.#conversation.reset();
-        return this.#say('The conversation starts anew.\n');
-      case '/think':
-      case '/no_think':
-        this.#conversation.enableThinking = line === '/think';
-        return this.#say(`Thinking is ${line === '/think' ? 'on' : 'off'}.\n`);
-      case '/help':
-        return this.#say(HELP);
-      default:
-        if (/^\/\w+$/.test(line)) return this.#say(`There is no command ${line}; /help lists them.\n`);
-        await this.#answer(line);
-        return 'stay';
+  add(): void {
+    if (this.#isArmed && this.#readline.line === '') {
+      this.#readline.close();
+      return;
     }
+    this.#isArmed = true;
+    this.#readline.write(null, { ctrl: true, name: 'e' });
+    this.#readline.write(null, { ctrl: true, name: 'u' });
+    this.#output.write('\n(Ctrl-C again, or Ctrl-D, leaves)\n');
+    this.#readline.prompt();
   }
 
-  #say(text: string): 'stay' {
-    this.#output.write(text);
-    return 'stay';
-  }
-
-  async #answer(question: string): Promise<void> {
-    const answering = new AbortController();
-    this.#answering = answering;
-    const printer = new AnswerPrinter(this.#output);
-    try {
-      for await (const event of this.#conversation.ask(question, answering.signal)) printer.print(event);
-      printer.end();
-    } catch (thrown) {
-      printer.end(answering.signal.aborted ? '[stopped]' : ExpertmeshError.from(thrown).message);
-    } finally {
-      this.#answering = undefined;
-    }
+  reset(): void {
+    this.#isArmed = false;
   }
 }

@@ -5,8 +5,10 @@ import { ADMIN_OPTIONS } from '@expertmesh/shared/config/admin-options';
 import { decimal } from '@expertmesh/shared/config/option-value';
 import { readConfig } from '@expertmesh/shared/config/parse-config';
 import { EXIT_WRONG_USAGE } from '@expertmesh/shared/process/exit-code';
-import { RpcClient } from '@expertmesh/shared/rpc/client';
+import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
+import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
+import { apiKeyOf } from '../network/api-key.js';
 import { adminCommand, interruptible } from '../admin/admin-command.js';
 import { describeMethod, signatureOf, unknownFields } from '../rpc/describe-method.js';
 import { findMethod, METHODS, requestTypeOf, type CatalogueMethod } from '../rpc/method-catalogue.js';
@@ -65,8 +67,9 @@ async function runRpc(name: string | undefined, flags: RpcFlags, command: Comman
       `${method.name} takes a stream of requests: only methods that take one request can be called`,
     );
   const request = await readRequest(flags.data, method);
-  const { coordinator } = readConfig(command, ADMIN_OPTIONS, process.env);
-  await interruptible(({ signal }) => call(coordinator, method, request, flags, signal));
+  const { coordinator, adminKey } = readConfig(command, ADMIN_OPTIONS, process.env);
+  const key = method.definition.path.includes('.InferenceService/') ? apiKeyOf(process.env) : adminKey;
+  await interruptible(({ signal }) => call({ address: coordinator, key }, method, request, flags, signal));
 }
 
 function print(lines: readonly string[]): void {
@@ -98,13 +101,13 @@ function parseObject(json: string): object {
 }
 
 async function call(
-  address: string,
+  { address, key }: { readonly address: string; readonly key: string | undefined },
   { definition }: CatalogueMethod,
   request: object,
   { timeout }: RpcFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new RpcClient(address, address);
+  const client = new RpcClient(address, address, systemClock, keyHeaders(key));
   const options = { deadlineMs: 1000 * timeout, signal, isPerMessage: true };
   try {
     if (definition.responseStream) {

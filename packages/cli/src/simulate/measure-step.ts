@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { environmentName } from '@expertmesh/shared/config/option';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { keyHeaders } from '@expertmesh/shared/rpc/client';
 import { type MeasuredStep } from '@expertmesh/shared/simulate/calibration';
 import { runBench } from '../bench/run-bench.js';
 
@@ -87,7 +89,8 @@ const medianOf = (values: readonly number[]): number =>
 async function readStats(url: string, signal: AbortSignal): Promise<Stats> {
   const address = `${url.replace(/\/$/, '')}/admin/v1/stats`;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(STATS_DEADLINE_MS)]);
-  const response = await fetch(address, { signal: deadline }).catch((cause: unknown) => {
+  const headers = keyHeaders(process.env[environmentName('adminKey')]);
+  const response = await fetch(address, { headers, signal: deadline }).catch((cause: unknown) => {
     throw new ExpertmeshError('unavailable', `nothing answers at ${address}: is that the HTTP port of a coordinator?`, {
       cause,
     });

@@ -10,7 +10,7 @@ import { requireWorkForAll } from './worker-count.js';
 
 const GIB = 2 ** 30;
 const machine = { numCores: 8, totalMemoryBytes: 40 * GIB, availableMemoryBytes: 30 * GIB };
-const served = { storeDir: '/cache/store', modelName: 'qwen' };
+const served = { storeDir: '/cache/store', modelNames: ['qwen'] };
 
 const upConfig = (...argv: string[]): UpConfig =>
   readUpConfig(addOptions(new Command().exitOverride(), UP_OPTIONS).parse(argv, { from: 'user' }), {});
@@ -68,7 +68,7 @@ describe('the flags for the processes', () => {
         { host: '127.0.0.1', port: 4 },
       ],
       port: 0,
-      servedModelName: 'qwen',
+      servedModelName: ['qwen'],
       maxModelLen: undefined,
       kvCacheBytes: GIB,
       memoryBudgetBytes: undefined,

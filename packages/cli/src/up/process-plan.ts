@@ -1,5 +1,5 @@
 import { formatDirectoryBudget } from '@expertmesh/shared/config/directory-budget';
-import { flagName } from '@expertmesh/shared/config/option';
+import { environmentName, flagName } from '@expertmesh/shared/config/option';
 import { pick } from '@expertmesh/shared/config/pick';
 import { formatQuietHours } from '@expertmesh/shared/config/quiet-hours';
 import { type UpConfig } from '@expertmesh/shared/config/up-config';
@@ -76,7 +76,7 @@ export function workerArgv(
 export function coordinatorArgv(
   config: UpConfig,
   plan: ProcessPlan,
-  { storeDir, modelName }: ServedStore,
+  { storeDir, modelNames }: ServedStore,
   workers: readonly ListeningPorts['worker'][],
   ports: ListeningPorts['coordinator'] = { httpPort: config.port, grpcPort: config.grpcPort },
 ): string[] {
@@ -87,7 +87,8 @@ export function coordinatorArgv(
     host: config.host,
     port: ports.httpPort,
     grpcPort: ports.grpcPort,
-    servedModelName: modelName,
+    servedModelName: modelNames.join(','),
+    corsOrigin: config.corsOrigin.join(',') || undefined,
     ...passedOn(config),
     memoryBudgetBytes: plan.localMemoryBytes,
     ep: config.ep,
@@ -100,13 +101,23 @@ export function coordinatorArgv(
   });
 }
 
+/** Keys, which are seen in the environment by nobody else. */
+export function coordinatorSecrets({ apiKey, adminKey }: UpConfig): Readonly<Record<string, string>> {
+  return {
+    ...(apiKey !== undefined && { [environmentName('apiKey')]: apiKey }),
+    ...(adminKey !== undefined && { [environmentName('adminKey')]: adminKey }),
+  };
+}
+
 function passedOn(config: UpConfig) {
   const settings = pick(config, PASSED_ON_OPTIONS);
-  const { rebalanceQuietHours: quietHours, kvCacheDisk } = settings;
+  const { rebalanceQuietHours: quietHours, kvCacheDisk, reflection, trustRequestChatTemplate } = settings;
   return {
     ...settings,
     kvCacheDisk: kvCacheDisk && formatDirectoryBudget(kvCacheDisk),
     rebalanceQuietHours: quietHours && formatQuietHours(quietHours),
+    reflection: reflection ? 'on' : undefined,
+    trustRequestChatTemplate: trustRequestChatTemplate ? 'on' : undefined,
   };
 }
 

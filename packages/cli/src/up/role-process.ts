@@ -22,15 +22,17 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
  * Starts a role with the CLI's own main. The child ends when the IPC channel does, so it does not outlive this process.
  *
  * @param writeLogLine takes each line of its stderr.
+ * @param secrets environment variables of its own.
  */
 export function forkRole<R extends Role>(
   role: R,
   argv: readonly string[],
   writeLogLine: (line: string) => void,
+  secrets: Readonly<Record<string, string>> = {},
 ): RoleProcess<R> {
   const child = fork(MAIN, [role, ...argv], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: environmentForChildren(),
+    env: { ...environmentForChildren(), ...secrets },
     // Of a process group of its own: Ctrl-C in a terminal then reaches this process alone, which ends the others in
     // order.
     detached: true,
@@ -80,7 +82,7 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-// All that the children need is in their flags.
+// All that the children need is in their flags, but for secrets.
 function environmentForChildren(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith(ENVIRONMENT_PREFIX));
   return Object.fromEntries(entries);

@@ -9,7 +9,7 @@ import { requireFreePorts } from '../network/free-ports.js';
 import { chooseCompute } from './choose-compute.js';
 import { ProgressBar } from '../progress/progress-bar.js';
 import { logSink, type LogSink } from './log-sink.js';
-import { coordinatorArgv, planProcesses, workerArgv, type ProcessPlan } from './process-plan.js';
+import { coordinatorArgv, coordinatorSecrets, planProcesses, workerArgv, type ProcessPlan } from './process-plan.js';
 import { unlessAborted, untilReady } from './ready.js';
 import { forkRole } from './role-process.js';
 import { findModel, servedStore, type FoundModel, type ServedStore } from './served-store.js';
@@ -113,7 +113,12 @@ function startCoordinator(
     name: 'the coordinator',
     logger,
     fork: (ports) =>
-      forkRole('coordinator', coordinatorArgv(config, plan, served, workerPorts, ports), writeLineTo(sink)),
+      forkRole(
+        'coordinator',
+        coordinatorArgv(config, plan, served, workerPorts, ports),
+        writeLineTo(sink),
+        coordinatorSecrets(config),
+      ),
     onGiveUp: lifecycle.fail,
   });
   lifecycle.onShutdown('coordinator', (deadline) => coordinator.stop(deadline));

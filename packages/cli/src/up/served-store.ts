@@ -16,7 +16,8 @@ import { requireWorkForAll } from './worker-count.js';
 /** What is served. */
 export interface ServedStore {
   readonly storeDir: string;
-  readonly modelName: string;
+  /** Answers have the first. */
+  readonly modelNames: readonly string[];
 }
 
 export interface PackingHooks {
@@ -45,14 +46,14 @@ export interface FoundModel extends ServedStore {
  */
 export async function findModel(config: UpConfig): Promise<FoundModel> {
   const modelDir = config.model ?? DEMO_MODEL_DIR;
-  const modelName = config.servedModelName ?? basename(modelDir);
+  const modelNames = config.servedModelName ?? [basename(modelDir)];
   const isStore = existsSync(join(modelDir, MANIFEST_FILE_NAME));
   const packing = isStore ? undefined : await planPacking(modelDir, config);
   const storeDir = packing === undefined ? refusePacking(modelDir, config) : packing.storeDir;
   const isPacked = existsSync(join(storeDir, MANIFEST_FILE_NAME));
   const { numExperts } = isPacked ? (await openExpertStore(storeDir)).spec : await checkpointSpec(modelDir);
   requireWorkForAll(config.workers, numExperts);
-  return { storeDir, modelName, packing: isPacked ? undefined : packing };
+  return { storeDir, modelNames, packing: isPacked ? undefined : packing };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type ProviderChoice } from '@expertmesh/compute/provider/choose-provider';
 
 export interface UpSummary {
-  readonly modelName: string;
+  readonly modelNames: readonly string[];
   readonly storeDir: string;
   readonly baseUrl: string;
   readonly workerPids: readonly number[];
@@ -11,7 +11,8 @@ export interface UpSummary {
 
 /** What a person needs to know once the model is served. */
 export function summaryText(summary: UpSummary): string {
-  const { modelName, storeDir, baseUrl, workerPids, threadsPerWorker, compute } = summary;
+  const { modelNames, storeDir, baseUrl, workerPids, threadsPerWorker, compute } = summary;
+  const [modelName = ''] = modelNames;
   const request = JSON.stringify({ model: modelName, messages: [{ role: 'user', content: 'What is 47 + 85?' }] });
   return `
 Expertmesh serves ${modelName} at ${baseUrl}/v1

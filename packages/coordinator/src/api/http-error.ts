@@ -1,19 +1,35 @@
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ErrorCode, ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type NameOfField } from '../generation/request-field.js';
+import { RateLimitError } from '../access/rate-limit-error.js';
 import { FieldError, RequestError } from '../generation/request-error.js';
+import { openAiFieldName } from './field-names.js';
 
 /** An error in OpenAI's form, with the status that it is sent with. */
 export interface HttpError {
   readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: {
     readonly error: {
       readonly message: string;
-      readonly type: 'invalid_request_error' | 'server_error';
+      readonly type: 'invalid_request_error' | 'rate_limit_error' | 'server_error';
       readonly param: string | null;
       readonly code: string | null;
     };
   };
+}
+
+/** A request that is refused for how it comes, not for what it asks for; known to HTTP alone. */
+export class HttpRefusal extends Error {
+  override readonly name = 'HttpRefusal';
+
+  readonly statusCode: number;
+  readonly bodyCode: string;
+
+  constructor(statusCode: number, bodyCode: string, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+    this.bodyCode = bodyCode;
+  }
 }
 
 const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
@@ -28,6 +44,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   // Nobody reads it: the client has gone.
   cancelled: 499,
   data_loss: 500,
+  unauthenticated: 401,
   internal: 500,
 };
 
@@ -35,8 +52,11 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
 const RETRY_AFTER_SEC = 1;
 
 export function toHttpError(thrown: unknown): HttpError {
-  if (thrown instanceof FieldError) return toHttpError(thrown.namedBy(nameOfField));
+  if (thrown instanceof HttpRefusal) return refusal(thrown);
+  if (thrown instanceof RateLimitError) return rateLimited(thrown);
+  if (thrown instanceof FieldError) return toHttpError(thrown.namedBy(openAiFieldName));
   if (thrown instanceof ExpertmeshError) {
+    if (thrown.code === 'unauthenticated') return unauthenticated(thrown);
     return httpError(STATUS_OF_CODE[thrown.code], thrown.message, bodyCode(thrown), thrown.param);
   }
   if (isClientErrorOf(thrown, 'FST_ERR_CTP_INVALID_JSON_BODY')) return httpError(400, thrown.message, 'invalid_json');
@@ -45,6 +65,20 @@ export function toHttpError(thrown: unknown): HttpError {
   if (isClientError(thrown)) return httpError(thrown.statusCode, thrown.message, null);
   return httpError(500, 'Internal error; the server log has the details under this request id', 'internal');
 }
+
+const unauthenticated = ({ message }: ExpertmeshError): HttpError => ({
+  ...httpError(401, message, 'invalid_api_key'),
+  headers: { 'www-authenticate': 'Bearer realm="expertmesh"' },
+});
+
+const rateLimited = ({ message, retryAfterMs }: RateLimitError): HttpError => ({
+  status: 429,
+  headers: { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) },
+  body: { error: { message, type: 'rate_limit_error', param: null, code: 'rate_limit_exceeded' } },
+});
+
+const refusal = ({ statusCode, message, bodyCode: code }: HttpRefusal): HttpError =>
+  httpError(statusCode, message, code);
 
 export function httpError(status: number, message: string, code: string | null, param?: string): HttpError {
   return {
@@ -55,7 +89,10 @@ export function httpError(status: number, message: string, code: string | null, 
   };
 }
 
-export function sendHttpError(reply: FastifyReply, { status, body }: HttpError): FastifyReply {
+export function sendHttpError(reply: FastifyReply, { status, headers = {}, body }: HttpError): FastifyReply {
+  reply.headers(headers);
+  // What is left of the body is not waited for.
+  if (status === 413) reply.header('connection', 'close');
   if (status === 503) reply.header('retry-after', RETRY_AFTER_SEC);
   return reply.code(status).send(body);
 }
@@ -70,22 +107,15 @@ export function logError({ log }: Pick<FastifyRequest, 'log'>, thrown: unknown):
     log.error({ err: thrown }, 'request failed');
     return;
   }
-  const { code, message } = thrown;
+  const { message } = thrown;
+  const code = thrown instanceof HttpRefusal ? thrown.bodyCode : thrown.code;
   if (status < 500) log.debug({ code, status }, `request refused: ${message}`);
   else log[status === 500 ? 'error' : 'warn']({ code, status }, `request failed: ${message}`);
 }
 
 /** Whether the message says all: a stack would only name the code that noticed. */
-const isExpected = (thrown: unknown): thrown is ExpertmeshError | FastifyError =>
+const isExpected = (thrown: unknown): thrown is ExpertmeshError | FastifyError | HttpRefusal =>
   thrown instanceof ExpertmeshError ? thrown.code !== 'internal' : isClientError(thrown);
-
-/** OpenAI's and vLLM's names are ours in another spelling, but for a few. */
-const nameOfField: NameOfField = (field) =>
-  (
-    ({ stopStrings: 'stop', numAnswers: 'n', thinkingBudget: 'thinking_token_budget' }) as Partial<
-      Record<string, string>
-    >
-  )[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Below the API there is one code for what can never succeed; clients know it by OpenAI's names. */
 function bodyCode(error: ExpertmeshError): string {

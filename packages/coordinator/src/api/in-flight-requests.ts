@@ -11,6 +11,10 @@ export class InFlightRequests {
     return this.#isClosed;
   }
 
+  get size(): number {
+    return this.#controllers.size;
+  }
+
   close(): void {
     this.#isClosed = true;
   }

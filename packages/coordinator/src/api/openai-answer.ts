@@ -1,5 +1,5 @@
+import { answeringName, type ServedModel } from '../generation/served-model.js';
 import { type TokenUsage } from '../generation/token-usage.js';
-import { type ServedModel } from '../generation/served-model.js';
 
 /** What is the same in a whole answer and in each of its chunks. */
 export interface AnswerHead {
@@ -8,11 +8,12 @@ export interface AnswerHead {
   readonly model: string;
 }
 
-export function newAnswerHead(id: string, model: ServedModel): AnswerHead {
+/** @param requested the name by which the request asks for the model */
+export function newAnswerHead(id: string, model: ServedModel, requested?: string): AnswerHead {
   return {
     id,
     createdAtSec: Math.floor(Date.now() / 1000),
-    model: model.id,
+    model: answeringName(model, requested),
   };
 }
 
@@ -43,11 +44,12 @@ export function openAiHead({ id, createdAtSec, model }: AnswerHead, object: stri
   };
 }
 
-export function openAiUsage({ promptTokens, completionTokens, reasoningTokens }: TokenUsage) {
+export function openAiUsage({ promptTokens, completionTokens, reasoningTokens, cachedTokens }: TokenUsage) {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    ...(cachedTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedTokens } }),
     ...(reasoningTokens !== undefined && { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
   };
 }

@@ -3,13 +3,25 @@ import { z } from 'zod';
 import { RequestError } from '../generation/request-error.js';
 import { fieldErrors } from './field-errors.js';
 
+/** What becomes of fields of a request that nobody knows. */
+export type UnknownFields = 'refuse' | 'ignore';
+
 /** @throws RequestError naming the first field at fault. */
-export function parseRequest<T>(schema: z.ZodType<T>, body: unknown): T {
+export function parseRequest<T>(schema: z.ZodType<T>, body: unknown, unknownFields: UnknownFields = 'refuse'): T {
   const result = schema.safeParse(body, { error: fieldErrors });
   if (result.success) return result.data;
+  const unknown = unknownFields === 'ignore' ? unknownKeys(result.error) : [];
+  if (unknown.length > 0) return parseRequest(schema, without(body as object, unknown));
   const [issue] = result.error.issues;
   throw issue === undefined ? new RequestError('invalid_value', result.error.message) : toRequestError(issue);
 }
+
+/** Those of the request itself. */
+const unknownKeys = ({ issues }: z.ZodError): readonly string[] =>
+  issues.flatMap((issue) => (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : []));
+
+const without = (body: object, keys: readonly string[]): object =>
+  Object.fromEntries(Object.entries(body).filter(([key]) => !keys.includes(key)));
 
 /** A field that may be left out or null, as OpenAI's clients do with what they do not use. */
 export function optional<T>(schema: z.ZodType<T>) {

@@ -25,6 +25,8 @@ export interface GenerationRequest {
   readonly numAnswers?: number | undefined;
   /** So many are generated, and the `numAnswers` of the highest mean log-probability are returned, when all have ended. */
   readonly bestOf?: number | undefined;
+  /** Deltas are wanted as they come, which the best of several answers cannot. */
+  readonly isStreamed?: boolean | undefined;
   readonly constraint?: Constraint | undefined;
   readonly thinking?: ThinkingControl | undefined;
   /** Lower is served first. */

@@ -85,7 +85,8 @@ async function thinkingControl(
   const openTokenId = tokenizer.idOf(THINK_OPEN);
   const closeTokenId = tokenizer.idOf(THINK_CLOSE);
   if (!template.traits.knowsThinking || openTokenId === undefined || closeTokenId === undefined) return undefined;
-  const isSkipped = mode === false || request.continueFinalMessage || prompt.trimEnd().endsWith(THINK_CLOSE);
+  const isContinued = request.continueFinalMessage === true;
+  const isSkipped = mode === false || isContinued || prompt.trimEnd().endsWith(THINK_CLOSE);
   return {
     begins: isInThinking(request, prompt) ? 'inside' : isSkipped ? 'never' : 'may-open',
     openTokenId,

@@ -21,12 +21,12 @@ export async function thinkingProbability(
 ): Promise<number> {
   const openId = model.tokenizer.idOf(THINK_OPEN);
   if (openId === undefined) return 0;
-  const [opening, skipping] = await Promise.all([
-    nextTokens(model, request, signal),
-    nextTokens(model, { ...request, promptTokenIds: [...request.promptTokenIds, openId] }, signal),
-  ]);
-  const [emptyLineId] = await model.tokenizer.encode('\n\n');
-  return (opening.get(openId) ?? 0) * (1 - (skipping.get(emptyLineId ?? -1) ?? 0));
+  const opening = (await nextTokens(model, request, signal)).get(openId) ?? 0;
+  if (opening === 0) return 0;
+  const promptTokenIds = [...request.promptTokenIds, openId];
+  const [emptyLineId = -1] = await model.tokenizer.encode('\n\n');
+  const skipping = (await nextTokens(model, { ...request, promptTokenIds }, signal)).get(emptyLineId) ?? 0;
+  return opening * (1 - skipping);
 }
 
 /** Probabilities of the most likely next tokens, by id. */

@@ -54,18 +54,21 @@ export async function toSequenceRequest(model: ServedModel, request: GenerationR
 /**
  * How many answers are computed for the ones that are returned; absent for one.
  *
- * @throws FieldError when fewer are computed than returned.
+ * @throws FieldError when fewer are computed than returned, or more, and each is to come as it is written.
  */
-function numGeneratedAnswers({ numAnswers = 1, bestOf = numAnswers }: GenerationRequest): number | undefined {
+function numGeneratedAnswers(request: GenerationRequest): number | undefined {
+  const { numAnswers = 1, bestOf = numAnswers, isStreamed = false } = request;
   checkNumber('numAnswers', numAnswers, { min: 1, max: MAX_ANSWERS, isInteger: true });
   checkNumber('bestOf', bestOf, { min: 1, max: MAX_ANSWERS, isInteger: true });
-  if (bestOf >= numAnswers) return bestOf === 1 ? undefined : bestOf;
-  throw new FieldError(
-    'invalid_value',
-    'bestOf',
-    (nameOf) =>
-      `${nameOf('bestOf')} is ${String(bestOf)}, fewer than ${nameOf('numAnswers')}, ${String(numAnswers)}; raise it`,
-  );
+  if (bestOf < numAnswers || (isStreamed && bestOf > numAnswers)) {
+    const remedy = bestOf < numAnswers ? 'raise it' : 'an answer cannot be streamed before the best are known';
+    throw new FieldError(
+      'invalid_value',
+      'bestOf',
+      (nameOf) => `${nameOf('bestOf')} is ${String(bestOf)}, ${nameOf('numAnswers')} ${String(numAnswers)}: ${remedy}`,
+    );
+  }
+  return bestOf === 1 ? undefined : bestOf;
 }
 
 function checkStops({ stopStrings = [], stopTokenIds = [] }: GenerationRequest, vocabSize: number): void {

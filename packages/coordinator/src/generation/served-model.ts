@@ -3,18 +3,22 @@ import { type EngineClient } from '../engine/engine-client.js';
 import { type ChatTemplate, loadChatTemplate } from '../text/chat-template.js';
 import { type GenerationDefaults, readGenerationDefaults } from '../text/generation-defaults.js';
 import { FieldError } from './request-error.js';
+import { readTokenizerInfo, type TokenizerInfo } from '../text/tokenizer-info.js';
 import { loadTokenizer, type Tokenizer } from '../text/tokenizer.js';
 
 /** The one model that a coordinator serves: its engine, and what turns text into tokens and back. */
 export interface ServedModel {
-  /** The `model` that requests must name. */
+  /** The `model` that answers name. */
   readonly id: string;
+  /** Other names by which requests may ask for it; the answer then has the one that was asked for. */
+  readonly aliases: readonly string[];
   readonly createdAtSec: number;
   readonly engine: EngineClient;
   readonly tokenizer: Tokenizer;
   /** Absent for a model that can complete text but not chat. */
   readonly chatTemplate: ChatTemplate | undefined;
   readonly defaults: GenerationDefaults;
+  readonly tokenizerInfo: TokenizerInfo;
   /** Requests may bring a template of their own. */
   readonly trustsRequestTemplates?: boolean | undefined;
   /** Told what is decided for requests that leave it open. */
@@ -27,23 +31,31 @@ export interface ServedModel {
  */
 export async function loadServedModel(
   modelDir: string,
-  options: Pick<ServedModel, 'id' | 'engine' | 'trustsRequestTemplates' | 'logger'>,
+  options: Pick<ServedModel, 'id' | 'engine' | 'trustsRequestTemplates' | 'logger'> &
+    Partial<Pick<ServedModel, 'aliases'>>,
 ): Promise<ServedModel> {
   const tokenizer = await loadTokenizer(modelDir);
   const defaults = await readGenerationDefaults(modelDir);
   return {
+    aliases: [],
     ...options,
     createdAtSec: Math.floor(Date.now() / 1000),
     tokenizer,
     chatTemplate: await loadChatTemplate(modelDir, tokenizer.specialTokens),
     defaults: { ...defaults, eosTokenIds: eosTokenIds(defaults, tokenizer) },
+    tokenizerInfo: await readTokenizerInfo(modelDir),
   };
 }
 
-/** @throws FieldError `model_not_found` when a request names another model. */
-export function checkModel({ id }: ServedModel, requested: string | undefined): void {
-  if (requested === undefined || requested === id) return;
-  const message = `The model ${requested} does not exist here; this server serves ${id}`;
+/** The name that an answer has: that by which the request asks for the model, or the first. */
+export function answeringName({ id }: ServedModel, requested: string | undefined): string {
+  return requested === undefined || requested === '' ? id : requested;
+}
+
+/** @throws FieldError `model_not_found` when a request names another model; an empty name stands for the served one. */
+export function checkModel({ id, aliases }: ServedModel, requested: string | undefined): void {
+  if (requested === undefined || requested === '' || requested === id || aliases.includes(requested)) return;
+  const message = `The model ${requested} does not exist here; this server serves ${[id, ...aliases].join(', ')}`;
   throw new FieldError('model_not_found', 'model', () => message);
 }
 

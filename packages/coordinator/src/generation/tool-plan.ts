@@ -1,4 +1,4 @@
-import { type Constraint, type ToolCallFormat } from '../sampling/grammar/constraint.js';
+import { type Constraint } from '../sampling/grammar/constraint.js';
 import { type ToolOffer } from '../text/tool-call-parser.js';
 import { type TemplateTraits } from '../text/template-traits.js';
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from './chat-request.js';
@@ -24,24 +24,19 @@ export function planTools(request: ChatRequest, traits: TemplateTraits): ToolPla
   checkChoice(toolChoice, tools);
   if (tools.length === 0 || toolChoice === 'none') return { tools: undefined, offer: undefined, constraint };
   if (!traits.takesTools) refuseTools();
-  if (constraint !== undefined) refuseBoth();
+  if (constraint !== undefined && toolChoice !== 'auto') refuseBoth();
   const offer = { format: traits.callFormat, tools };
-  const isFree = toolChoice === 'auto' && !tools.some(({ strict }) => strict);
-  return {
-    tools,
-    offer,
-    constraint: isFree ? undefined : callsOnly(offer.format, tools, toolChoice, parallelToolCalls),
-  };
-}
-
-function callsOnly(
-  format: ToolCallFormat,
-  tools: readonly ToolDefinition[],
-  mode: 'auto' | 'required' | { readonly named: string },
-  parallel: boolean,
-): Constraint {
-  const constrained = tools.map(({ name, parameters, strict }) => ({ name, parameters, strict }));
-  return { kind: 'tool_calls', format, tools: constrained, mode, parallel };
+  const isFree = toolChoice === 'auto' && constraint === undefined && !tools.some(({ strict }) => strict);
+  if (isFree) return { tools, offer, constraint: undefined };
+  const calls = {
+    kind: 'tool_calls',
+    format: offer.format,
+    tools: tools.map(({ name, parameters, strict }) => ({ name, parameters, strict })),
+    mode: toolChoice,
+    parallel: parallelToolCalls,
+    ...(constraint && { content: constraint }),
+  } as const;
+  return { tools, offer, constraint: calls };
 }
 
 function checkChoice(toolChoice: ToolChoice, tools: readonly ToolDefinition[]): void {
@@ -65,10 +60,9 @@ function refuseTools(): never {
 
 function refuseBoth(): never {
   throw new FieldError(
-    'unsupported_parameter',
+    'invalid_value',
     'constraint',
     (nameOf) =>
-      `${nameOf('constraint')} and ${nameOf('tools')} cannot be kept together: with ${nameOf('toolChoice')} none the ` +
-      'tools are left out',
+      `${nameOf('constraint')} leaves no room for the call that ${nameOf('toolChoice')} forces; leave one out`,
   );
 }

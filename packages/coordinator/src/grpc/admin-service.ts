@@ -1,18 +1,25 @@
 import { once } from 'node:events';
 import { type Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from '@grpc/grpc-js';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type Handlers } from '@expertmesh/shared/rpc/service-definition';
 import { bindService, type BoundService } from '@expertmesh/shared/rpc/server';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { toServiceError } from '@expertmesh/shared/rpc/status';
 import { type AdminApi, type AdminCaller } from '../control/admin/admin-api.js';
+import { type AccessControl } from '../access/access-control.js';
 import { PASSED_ON_HEADER } from '../control/admin/leader-link.js';
+import { withAdminKey } from './guarded-handlers.js';
 
 /**
  * AdminService, for `startServer` beside InferenceService. Call `api.close()` before the server's `close`: watchers
  * would hold it open.
  */
-export function bindAdminService(api: AdminApi): BoundService {
-  return bindService(adminService, {
+export function bindAdminService(api: AdminApi, access: AccessControl): BoundService {
+  return bindService(adminService, withAdminKey(adminHandlers(api), access));
+}
+
+function adminHandlers(api: AdminApi): Handlers<typeof adminService> {
+  return {
     getCluster: unary(() => api.cluster()),
     watchCluster: stream(({ intervalMs }, caller) => api.watch(intervalMs, caller)),
     cordonWorker: unary((command, caller) => api.cordon(command, caller)),
@@ -28,7 +35,7 @@ export function bindAdminService(api: AdminApi): BoundService {
     listAudit: unary(({ limit }) => api.audit(limit)),
     getExpertStats: unary((request) => api.expertStats(request)),
     recordRoutes: stream((request, caller) => api.recordRoutes(request, caller)),
-  });
+  };
 }
 
 const unary =

@@ -17,6 +17,7 @@ export class ReadinessGate implements EngineClient {
   readonly #kvCacheBudgetBytes: number;
   #engine: EngineClient | undefined;
   #notReadyBecause: string | undefined = 'the coordinator is starting';
+  readonly #listeners: ((isReady: boolean) => void)[] = [];
 
   constructor(limits: EngineLimits, kvCacheBudgetBytes: number) {
     this.limits = limits;
@@ -35,10 +36,18 @@ export class ReadinessGate implements EngineClient {
 
   open(): void {
     this.#notReadyBecause = undefined;
+    this.#tell();
   }
 
   shut(reason: string): void {
     this.#notReadyBecause = reason;
+    this.#tell();
+  }
+
+  /** Tells whether sequences are taken, now and whenever that may have changed. */
+  watch(listener: (isReady: boolean) => void): void {
+    this.#listeners.push(listener);
+    this.#tell();
   }
 
   generate(request: SequenceRequest, signal: AbortSignal): AsyncIterable<SequenceOutput> {
@@ -50,5 +59,9 @@ export class ReadinessGate implements EngineClient {
 
   stats(): EngineStats {
     return this.#engine?.stats() ?? emptyEngineStats(this.#kvCacheBudgetBytes);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener(this.#notReadyBecause === undefined);
   }
 }

@@ -1,5 +1,5 @@
 import { type ToolCallFormat } from '../sampling/grammar/constraint.js';
-import { formatOfTemplate } from './tools/tool-call-syntax.js';
+import { formatOfTemplate } from './tools/tool-call-formats.js';
 
 /** What a chat template can do, by what its text speaks of. */
 export interface TemplateTraits {

@@ -1,8 +1,9 @@
 import { type ToolCallFormat } from '../sampling/grammar/constraint.js';
 import { type ChatPart } from './chat-part.js';
 import { PartList } from './part-list.js';
-import { isSpace, type Parsing, TextStream } from './tools/text-stream.js';
-import { type OfferedTool, syntaxOf, type ToolCallSyntax } from './tools/tool-call-syntax.js';
+import { type Parsing, TextStream } from './tools/text-stream.js';
+import { type OfferedTool, type ToolCallSyntax } from './tools/call-syntax.js';
+import { syntaxOf } from './tools/tool-call-formats.js';
 
 /** The tools that a model may call, and how it writes calls. */
 export interface ToolOffer {

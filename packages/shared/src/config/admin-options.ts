@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ADMIN_KEY } from './access-options.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { formatNetworkAddress, parseNetworkAddress } from './network-address.js';
 import { constant, option } from './option.js';
@@ -11,6 +12,7 @@ export const ADMIN_OPTIONS = {
     value: grpcAddress(),
     default: constant(`127.0.0.1:${String(DEFAULT_PORTS.grpc)}`),
   }),
+  adminKey: ADMIN_KEY,
 } as const;
 
 function grpcAddress(): OptionValue<string> {

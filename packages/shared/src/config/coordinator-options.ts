@@ -1,5 +1,6 @@
 import { LOG_LEVELS } from '../process/logger.js';
 import { WIRE_DTYPES } from '../rpc/dispatch-message.js';
+import { ACCESS_OPTIONS } from './access-options.js';
 import { CLUSTER_OPTIONS, COORDINATOR_ID } from './cluster-options.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { KV_DTYPE_CHOICES } from './kv-dtype.js';
@@ -12,6 +13,7 @@ import {
   directoryBudget,
   durationMs,
   integer,
+  names,
   onOff,
   path,
   port,
@@ -47,7 +49,7 @@ export const COORDINATOR_OPTIONS = {
     default: constant(false),
   }),
   host: option({
-    description: 'Address to listen on. There is no authentication: put a proxy in front where strangers can reach it.',
+    description: 'Address to listen on. Where strangers can reach it, ask for keys, and put a proxy with TLS in front.',
     value: text('<address>'),
     default: constant('127.0.0.1'),
   }),
@@ -61,11 +63,23 @@ export const COORDINATOR_OPTIONS = {
     value: port(),
     default: constant(DEFAULT_PORTS.grpc),
   }),
+  reflection: option({
+    description: 'Tell the services of the gRPC port to tools such as grpcurl.',
+    value: onOff(),
+    default: constant(false),
+  }),
+  trustRequestChatTemplate: option({
+    description:
+      'Take chat templates from requests. A template is a program that runs in this process without a bound: only for clients that are trusted.',
+    value: onOff(),
+    default: constant(false),
+  }),
   servedModelName: option({
-    description: 'Name of the model in the API.',
-    value: text('<name>'),
+    description: 'Names of the model in the API; answers have the first, unless a request asks for it by another.',
+    value: names('<name,...>'),
     default: absent("the name of the store's directory"),
   }),
+  ...ACCESS_OPTIONS,
   maxModelLen: option({
     description: 'Longest sequence, prompt and answer together, in tokens.',
     value: integer('<tokens>', 1, 2 ** 24),

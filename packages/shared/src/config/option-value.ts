@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../expert-store/format-bytes.js';
@@ -15,11 +16,50 @@ export interface OptionValue<T> {
   readonly schema: z.ZodType<T, string>;
   /** Stands for the text where the flag is given without one. */
   readonly preset?: string;
+  /** The flag may be given several times: its texts are joined by commas. */
+  readonly isList?: true;
+  /** It stands in no message. */
+  readonly isSecret?: true;
 }
 
 /** The text itself; not empty. */
 export function text(placeholder: string): OptionValue<string> {
   return { placeholder, accepts: 'a text that is not empty', schema: z.string().min(1) };
+}
+
+/** One or more names, separated by commas, each once. */
+export function names(placeholder: string): OptionValue<readonly string[]> {
+  return {
+    placeholder,
+    accepts: 'one or more names that are not empty, each once, separated by commas',
+    schema: z
+      .string()
+      .transform((value) => value.split(',').map((name) => name.trim()))
+      .pipe(z.array(z.string().min(1)).refine((list) => new Set(list).size === list.length)),
+    isList: true,
+  };
+}
+
+/** A secret itself, or @FILE that has it in its first line: a flag is seen by everybody on the machine. */
+export function secret(): OptionValue<string> {
+  return {
+    placeholder: '<key|@file>',
+    accepts: 'a key of 8 characters or more without spaces, or @ and the path of a file that can be read and has it',
+    schema: z
+      .string()
+      .transform((value, context) => {
+        if (!value.startsWith('@')) return value;
+        try {
+          return readFileSync(value.slice(1), 'utf8').split('\n', 1)[0]?.trim() ?? '';
+        } catch {
+          // What is accepted says that it must be there.
+          context.addIssue({ code: 'custom' });
+          return z.NEVER;
+        }
+      })
+      .pipe(z.string().regex(/^[^@\s]\S{7,}$/)),
+    isSecret: true,
+  };
 }
 
 /** A path; a relative one counts from the working directory. */

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { EXIT_WRONG_USAGE } from '../process/exit-code.js';
 import { machineResources } from '../process/machine.js';
 import { HELP_LAYOUT, HELP_OPTION } from './help-layout.js';
+import { type OptionValue } from './option-value.js';
 import { OPTION_TABLES } from './option-tables.js';
 import {
   describeDefault,
@@ -42,10 +43,15 @@ export function addOptions(command: Command, table: OptionTable): Command {
     const preset = describeDefault(spec);
     const origin = `[${preset === undefined ? 'required' : `default: ${preset}`}; env: ${environmentName(key)}]`;
     const flag = new Option(`${flagName(key)} ${spec.value.placeholder}`, `${spec.description} ${origin}`);
-    command.addOption(spec.value.preset === undefined ? flag : flag.preset(spec.value.preset));
+    if (spec.value.preset !== undefined) flag.preset(spec.value.preset);
+    if (spec.value.isList) flag.argParser(joined);
+    command.addOption(flag);
   }
   return command;
 }
+
+const joined = (text: string, before: string | undefined): string =>
+  before === undefined ? text : `${before},${text}`;
 
 /** The second half of `parseConfig`, for a command that has been parsed. */
 export function readConfig<Table extends OptionTable>(
@@ -70,6 +76,9 @@ const KNOWN_ENVIRONMENT: ReadonlySet<string> = new Set(
   Object.values(OPTION_TABLES).flatMap((table) => Object.keys(table).map(environmentName)),
 );
 
+const wrongValue = (source: string, text: string, { accepts, isSecret }: OptionValue<unknown>): string =>
+  `${source} ${isSecret ? 'is wrong' : `is '${text}'`}: it must be ${accepts}`;
+
 function readOption(
   table: OptionTable,
   key: string,
@@ -83,7 +92,7 @@ function readOption(
   if (text !== undefined) {
     const parsed = spec.value.schema.safeParse(text);
     const source = flagText === undefined ? environmentName(key) : flagName(key);
-    return parsed.success ? parsed.data : fail(`${source} is '${text}': it must be ${spec.value.accepts}`);
+    return parsed.success ? parsed.data : fail(wrongValue(source, text, spec.value));
   }
   switch (spec.default.kind) {
     case 'required':

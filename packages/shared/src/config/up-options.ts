@@ -4,11 +4,13 @@ import { VERIFICATION_OPTIONS } from './verification-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 import { BLOCK_SIZE_MEANING, DEFAULT_BLOCK_SIZE } from '../expert-store/writing/choose-quantisation.js';
 import { absent, computed, constant, option } from './option.js';
-import { choice, integer, path, text } from './option-value.js';
+import { choice, integer, path } from './option-value.js';
 import { pick } from './pick.js';
 
 /** Options of a coordinator that `up` has as well, and passes on as they are. */
 export const PASSED_ON_OPTIONS = [
+  'apiKeys',
+  'unknownFields',
   'maxModelLen',
   'maxNumSeqs',
   'maxBatchTokens',
@@ -20,6 +22,8 @@ export const PASSED_ON_OPTIONS = [
   'wireDtype',
   'speculative',
   'microBatches',
+  'reflection',
+  'trustRequestChatTemplate',
   'stateDir',
   'placementPolicy',
   'redundantExperts',
@@ -65,9 +69,10 @@ export const UP_OPTIONS = {
   ...pick(COORDINATOR_OPTIONS, ['host', 'port', 'grpcPort']),
   servedModelName: option({
     description: COORDINATOR_OPTIONS.servedModelName.description,
-    value: text('<name>'),
+    value: COORDINATOR_OPTIONS.servedModelName.value,
     default: absent("the name of the model's directory"),
   }),
+  ...pick(COORDINATOR_OPTIONS, ['apiKey', 'adminKey', 'corsOrigin']),
   ...pick(COORDINATOR_OPTIONS, PASSED_ON_OPTIONS),
   numThreads: option({
     description:

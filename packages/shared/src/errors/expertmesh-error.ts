@@ -9,6 +9,7 @@
  * - `deadline_exceeded`: a peer did not answer in time.
  * - `cancelled`: the caller gave up.
  * - `data_loss`: bytes are not what they should be (hash, truncation, NaN).
+ * - `unauthenticated`: who calls sent no key, or one that is not known.
  * - `unimplemented`: known, and not supported.
  * - `internal`: a bug of ours.
  */
@@ -21,6 +22,7 @@ export const ERROR_CODES = [
   'deadline_exceeded',
   'cancelled',
   'data_loss',
+  'unauthenticated',
   'unimplemented',
   'internal',
 ] as const;

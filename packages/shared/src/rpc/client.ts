@@ -45,13 +45,23 @@ export class RpcClient {
   readonly #client: Client;
   readonly #peer: string;
   readonly #clock: Clock;
+  readonly #headers: Readonly<Record<string, string>>;
   #isClosed = false;
 
-  /** `peer` is how errors name the other side, for example `worker 10.0.0.7:9101`. */
-  constructor(address: string, peer: string, clock: Clock = systemClock) {
+  /**
+   * @param peer how errors name the other side, for example `worker 10.0.0.7:9101`
+   * @param headers of every call
+   */
+  constructor(
+    address: string,
+    peer: string,
+    clock: Clock = systemClock,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     this.#client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
     this.#peer = peer;
     this.#clock = clock;
+    this.#headers = headers;
   }
 
   /** @throws ExpertmeshError: the peer's own, `deadline_exceeded`, `cancelled` after an abort, or `unavailable`. */
@@ -70,7 +80,7 @@ export class RpcClient {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        toMetadata(metadata),
+        toMetadata({ ...this.#headers, ...metadata }),
         (error: ServiceError | null, response?: Response) => {
           guard.end();
           if (error !== null || response === undefined) reject(guard.translate(error));
@@ -93,7 +103,7 @@ export class RpcClient {
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      toMetadata(metadata),
+      toMetadata({ ...this.#headers, ...metadata }),
     );
     const guard = this.#guard(method.path, deadlineMs, signal, () => {
       call.cancel();
@@ -160,8 +170,13 @@ export class RpcClient {
   }
 }
 
-function toMetadata(headers: Readonly<Record<string, string>> = {}): Metadata {
+function toMetadata(headers: Readonly<Record<string, string>>): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   return metadata;
+}
+
+/** The headers by which a call shows its key; none where there is none. */
+export function keyHeaders(key: string | undefined): Readonly<Record<string, string>> {
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }

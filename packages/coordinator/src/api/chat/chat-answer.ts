@@ -1,56 +1,57 @@
-import { randomUUID } from 'node:crypto';
-import { type ChatDelta, type ChatFinishReason } from '../../generation/generate-chat.js';
-import { type TokenUsage } from '../../generation/token-usage.js';
+import { type ChatDelta, type ChatToken } from '../../generation/generate-chat.js';
 import { type ChatPart } from '../../text/chat-part.js';
-import { type AnswerHead, chunkUsage, openAiHead, openAiUsage, type UsageOptions } from '../openai-answer.js';
+import { openAiHead, openAiUsage } from '../openai-answer.js';
+import { chatLogprobs, promptLogprobs, type TokenNames } from '../token-logprobs.js';
+import { type ChatAnswerForm } from './answer-form.js';
+import { callHead } from './call-head.js';
 
-/** Collects a whole answer into a `chat.completion` object. */
-export async function chatCompletion(head: AnswerHead, deltas: AsyncIterable<ChatDelta>): Promise<object> {
-  const parts: ChatPart[] = [];
+/** Collects whole answers into a `chat.completion` object. */
+export async function chatCompletion(form: ChatAnswerForm, deltas: AsyncIterable<ChatDelta>): Promise<object> {
+  const answers = new Map<number, ChatDelta[]>();
+  let first: ChatDelta | undefined;
   let last: ChatDelta | undefined;
   for await (const delta of deltas) {
-    parts.push(...delta.parts);
+    const answer = answers.get(delta.answerIndex);
+    if (answer === undefined) answers.set(delta.answerIndex, [delta]);
+    else answer.push(delta);
+    first ??= delta;
     last = delta;
   }
+  const choices = [...answers].sort(([a], [b]) => a - b).map(([index, answer]) => toChoice(form, index, answer));
   return {
-    ...openAiHead(head, 'chat.completion'),
-    choices: [{ index: 0, message: toMessage(parts), logprobs: null, finish_reason: last?.finishReason ?? null }],
+    ...openAiHead(form.head, 'chat.completion'),
+    choices,
     usage: last === undefined ? null : openAiUsage(last.usage),
+    ...(first?.promptLogprobs && { prompt_logprobs: promptLogprobs(form.names, first.promptLogprobs) }),
+    ...(form.showsTokenIds && { prompt_token_ids: form.promptTokenIds }),
   };
 }
 
-/** Turns an answer into `chat.completion.chunk` objects. */
-export async function* chatChunks(
-  head: AnswerHead,
-  deltas: AsyncIterable<ChatDelta>,
-  usageOptions: UsageOptions,
-): AsyncGenerator<object, void, void> {
-  const chunk = (usage: TokenUsage, delta: object, finishReason: ChatFinishReason | null = null): object => ({
-    ...openAiHead(head, 'chat.completion.chunk'),
-    choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
-    ...chunkUsage(usageOptions, usage),
-  });
-  let last: ChatDelta | undefined;
-  for await (const delta of deltas) {
-    const { parts, usage, finishReason } = delta;
-    if (last === undefined) yield chunk(usage, { role: 'assistant', content: '' });
-    for (const part of parts) yield chunk(usage, toChunkDelta(part));
-    if (finishReason !== undefined) yield chunk(usage, {}, finishReason);
-    last = delta;
-  }
-  if (usageOptions.includeUsage && last !== undefined) {
-    yield { ...openAiHead(head, 'chat.completion.chunk'), choices: [], usage: openAiUsage(last.usage) };
-  }
+function toChoice(form: ChatAnswerForm, index: number, deltas: readonly ChatDelta[]): object {
+  const last = deltas.at(-1);
+  const tokens = deltas.flatMap((delta) => delta.tokens);
+  const parts = deltas.flatMap((delta) => delta.parts);
+  return {
+    index,
+    message: toMessage(form, parts),
+    logprobs: form.showsLogprobs ? logprobsOf(form.names, tokens) : null,
+    finish_reason: last?.finishReason ?? null,
+    stop_reason: last?.stopReason ?? null,
+    ...(form.showsTokenIds && { token_ids: tokens.map(({ tokenId }) => tokenId) }),
+  };
 }
 
-function toMessage(parts: readonly ChatPart[]): object {
-  const textOf = (kind: 'reasoning' | 'content'): string =>
-    parts.map((part) => (part.kind === kind ? part.text : '')).join('');
+/** `logprobs` of a choice, or of a chunk. */
+export function logprobsOf(names: TokenNames, tokens: readonly ChatToken[]): object {
+  return { content: tokens.flatMap(({ logprobs }) => (logprobs === undefined ? [] : [chatLogprobs(names, logprobs)])) };
+}
+
+function toMessage({ role, echo, showsReasoning }: ChatAnswerForm, parts: readonly ChatPart[]): object {
   const toolCalls = parts.flatMap((part) => (part.kind === 'call_start' ? [toOpenAiToolCall(part, parts)] : []));
-  const reasoning = textOf('reasoning') || null;
-  const content = textOf('content');
+  const reasoning = showsReasoning ? textOf(parts, 'reasoning') || null : null;
+  const content = echo + textOf(parts, 'content');
   return {
-    role: 'assistant',
+    role,
     content: content === '' && toolCalls.length > 0 ? null : content,
     refusal: null,
     // Clients read the one or the other: vLLM renamed it, and broke those that knew the old name.
@@ -60,24 +61,10 @@ function toMessage(parts: readonly ChatPart[]): object {
   };
 }
 
-function toChunkDelta(part: ChatPart): object {
-  switch (part.kind) {
-    case 'reasoning':
-      return { reasoning: part.text, reasoning_content: part.text };
-    case 'content':
-      return { content: part.text };
-    case 'call_start':
-      return {
-        tool_calls: [{ index: part.callIndex, ...callHead(), function: { name: part.name, arguments: '' } }],
-      };
-    case 'call_arguments':
-      return { tool_calls: [{ index: part.callIndex, function: { arguments: part.text } }] };
-  }
-}
+const textOf = (parts: readonly ChatPart[], kind: 'reasoning' | 'content'): string =>
+  parts.map((part) => (part.kind === kind ? part.text : '')).join('');
 
 function toOpenAiToolCall({ name, callIndex }: { name: string; callIndex: number }, parts: readonly ChatPart[]) {
   const texts = parts.map((part) => (part.kind === 'call_arguments' && part.callIndex === callIndex ? part.text : ''));
   return { ...callHead(), function: { name, arguments: texts.join('') } };
 }
-
-const callHead = () => ({ id: `call_${randomUUID().replaceAll('-', '')}`, type: 'function' });

@@ -1,60 +1,38 @@
 import { z } from 'zod';
 import { type TemplateMessage } from '../../text/chat-template.js';
-import { mustBe } from '../field-errors.js';
-import { optional, refuseUnsupported, unsupported } from '../parse-request.js';
+import { optional, unsupported } from '../parse-request.js';
+import { textContent } from '../text-content.js';
 
-/** A string, or text parts, which are joined by newlines as in vLLM. */
-const textContent = z.unknown().transform((value, context): string => {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) {
-    context.addIssue({ code: 'custom', message: mustBe('a string or a list of text parts')({ input: value }) });
-    return z.NEVER;
-  }
-  const parts = value.map((part) => textPart.safeParse(part));
-  const wrongIndex = parts.findIndex(({ success }) => !success);
-  if (wrongIndex >= 0) refuseUnsupported(context, wrongPart(value[wrongIndex], wrongIndex));
-  return parts.map(({ data }) => data?.text ?? '').join('\n');
-});
+/** Parts are those of OpenAI's two APIs; clients mix them. */
+const content = textContent({ text: 'text', input_text: 'text', output_text: 'text', refusal: 'refusal' });
 
-const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
-const partType = z.object({ type: z.string() });
-
-function wrongPart(part: unknown, index: number): string {
-  const { data } = partType.safeParse(part);
-  const found = data === undefined || data.type === 'text' ? 'something else' : `type ${data.type}`;
-  return `has in part ${String(index)} ${found}: this server reads text only, as {"type": "text", "text": "..."}`;
-}
-
-const toolCall = z.strictObject({
+const toolCall = z.object({
   id: optional(z.string()),
-  type: z.literal('function').default('function'),
-  function: z.strictObject({ name: z.string(), arguments: z.string() }),
-  index: optional(z.number()),
+  type: optional(z.literal('function')),
+  // JSON as text in OpenAI's API; some clients send the object itself, or nothing for a function without arguments.
+  function: z.object({ name: z.string(), arguments: z.unknown().optional() }),
 });
 
 const name = optional(z.string());
 
-const instructions = (role: 'system' | 'developer') =>
-  z.strictObject({ role: z.literal(role), content: textContent, name });
+const instructions = (role: 'system' | 'developer') => z.object({ role: z.literal(role), content, name });
 
+// Clients send answers back as they got them, with what they and other servers have added: that is ignored.
 const message = z.discriminatedUnion('role', [
   instructions('system'),
   instructions('developer'),
-  z.strictObject({ role: z.literal('user'), content: textContent, name }),
-  z.strictObject({
+  z.object({ role: z.literal('user'), content, name }),
+  z.object({
     role: z.literal('assistant'),
-    content: optional(textContent),
+    content: optional(content),
     reasoning: optional(z.string()),
     reasoning_content: optional(z.string()),
     tool_calls: optional(z.array(toolCall)),
     name,
-    // Clients send answers back as they got them, with these in their neutral form.
-    refusal: unsupported(),
     audio: unsupported(),
     function_call: unsupported(),
-    annotations: unsupported([]),
   }),
-  z.strictObject({ role: z.literal('tool'), content: textContent, tool_call_id: optional(z.string()), name }),
+  z.object({ role: z.literal('tool'), content, tool_call_id: optional(z.string()), name }),
 ]);
 
 type ChatMessage = z.infer<typeof message>;
@@ -84,8 +62,14 @@ function toTemplateMessage(chatMessage: ChatMessage): TemplateMessage {
         role: 'assistant',
         ...base,
         ...(thinking !== undefined && { reasoning_content: thinking }),
-        ...(chatMessage.tool_calls?.length && { tool_calls: chatMessage.tool_calls }),
+        ...(chatMessage.tool_calls?.length && { tool_calls: chatMessage.tool_calls.map(toTemplateCall) }),
       };
     }
   }
 }
+
+const toTemplateCall = ({ id, function: called }: z.infer<typeof toolCall>) => ({
+  ...(id !== undefined && { id }),
+  type: 'function' as const,
+  function: { name: called.name, arguments: called.arguments ?? {} },
+});

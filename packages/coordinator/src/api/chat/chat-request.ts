@@ -1,60 +1,36 @@
 import { z } from 'zod';
-import { type ChatGeneration } from '../../generation/generate-chat.js';
-import { type ToolDefinition } from '../../generation/chat-request.js';
-import { prepareChat } from '../../generation/prepare-chat.js';
+import { type ChatRequest } from '../../generation/chat-request.js';
+import { type RequestField } from '../../generation/request-field.js';
 import { RequestError } from '../../generation/request-error.js';
-import { checkModel, type ServedModel } from '../../generation/served-model.js';
-import { type ChatTemplate } from '../../text/chat-template.js';
-import { fieldErrors } from '../field-errors.js';
-import { checkStreamOptions, generationFields, toGenerationRequest } from '../generation-fields.js';
+import { constraintOf } from '../constraint-fields.js';
+import { openAiFieldName } from '../field-names.js';
+import { checkStreamFields, generationFields, toGenerationRequest } from '../generation-fields.js';
 import { optional, unsupported } from '../parse-request.js';
+import { reasoningEffort } from '../reasoning-effort.js';
 import { chatMessages } from './chat-messages.js';
+import { chatTool, chatToolChoice } from './chat-tools.js';
 
-const toolSchema = z.strictObject({
-  type: z.literal('function'),
-  function: z.strictObject({
-    name: z.string().min(1),
-    description: optional(z.string()),
-    parameters: optional(z.record(z.string(), z.unknown())),
-    strict: unsupported(false),
-  }),
-});
-
-/** Checked, but passed on as the client wrote it: the template prints it as JSON, where the order of keys counts. */
-const tool = z.unknown().superRefine((value, context) => {
-  for (const issue of toolSchema.safeParse(value, { error: fieldErrors }).error?.issues ?? [])
-    context.addIssue({ ...issue });
-});
-
-const promptFields = {
+/** What makes the prompt, for POST /tokenize too. */
+export const chatPromptFields = {
   messages: chatMessages,
-  tools: optional(z.array(tool)),
+  tools: optional(z.array(chatTool)),
   add_generation_prompt: optional(z.boolean()),
+  continue_final_message: optional(z.boolean()),
   chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+  documents: optional(z.array(z.record(z.string(), z.unknown()))),
+  chat_template: optional(z.string()),
 };
 
-/** The part of a chat request that makes the prompt, for POST /tokenize too. */
-export const chatPromptSchema = z.strictObject({ model: generationFields.model, ...promptFields });
+const thinkingFields = {
+  reasoning_effort: optional(reasoningEffort),
+  thinking_token_budget: optional(z.number()),
+  include_reasoning: optional(z.boolean()),
+};
 
-export const chatRequestSchema = z.strictObject({
-  ...generationFields,
-  ...promptFields,
-  max_completion_tokens: optional(z.number()),
-  tool_choice: unsupported('auto', 'none'),
-  parallel_tool_calls: optional(z.boolean()),
-  // Qwen3 thinks or does not: `none` switches thinking off, every other effort switches it on.
-  reasoning_effort: optional(z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh'])),
-  safety_identifier: optional(z.string()),
-  prompt_cache_key: optional(z.string()),
+/** Known from OpenAI's API, and not supported. */
+const unsupportedFields = {
   service_tier: unsupported('auto', 'default'),
   store: unsupported(false),
-  logprobs: unsupported(false),
-  top_logprobs: unsupported(0),
-  include_reasoning: unsupported(true),
-  thinking_token_budget: unsupported(),
-  continue_final_message: unsupported(false),
-  chat_template: unsupported(),
-  documents: unsupported([]),
   functions: unsupported([]),
   function_call: unsupported('none'),
   modalities: unsupported(['text']),
@@ -62,45 +38,76 @@ export const chatRequestSchema = z.strictObject({
   audio: unsupported(),
   prediction: unsupported(),
   web_search_options: unsupported(),
+};
+
+export const chatRequestSchema = z.strictObject({
+  ...generationFields,
+  ...chatPromptFields,
+  ...thinkingFields,
+  ...unsupportedFields,
+  max_completion_tokens: optional(z.number()),
+  tool_choice: optional(chatToolChoice),
+  parallel_tool_calls: optional(z.boolean()),
+  logprobs: optional(z.boolean()),
+  top_logprobs: optional(z.number()),
+  echo: optional(z.boolean()),
+  // Labels that change nothing in the answer.
+  safety_identifier: optional(z.string()),
+  prompt_cache_key: optional(z.string()),
+  prompt_cache_retention: optional(z.string()),
 });
 
-export type ChatRequest = z.infer<typeof chatRequestSchema>;
-type ChatPrompt = z.infer<typeof chatPromptSchema>;
+export type ChatFields = z.infer<typeof chatRequestSchema>;
 
-/** @throws RequestError naming the field at fault, ExpertmeshError when the template refuses the messages. */
-export async function toChatGeneration(model: ServedModel, chat: ChatRequest): Promise<ChatGeneration> {
-  checkModel(model, chat.model);
-  checkStreamOptions(chat);
-  const fields = { ...chat, max_tokens: chat.max_completion_tokens ?? chat.max_tokens };
-  return prepareChat(model, {
-    messages: chat.messages,
-    tools: chat.tools?.map(toToolDefinition),
-    toolChoice: chat.tool_choice === 'none' ? 'none' : 'auto',
+/** @throws RequestError naming the field at fault. */
+export function toChatRequest(chat: ChatFields): ChatRequest {
+  checkStreamFields(chat);
+  const logprobs = logprobsOf(chat);
+  return {
+    ...toChatPrompt(chat),
+    toolChoice: chat.tool_choice,
     parallelToolCalls: chat.parallel_tool_calls,
-    thinking: { effort: chat.reasoning_effort },
-    addGenerationPrompt: chat.add_generation_prompt,
+    thinking: { effort: chat.reasoning_effort, budgetTokens: budgetOf(chat) },
+    constraint: constraintOf(chat)?.constraint,
+    generation: toGenerationRequest({ ...chat, max_tokens: chat.max_completion_tokens ?? chat.max_tokens }, logprobs),
+  };
+}
+
+type ChatPromptFields = Pick<ChatFields, keyof typeof chatPromptFields>;
+
+/** The part that makes the prompt. */
+export function toChatPrompt(chat: ChatPromptFields): ChatRequest {
+  return {
+    messages: chat.messages,
+    tools: chat.tools,
+    addGenerationPrompt: chat.add_generation_prompt ?? chat.continue_final_message !== true,
+    continueFinalMessage: chat.continue_final_message,
     templateVariables: chat.chat_template_kwargs,
-    generation: toGenerationRequest(fields, []),
-  });
+    chatTemplate: chat.chat_template,
+    documents: chat.documents,
+    generation: {},
+  };
 }
 
-function toToolDefinition(source: unknown): ToolDefinition {
-  const { function: definition } = toolSchema.parse(source);
-  return { source, name: definition.name, parameters: definition.parameters, strict: false };
+/** How this request calls a field that a refusal is about. */
+export function chatFieldName(chat: ChatFields) {
+  const asked = constraintOf(chat)?.field;
+  const own: Partial<Record<RequestField, string>> = {
+    prompt: 'messages',
+    maxTokens: chat.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens',
+    logprobs: 'top_logprobs',
+    constraint: asked ?? (chat.tools === undefined ? 'response_format' : 'tools'),
+  };
+  return (field: RequestField): string => own[field] ?? openAiFieldName(field);
 }
 
-/** @throws RequestError when the model has no chat template, ExpertmeshError when the template refuses the messages. */
-export function renderPrompt(model: ServedModel, chat: ChatPrompt): string {
-  const { messages, tools, add_generation_prompt: addGenerationPrompt = true } = chat;
-  return requireTemplate(model).render({
-    messages,
-    ...(tools !== undefined && { tools }),
-    addGenerationPrompt,
-    templateVariables: { ...chat.chat_template_kwargs },
-  });
-}
+/** vLLM writes "no limit" as -1. */
+const budgetOf = ({ thinking_token_budget: budget }: ChatFields): number | undefined =>
+  budget === -1 ? undefined : budget;
 
-function requireTemplate({ chatTemplate, id }: ServedModel): ChatTemplate {
-  if (chatTemplate !== undefined) return chatTemplate;
-  throw new RequestError('unsupported_parameter', `${id} has no chat template; use POST /v1/completions`, 'messages');
+function logprobsOf({ logprobs, top_logprobs: top = 0 }: ChatFields): number | undefined {
+  if (logprobs === true) return top;
+  if (top === 0) return undefined;
+  const message = 'top_logprobs has a meaning only with "logprobs": true; set that, or leave top_logprobs out';
+  throw new RequestError('invalid_value', message, 'top_logprobs');
 }

@@ -1,21 +1,25 @@
 import { type FastifyInstance } from 'fastify';
-import { generateChat } from '../../generation/generate-chat.js';
-import { type ServedModel } from '../../generation/served-model.js';
+import { checkModel } from '../../generation/served-model.js';
+import { type ApiContext } from '../api-context.js';
 import { sendEventStream } from '../event-stream.js';
-import { type InFlightRequests } from '../in-flight-requests.js';
-import { newAnswerHead, toUsageOptions } from '../openai-answer.js';
+import { generateNamedChat, prepareNamedChat } from '../named-chat.js';
 import { parseRequest } from '../parse-request.js';
-import { chatChunks, chatCompletion } from './chat-answer.js';
-import { chatRequestSchema, toChatGeneration } from './chat-request.js';
+import { chatAnswerForm } from './answer-form.js';
+import { chatCompletion } from './chat-answer.js';
+import { chatChunks } from './chat-chunks.js';
+import { chatFieldName, chatRequestSchema, toChatRequest } from './chat-request.js';
 
 /** POST /v1/chat/completions */
-export function registerChatRoute(app: FastifyInstance, model: ServedModel, inFlight: InFlightRequests): void {
+export function registerChatRoute(app: FastifyInstance, { model, inFlight, unknownFields }: ApiContext): void {
   app.post('/v1/chat/completions', async (request, reply) => {
     const signal = inFlight.signalOf(reply);
-    const chat = parseRequest(chatRequestSchema, request.body);
-    const deltas = generateChat(model, await toChatGeneration(model, chat), signal);
-    const head = newAnswerHead(`chatcmpl-${request.id}`, model);
-    if (chat.stream !== true) return reply.send(await chatCompletion(head, deltas));
-    return sendEventStream(reply, chatChunks(head, deltas, toUsageOptions(chat.stream_options)));
+    const chat = parseRequest(chatRequestSchema, request.body, unknownFields);
+    checkModel(model, chat.model);
+    const nameOf = chatFieldName(chat);
+    const generation = await prepareNamedChat(model, toChatRequest(chat), signal, nameOf);
+    const deltas = generateNamedChat(model, generation, signal, nameOf);
+    const form = chatAnswerForm(model, chat, generation, request.id);
+    if (chat.stream !== true) return reply.send(await chatCompletion(form, deltas));
+    return sendEventStream(reply, chatChunks(form, deltas));
   });
 }

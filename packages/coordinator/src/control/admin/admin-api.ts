@@ -38,6 +38,8 @@ export interface AdminApiOptions {
    */
   readonly recordRoutes: (request: RecordRoutesRequest, signal: AbortSignal) => AsyncIterable<TraceChunk>;
   readonly clock?: Clock;
+  /** What the leader asks for. */
+  readonly adminKey?: string | undefined;
 }
 
 /** Who calls, as the transport knows it. */
@@ -72,13 +74,14 @@ export class AdminApi {
   readonly #admin: ClusterAdmin;
   readonly #options: AdminApiOptions;
   readonly #clock: Clock;
-  readonly #leader = new LeaderLink();
+  readonly #leader: LeaderLink;
   readonly #streams = new OpenStreams(MAX_OPEN_STREAMS);
 
   constructor(options: AdminApiOptions) {
     this.#admin = options.admin;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#leader = new LeaderLink(options.adminKey);
   }
 
   cluster(): ClusterView {

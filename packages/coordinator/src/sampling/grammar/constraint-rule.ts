@@ -24,7 +24,7 @@ export function constraintRule(constraint: Constraint, automaton: RegexAutomaton
     case 'grammar':
       return gbnfRule(constraint.source, automaton);
     case 'tool_calls':
-      return toolCallRule(constraint, automaton);
+      return toolCallRule(constraint, automaton, (content) => constraintRule(content, automaton));
   }
 }
 

@@ -18,6 +18,8 @@ export type Constraint =
       readonly mode: 'auto' | 'required' | { readonly named: string };
       /** Whether more than one call may be made. */
       readonly parallel: boolean;
+      /** With `auto`: what an answer without calls must look like; it is free text if absent. */
+      readonly content?: Constraint;
     };
 
 /** Up to 64 characters of whitespace where JSON allows it; or none, which leaves more to jump over. */

@@ -14,18 +14,27 @@ const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';
 
 /** Answers with tool calls as the templates of Qwen3 (hermes) and Qwen3-Coder (XML) show them. */
-export function toolCallRule(constraint: ToolCalls, automaton: RegexAutomaton): Rule {
+export function toolCallRule(
+  constraint: ToolCalls,
+  automaton: RegexAutomaton,
+  contentRule: (content: Constraint) => Rule,
+): Rule {
   const { pool } = automaton;
   const text = new JsonText(pool, 'free');
-  const { mode, parallel } = constraint;
+  const { mode, parallel, content } = constraint;
   const called = calledTools(constraint);
   const call = new Rule('a tool call', () => called.map((tool) => callOf(tool, constraint.format, automaton)));
   const mayRepeat = parallel && typeof mode === 'string';
   const more: Rule = new Rule('more tool calls', () => [[], ...(mayRepeat ? [[text.tokens(OPEN), call, more]] : [])]);
+  const calls = [text.tokens(OPEN), call, more];
+  if (mode === 'auto' && content !== undefined) {
+    const rule = contentRule(content);
+    return new Rule('content or tool calls', () => [[rule], calls]);
+  }
   if (mode === 'auto') {
     return new Rule('text and tool calls', () => [[textWithout(pool, OPEN)], [textUntil(pool, OPEN), call, more]]);
   }
-  return new Rule('tool calls', () => [[text.tokens(OPEN), call, more]]);
+  return new Rule('tool calls', () => [calls]);
 }
 
 function calledTools({ tools, mode }: ToolCalls): readonly ConstrainedTool[] {

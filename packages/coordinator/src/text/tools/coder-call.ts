@@ -2,7 +2,7 @@ import { type PartList } from '../part-list.js';
 import { isStringOnly, typesOfArgument } from './argument-types.js';
 import { jsonOfArgument } from './json-of-argument.js';
 import { type Parsing, type TextStream } from './text-stream.js';
-import { type CallContext } from './tool-call-syntax.js';
+import { type CallContext } from './call-syntax.js';
 
 const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';

@@ -1,7 +1,7 @@
 import { type PartList } from '../part-list.js';
 import { JsonScanner } from './json-scanner.js';
 import { type Parsing, type TextStream } from './text-stream.js';
-import { type CallContext } from './tool-call-syntax.js';
+import { type CallContext } from './call-syntax.js';
 
 const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';
@@ -191,5 +191,4 @@ function* takeClose(stream: TextStream): Parsing<boolean> {
 }
 
 const escapeControls = (json: string): string =>
-  // eslint-disable-next-line no-control-regex -- Control characters are what it is about.
   json.replace(/[\u0000-\u001f]/gu, (char) => JSON.stringify(char).slice(1, -1));

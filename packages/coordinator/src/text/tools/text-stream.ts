@@ -52,6 +52,6 @@ export class TextStream {
   }
 }
 
-export function isSpace(char: string): boolean {
+function isSpace(char: string): boolean {
   return char !== '' && char.trim() === '';
 }

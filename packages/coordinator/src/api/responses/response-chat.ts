@@ -1,0 +1,64 @@
+import { type ChatRequest } from '../../generation/chat-request.js';
+import { RequestError } from '../../generation/request-error.js';
+import { type RequestField } from '../../generation/request-field.js';
+import { openAiFieldName } from '../field-names.js';
+import { samplingOf } from '../generation-fields.js';
+import { type ConversationItem, type InputItem } from './input-items.js';
+import { toTemplateMessages } from './input-messages.js';
+import { type ResponseRequest } from './response-request.js';
+import { type ResponseStore } from './response-store.js';
+
+/** A response request in the neutral form; `items` is the conversation that `request` continues, and its own input. */
+export function toChatRequest(request: ResponseRequest, items: readonly ConversationItem[]): ChatRequest {
+  const { instructions, reasoning } = request;
+  return {
+    messages: [
+      ...(instructions === undefined ? [] : [{ role: 'system', content: instructions } as const]),
+      ...toTemplateMessages(items),
+    ],
+    tools: request.tools,
+    toolChoice: request.tool_choice,
+    parallelToolCalls: request.parallel_tool_calls,
+    thinking: { effort: reasoning?.effort },
+    templateVariables: request.chat_template_kwargs,
+    constraint: request.text?.format?.constraint,
+    generation: {
+      maxTokens: request.max_output_tokens,
+      sampling: samplingOf(request),
+      cacheSalt: request.cache_salt,
+      priority: request.priority,
+    },
+  };
+}
+
+/**
+ * The input with each reference replaced by its item.
+ *
+ * @throws RequestError for an item that is not held.
+ */
+export function resolveReferences(
+  input: readonly InputItem[],
+  store: ResponseStore,
+  owner: string | undefined,
+): ConversationItem[] {
+  return input.map((item, index) => {
+    if (item.type !== 'item_reference') return item;
+    const found = store.item(item.id, owner);
+    if (found !== undefined) return found;
+    const message = `No item ${item.id} is held: send the item itself`;
+    throw new RequestError('invalid_value', message, `input[${String(index)}].id`);
+  });
+}
+
+/** How this dialect calls what a refusal is about. */
+export function responseFieldName(field: RequestField): string {
+  return NAMES[field] ?? openAiFieldName(field);
+}
+
+const NAMES: Partial<Record<RequestField, string>> = {
+  prompt: 'input',
+  maxTokens: 'max_output_tokens',
+  constraint: 'text.format',
+  thinkingBudget: 'reasoning.effort',
+  reasoningEffort: 'reasoning.effort',
+};
