@@ -89,7 +89,7 @@ describeNats('a cluster that loses nats-server, its store, and its leader under 
     }
   }
 
-  it(`serves on for ${String(OUTAGE_MS / 1000)} s without nats-server, and converges 10 s after its return`, async () => {
+  it(`serves on for ${String(OUTAGE_MS / 1000)} s without nats-server, and converges in 10 s after it`, async () => {
     const { placementVersion } = await expectAgreement(all());
     await underLoad(all(), async () => {
       await cluster.nats.stop();

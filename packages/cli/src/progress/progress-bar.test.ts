@@ -1,7 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { formatDuration } from './format-duration.js';
-import { ProgressBar } from './progress-bar.js';
+import { formatDuration, ProgressBar } from './progress-bar.js';
 
 const written = (stream: PassThrough): string => String(stream.read() ?? '');
 

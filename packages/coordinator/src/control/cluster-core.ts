@@ -15,7 +15,7 @@ import { PlacementStore } from './placement/placement-store.js';
 import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
-import { type ServingEvents } from './serving-events.js';
+import { type KnownWorker } from './workers/known-workers.js';
 import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
@@ -35,6 +35,17 @@ export interface ClusterCoreOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
+}
+
+/** What decides whether the model can be served hears of the cluster. */
+export interface ServingEvents {
+  placementApplied(placement: Placement): void;
+  /** @param because why there is none yet. */
+  noPlacement(because: string): void;
+  workerChanged(worker: KnownWorker): void;
+  workerForgotten(workerId: string): void;
+  /** @param note why a worker that is up lacks experts; completes "worker X ...". */
+  workerLacks(workerId: string, note: string): void;
 }
 
 /** What is to be done in office, told when that begins and ends. */

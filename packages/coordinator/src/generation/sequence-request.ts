@@ -1,4 +1,5 @@
 import { type SequenceRequest } from '../engine/engine-client.js';
+import { checkConstraint } from '../sampling/grammar/check-constraint.js';
 import { type LogitControls, type LogprobsRequest } from '../sampling/sampling-params.js';
 import { badWordTokens } from './bad-words.js';
 import { checkCount, checkNumber, checkText, checkTokenIds } from './field-limits.js';
@@ -27,7 +28,7 @@ const MAX_TIMEOUT_MS = 24 * 3_600_000;
 /**
  * Applies the model's defaults and checks everything against its limits.
  *
- * @throws FieldError naming the field, the value and the limit.
+ * @throws FieldError naming the field, the value and the limit; ExpertmeshError as `checkConstraint`.
  */
 export async function toSequenceRequest(model: ServedModel, request: GenerationRequest): Promise<SequenceRequest> {
   const { maxModelLen, vocabSize } = model.engine.limits;
@@ -36,6 +37,7 @@ export async function toSequenceRequest(model: ServedModel, request: GenerationR
   checkNumber('priority', request.priority, { min: -MAX_PRIORITY, max: MAX_PRIORITY, isInteger: true });
   checkNumber('timeoutMs', request.timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
   checkText('cacheSalt', request.cacheSalt, MAX_SALT_CHARS);
+  if (request.constraint !== undefined) checkConstraint(request.constraint);
   const promptTokenIds = keptPrompt(request, maxModelLen);
   const maxTokens = resolveMaxTokens(promptTokenIds.length, request, maxModelLen);
   const controls = await controlsOf(model, request, maxTokens);

@@ -1,7 +1,7 @@
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type EngineClient } from '../engine/engine-client.js';
 import { type ChatTemplate, loadChatTemplate } from '../text/chat-template.js';
-import { type GenerationDefaults, readGenerationDefaults } from '../text/generation-defaults.js';
+import { endTokenIds, type GenerationDefaults, readGenerationDefaults } from '../text/generation-defaults.js';
 import { FieldError } from './request-error.js';
 import { readTokenizerInfo, type TokenizerInfo } from '../text/tokenizer-info.js';
 import { loadTokenizer, type Tokenizer } from '../text/tokenizer.js';
@@ -42,7 +42,7 @@ export async function loadServedModel(
     createdAtSec: Math.floor(Date.now() / 1000),
     tokenizer,
     chatTemplate: await loadChatTemplate(modelDir, tokenizer.specialTokens),
-    defaults: { ...defaults, eosTokenIds: eosTokenIds(defaults, tokenizer) },
+    defaults: { ...defaults, eosTokenIds: endTokenIds(defaults, tokenizer) },
     tokenizerInfo: await readTokenizerInfo(modelDir),
   };
 }
@@ -58,7 +58,3 @@ export function checkModel({ id, aliases }: ServedModel, requested: string | und
   const message = `The model ${requested} does not exist here; this server serves ${[id, ...aliases].join(', ')}`;
   throw new FieldError('model_not_found', 'model', () => message);
 }
-
-/** generation_config.json decides, as in transformers; a model without one ends at its tokenizer's eos_token. */
-const eosTokenIds = (defaults: GenerationDefaults, { eosTokenId }: Tokenizer): readonly number[] =>
-  defaults.eosTokenIds.length === 0 && eosTokenId !== undefined ? [eosTokenId] : defaults.eosTokenIds;

@@ -54,6 +54,14 @@ export async function readGenerationDefaults(modelDir: string): Promise<Generati
   }
 }
 
+/** generation_config.json decides, as in transformers; a model without one ends at its tokenizer's eos_token. */
+export function endTokenIds(
+  defaults: GenerationDefaults,
+  { eosTokenId }: { readonly eosTokenId: number | undefined },
+): readonly number[] {
+  return defaults.eosTokenIds.length === 0 && eosTokenId !== undefined ? [eosTokenId] : defaults.eosTokenIds;
+}
+
 const toDefaults = (config: z.infer<typeof generationConfigSchema>): GenerationDefaults => ({
   sampling: {
     ...NEUTRAL_SAMPLING,

@@ -16,6 +16,8 @@ export interface DecodeOptions {
 export interface Tokenizer {
   /** Control tokens written out in the text become those tokens, as in transformers. */
   encode(text: string): Promise<number[]>;
+  /** As `encode`, at once: for texts of a few thousand characters at most. */
+  encodeShort(text: string): readonly number[];
   decode(tokenIds: readonly number[], options?: DecodeOptions): string;
   /** UTF-8 bytes of a token; they may end in the middle of a character. */
   bytesOf(tokenId: number): Uint8Array;
@@ -76,6 +78,7 @@ export async function loadTokenizer(modelDir: string): Promise<Tokenizer> {
 
   return {
     encode: (text) => encodeInSlices(library, text, sliceChars),
+    encodeShort: (text) => library.encode(text).ids,
     decode: (tokenIds, { skipSpecialTokens = false } = {}) =>
       decodeBytes(
         (skipSpecialTokens ? tokenIds.filter((id) => !specialIds.has(id)) : tokenIds).map((id) => tokenBytes.get(id)),

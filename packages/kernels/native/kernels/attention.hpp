@@ -16,10 +16,12 @@ namespace expertmesh {
 template <class S>
 struct Attention {
   using Floats = typename S::Floats;
+  /// Of a query's scores: one more cache line than a power of two, so that queries do not compete for the same lines of the cache.
+  static constexpr size_t kStride = kSegmentTokens + 16;
 
   static size_t scratchBytes(size_t numQueries, size_t headDim) {
     const size_t dim = padded(headDim);
-    return sizeof(float) * (numQueries * (dim + kSegmentTokens) + 2 * State::numFloats(numQueries, dim) + dim * kBlockTokens);
+    return sizeof(float) * (numQueries * (dim + kStride) + 2 * State::numFloats(numQueries, dim) + dim * kBlockTokens);
   }
 
   static size_t partialFloats(size_t numQueries, size_t headDim) { return State::numFloats(numQueries, padded(headDim)); }
@@ -70,7 +72,7 @@ struct Attention {
     size_t numQueries;
     size_t dim;
     float* queries;  // [queries, dim], scaled by 1 / sqrt(head_dim)
-    float* scores;   // [queries, kSegmentTokens], then the weights
+    float* scores;   // [queries, kStride], then the weights
     float* tile;     // a block's keys [dim, kBlockTokens], or its values [kBlockTokens, dim]
     State total;
     State part;
@@ -80,7 +82,7 @@ struct Attention {
           dim(padded(rows.kv.headDim)),
           queries(static_cast<float*>(rows.scratch)),
           scores(queries + numQueries * dim),
-          tile(scores + numQueries * kSegmentTokens),
+          tile(scores + numQueries * kStride),
           total(tile + dim * kBlockTokens, numQueries, dim),
           part(total.mixed + State::numFloats(numQueries, dim), numQueries, dim) {}
   };
@@ -141,11 +143,11 @@ struct Attention {
       float* scores = w.scores + (token - first);
       if (token + kBlockTokens < end) prefetch(Tile(rows.kv, token / kBlockTokens + 1).keys);
       if (isDirect(w.numQueries)) {
-        multiply<false>(w.queries, w.dim, keys, headDim, kBlockTokens, scores, kSegmentTokens);
+        multiply<false>(w.queries, w.dim, keys, headDim, kBlockTokens, scores, kStride);
       } else {
         for (size_t column = 0; column < kBlockTokens; column += S::kLanes)
           for (size_t k = 0; k < headDim; ++k) S::store(w.tile + k * kBlockTokens + column, keys.load(k, column));
-        multiply<false>(w.queries, w.dim, FloatSource<S>{w.tile, kBlockTokens}, headDim, kBlockTokens, scores, kSegmentTokens);
+        multiply<false>(w.queries, w.dim, FloatSource<S>{w.tile, kBlockTokens}, headDim, kBlockTokens, scores, kStride);
       }
       if constexpr (kIsScaled) scaleColumns(scores, tile.keyScales);
     }
@@ -158,12 +160,12 @@ struct Attention {
       float* weights = w.scores + (token - first);
       if (token + kBlockTokens < end) prefetch(Tile(rows.kv, token / kBlockTokens + 1).values);
       if constexpr (kIsScaled) scaleColumns(weights, tile.valueScales);
-      if (isDirect(w.numQueries)) return multiply<true>(weights, kSegmentTokens, values, count, headDim, state.mixed, w.dim);
+      if (isDirect(w.numQueries)) return multiply<true>(weights, kStride, values, count, headDim, state.mixed, w.dim);
       for (size_t k = 0; k < count; ++k)
         eachVector<S>(headDim, [&](size_t i, size_t lanes) {
           S::store(w.tile + k * w.dim + i, lanes == S::kLanes ? values.load(k, i) : values.loadPartial(k, i, lanes));
         });
-      multiply<true>(weights, kSegmentTokens, FloatSource<S>{w.tile, w.dim}, count, headDim, state.mixed, w.dim);
+      multiply<true>(weights, kStride, FloatSource<S>{w.tile, w.dim}, count, headDim, state.mixed, w.dim);
     }
 
     template <bool kAccumulate, class Source>
@@ -183,7 +185,7 @@ struct Attention {
       for (size_t t = 0; t < kBlockTokens; t += S::kLanes) {
         const auto scale = S::load(scales + t);
         for (size_t q = 0; q < w.numQueries; ++q)
-          S::store(x + q * kSegmentTokens + t, S::mul(S::load(x + q * kSegmentTokens + t), scale));
+          S::store(x + q * kStride + t, S::mul(S::load(x + q * kStride + t), scale));
       }
     }
 
@@ -192,7 +194,7 @@ struct Attention {
       const size_t numSeen = rows.firstPosition + q / rows.groupSize + 1;
       const size_t count = numSeen <= first ? 0 : (numSeen < end ? numSeen : end) - first;
       const size_t stored = (end - first + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
-      float* scores = w.scores + q * kSegmentTokens;
+      float* scores = w.scores + q * kStride;
       for (size_t t = count; t < stored; ++t) scores[t] = -__builtin_inff();
       auto most = S::broadcast(-__builtin_inff());
       for (size_t t = 0; t < count; t += S::kLanes) most = S::max(most, S::load(scores + t));

@@ -10,7 +10,9 @@ namespace expertmesh {
 template <class S, bool kAccumulate, class Source>
 struct SmallProduct {
   using Floats = typename S::Floats;
-  static constexpr size_t kRows = S::kTileColumns < 4 ? S::kTileColumns : 4;
+  /// Rows of a tile; where the registers are enough and rows come in sixes, six hide more of an addition's latency.
+  static constexpr size_t kRows = 4;
+  static constexpr size_t kMoreRows = S::kTileColumns >= 6 ? 6 : 4;
   static constexpr size_t kVectors = 2;
 
   const float* a;
@@ -23,15 +25,22 @@ struct SmallProduct {
   size_t outStride;
 
   void run() const {
-    for (size_t column = 0; column < width; column += kVectors * S::kLanes)
-      for (size_t row = 0; row < numRows; row += kRows) runTile(row, column);
+    if (numRows % kMoreRows == 0) runAll<kMoreRows>();
+    else runAll<kRows>();
   }
 
  private:
+  template <size_t kCount>
+  void runAll() const {
+    for (size_t column = 0; column < width; column += kVectors * S::kLanes)
+      for (size_t row = 0; row < numRows; row += kCount) runTile<kCount>(row, column);
+  }
+
+  template <size_t kCount>
   void runTile(size_t row, size_t column) const {
-    const size_t count = numRows - row < kRows ? numRows - row : kRows;
+    const size_t count = numRows - row < kCount ? numRows - row : kCount;
     const size_t left = width - column;
-    if (count == kRows && left >= kVectors * S::kLanes) return multiply<kRows, kVectors>(row, column);
+    if (count == kCount && left >= kVectors * S::kLanes) return multiply<kCount, kVectors>(row, column);
     for (size_t v = 0; v < kVectors * S::kLanes && v < left; v += S::kLanes)
       for (size_t r = row; r < row + count; ++r) {
         if (left - v >= S::kLanes) multiply<1, 1>(r, column + v);

@@ -8,7 +8,6 @@ import {
   type KeyValueListener,
 } from './control-plane.js';
 import { checkKey, checkValue } from './key-value-limits.js';
-import { subjectMatches } from './subject.js';
 import { WatchView } from './watch-view.js';
 
 /**
@@ -133,4 +132,11 @@ class EmbeddedKeyValue implements KeyValue {
     this.#view.put({ key, value: value.slice(), revision: this.#revision });
     return this.#revision;
   }
+}
+
+/** Whether messages on `subject` go to subscribers of `pattern`, where `*` stands for one token between dots. */
+function subjectMatches(pattern: string, subject: string): boolean {
+  const wanted = pattern.split('.');
+  const tokens = subject.split('.');
+  return wanted.length === tokens.length && wanted.every((token, index) => token === '*' || token === tokens[index]);
 }

@@ -1,4 +1,5 @@
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type LoadMonitor } from '../../balance/load-monitor.js';
@@ -8,10 +9,10 @@ import { moverWorld } from '../change/mover-world.js';
 import { type ClusterCore } from '../cluster-core.js';
 import { type FirstPlacementFacts } from '../decisions/first-placement.js';
 import { type KnownCluster } from '../planning/known-cluster.js';
+import { type PlacementStore } from '../placement/placement-store.js';
 import { type ExpertSize } from '../planning/plan-inputs.js';
 import { planInThread } from '../planning/plan-in-thread.js';
 import { Planner } from '../planning/planner.js';
-import { auditor } from './auditor.js';
 import { AutoRebalancer } from './auto-rebalancer.js';
 import { LeaderDuties } from './leader-duties.js';
 import { type FirstPlacementSource } from './static-members.js';
@@ -135,4 +136,14 @@ function createRebalancer(options: LeadingOptions, { planner, changes, duties }:
     clock,
     now: () => new Date(),
   });
+}
+
+/** Records what was done; a control plane that is away does not keep anybody from doing it. */
+function auditor(store: PlacementStore, logger: Logger) {
+  return (entry: AuditEntry): void => {
+    logger.info({ audit: entry }, 'audit');
+    store.addAudit(AuditRecord.create({ ...entry, timeMs: Date.now() })).catch((error: unknown) => {
+      logger.warn({ err: error }, 'an audit record is on this machine alone: the control plane did not take it');
+    });
+  };
 }

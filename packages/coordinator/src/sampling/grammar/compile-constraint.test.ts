@@ -36,6 +36,13 @@ describe('a mask', { timeout: 60_000 }, () => {
     },
   );
 
+  it.each(['"', '"a', '"a.', '"a.b', '"a@', '"a@b', '"a@b.c'])('after %j of an email allows just those', (text) => {
+    const state = stateAfter({ kind: 'json_schema', schema: { type: 'string', format: 'email' } }, text);
+    for (let token = 0; token < vocabulary.vocabSize; token += 3) {
+      if (isIn(state.mask(), token) !== canAccept(state, token)) expect.fail(`token ${String(token)}`);
+    }
+  });
+
   it('never allows special tokens and padding, and allows end tokens only where the answer may end', () => {
     const inText = stateAfter({ kind: 'json_schema', schema }, '{"name": "');
     for (const token of vocabulary.specialTokenIds) expect(isIn(inText.mask(), token)).toBe(false);
@@ -47,7 +54,7 @@ describe('a mask', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a state', () => {
+describe('a state', { timeout: 60_000 }, () => {
   it('refuses tokens that its mask forbids', () => {
     const state = compileConstraint({ kind: 'json_schema', schema }, vocabulary).start();
     expect(() => state.accept(endToken)).toThrow(/cannot end here/);
@@ -94,7 +101,7 @@ describe('a state', () => {
   });
 });
 
-describe('texts of a constraint', () => {
+describe('texts of a constraint', { timeout: 60_000 }, () => {
   const regex = (pattern: string): Constraint => ({ kind: 'regex', pattern });
   const gbnf = (source: string): Constraint => ({ kind: 'grammar', source });
   const arithmetic = gbnf(`
@@ -121,7 +128,7 @@ describe('texts of a constraint', () => {
   });
 });
 
-describe('what is not supported', () => {
+describe('what is not supported', { timeout: 60_000 }, () => {
   const json = (of: unknown): Constraint => ({ kind: 'json_schema', schema: of });
   const properties = (a: unknown): Constraint => json({ type: 'object', properties: { 'a/b': a } });
   it.each<readonly [Constraint, RegExp]>([

@@ -1,10 +1,8 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import type { Constraint } from './constraint.js';
-import { constraintRule } from './constraint-rule.js';
+import { satisfiableRule } from './check-constraint.js';
 import { ConstraintState } from './constraint-state.js';
 import { GrammarMasks } from './grammar-masks.js';
 import { LexemeMasks } from './lexeme-masks.js';
-import { keepProductive } from './productive-rules.js';
 import { Pushdown } from './pushdown.js';
 import type { TokenVocabulary } from './token-vocabulary.js';
 import { warmUpStates } from './warm-up.js';
@@ -70,13 +68,7 @@ function cacheOf(vocabulary: TokenVocabulary): VocabularyCache {
 
 function compile(constraint: Constraint, vocabulary: TokenVocabulary, lexemes: LexemeMasks): CompiledConstraint {
   const { automaton } = lexemes;
-  const root = constraintRule(constraint, automaton);
-  if (!keepProductive(root, automaton)) {
-    throw new ExpertmeshError(
-      'invalid_argument',
-      `no answer satisfies the ${constraint.kind}: what it asks excludes itself`,
-    );
-  }
+  const root = satisfiableRule(constraint, automaton);
   const pushdown = new Pushdown(automaton, root);
   const parts = { pushdown, vocabulary, masks: new GrammarMasks(pushdown, lexemes, vocabulary) };
   return {

@@ -82,7 +82,7 @@ export class LexemeWalker {
     const automaton = this.#automaton;
     const states = this.#states;
     const rows = this.#rows;
-    let node = this.#takesAllBelow(0, lexeme.start) ? this.#takeAllBelow(0, 0) : 1;
+    let node = this.#takesAllBelow(0, 0, lexeme.start) ? this.#takeAllBelow(0, 0) : 1;
     while (node < size) {
       const depth = depths[node] ?? 0;
       const byte = bytes[node] ?? 0;
@@ -96,7 +96,7 @@ export class LexemeWalker {
       states[depth] = next;
       rows[depth] = automaton.row(next);
       this.#visit(node, depth, byte, next);
-      node = this.#takesAllBelow(node, next) ? this.#takeAllBelow(node, depth) : node + 1;
+      node = this.#takesAllBelow(node, depth, next) ? this.#takeAllBelow(node, depth) : node + 1;
     }
     return this.#result();
   }
@@ -149,10 +149,11 @@ export class LexemeWalker {
   }
 
   /** Whether every token below a node stays in the state, so that none of it need be walked. */
-  #takesAllBelow(node: number, state: RegexId): boolean {
+  #takesAllBelow(node: number, depth: number, state: RegexId): boolean {
     if ((this.#trie.ends[node] ?? 0) - node < MIN_SKIPPED_NODES || this.#classes.isBorder[node] === 0) return false;
-    // Where a repetition is counted, only its own characters are.
-    if (this.#lexeme.tailFirst !== undefined && state !== this.#lexeme.start) return false;
+    // Where a repetition is counted, only its own characters are; what follows it may lead back to its state.
+    const isCounted = this.#lexeme.tailFirst !== undefined;
+    if (isCounted && (state !== this.#lexeme.start || this.#isTail[depth] === 1)) return false;
     if (this.#automaton.pool.isNullable(state)) return false;
     let loops = this.#loops.get(state);
     if (loops === undefined) {

@@ -5,6 +5,8 @@ import { EMPTY, NOTHING, type RegexId, RegexPool } from './regex-pool.js';
 const UNKNOWN = -1;
 const ZERO = 0x30;
 
+const PROBES = Buffer.from('~"q0');
+
 /** Searches that go through more states than this look for what is not there, as far as anyone would wait. */
 const MAX_SEARCHED_STATES = 50_000;
 
@@ -51,7 +53,18 @@ export class RegexAutomaton {
   isLive(state: RegexId): boolean {
     if (state === NOTHING) return false;
     if (!this.pool.mayBeDead(state) || this.pool.isNullable(state)) return true;
-    return this.#isLive.get(state) ?? this.#search(state);
+    return this.#isLive.get(state) ?? (this.#isLiveByProbe(state) || this.#search(state));
+  }
+
+  /** Most states are live by way of the first byte that one thinks of, which saves the search. */
+  #isLiveByProbe(state: RegexId): boolean {
+    for (const byte of PROBES) {
+      const next = this.#derive(state, byte);
+      if (next === NOTHING || !this.#isSurelyLive(next)) continue;
+      this.#isLive.set(state, true);
+      return true;
+    }
+    return false;
   }
 
   /** Depth first, as it is the end that is looked for. */

@@ -3,13 +3,13 @@ import type { GrammarMasks } from './grammar-masks.js';
 import type { Pushdown, PushdownState } from './pushdown.js';
 
 /** Bytes that lead to what answers are made of: names, texts, numbers, nesting, and their ends. */
-const TYPICAL_BYTES = bytesIn(bytesOfText('"{}[],:a1-.e<'));
+const TYPICAL_BYTES = bytesIn(bytesOfText('"{}[],:a1-.e<@/A'));
 
 /** Whitespace leads to states that differ only in how much more of it may come. */
 const WHITESPACE = bytesOfText(' \t\n\r');
 
 /** Where no more than so many bytes can come, as at names and literals, all of them are followed. */
-const MAX_FOLLOWED_BYTES = 24;
+const MAX_FOLLOWED_BYTES = 32;
 
 /**
  * Works out the masks of the states that answers begin with, breadth first, so that the first answer need not wait for

@@ -13,11 +13,11 @@ import { PrefixRestorer } from '../../engine/prefix-restorer.js';
 import { ForwardPass } from '../../engine/forward.js';
 import { LayerTimes } from '../../engine/layer-times.js';
 import { BlockPool } from '../../kv/block-pool.js';
-import { AnswerSampler } from '../../sampling/answer-sampler.js';
 import { tokenLogprobs } from '../../sampling/logprobs.js';
 import { Drafter } from '../../speculation/drafter.js';
 import { DiskArchive } from '../../kv/disk/disk-archive.js';
 import { KvMemory } from '../../kv/kv-memory.js';
+import { AnswerSamplers } from './answer-samplers.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { loadModel, type LoadedModel } from './load-model.js';
 
@@ -31,6 +31,7 @@ interface LoadedParts extends LoadedModel {
   readonly backend: ComputeBackend;
   readonly pool: BlockPool;
   readonly archive: DiskArchive | undefined;
+  readonly samplers: AnswerSamplers;
 }
 
 /** The engine's side of its thread: what it computes with, and what watches that, from loading to closing. */
@@ -84,7 +85,8 @@ export class EngineHost implements ThreadService<EngineContract> {
     const archive = await openArchive(options, store, model, tell);
     // The canary has a block of its own, as it has to pass when sequences have all others.
     const pool = new BlockPool(kv.numBlocks - 1, (dropped) => archive?.keep(dropped));
-    return new EngineHost(options, { ...model, spec: store.spec, backend, pool, archive }, tell);
+    const samplers = await AnswerSamplers.open(store.dir, store.spec.vocabSize);
+    return new EngineHost(options, { ...model, spec: store.spec, backend, pool, archive, samplers }, tell);
   }
 
   /** Ends the step under way and what is left of sequences, and tells the last figures. */
@@ -229,7 +231,7 @@ function openArchive(
 
 function createEngine(
   options: EngineThreadOptions,
-  { spec, dense: { kv }, pool, archive }: LoadedParts,
+  { spec, dense: { kv }, pool, archive, samplers }: LoadedParts,
   forward: ForwardPass,
   tell: Tell,
 ): Engine {
@@ -241,7 +243,7 @@ function createEngine(
     memory: kv,
     restorer: archive && new PrefixRestorer({ pool, memory: kv, archive }),
     drafts: options.speculation === 'prompt-lookup' ? new Drafter() : undefined,
-    createSampler: (request, seed) => new AnswerSampler({ request, seed }),
+    createSampler: (request, seed) => samplers.create(request, seed),
     scorePrompt: tokenLogprobs,
     forward,
     emit: (events) => {
