@@ -1,6 +1,7 @@
 /**
- * What the paged KV cache gives, over the API of `expertmesh up`: requests without max_tokens that run together, steps while one
- * sequence grows, a budget that is too small for all, and computed prefixes that are used again, also after a restart.
+ * What the paged KV cache gives, over the API of `expertmesh up`: requests without max_tokens that run together, steps
+ * while one sequence grows, a budget that is too small for all, and computed prefixes that are used again, also after a
+ * restart.
  *
  *   npm run build && npx tsx test/bench/kv-cache.ts [together] [growth] [pressure] [prefix] [disk]
  */
@@ -128,7 +129,8 @@ async function disk(): Promise<void> {
   await streamCompletion(after.url, { prompt: tokens(64, 40_000), max_tokens: 8, ignore_eos: true });
   const again = await streamCompletion(after.url, { prompt: [...prompt, 5], max_tokens: 8, ignore_eos: true });
   console.log(
-    `disk: ${firstMs.toFixed(0)} ms, after a restart ${again.firstMs.toFixed(0)} ms, ${(again.firstMs / firstMs).toFixed(3)}`,
+    `disk: ${firstMs.toFixed(0)} ms, after a restart ${again.firstMs.toFixed(0)} ms, ` +
+      (again.firstMs / firstMs).toFixed(3),
   );
   console.log(`  ${String(again.numCachedTokens)} tokens came from disk`);
   await after.stop();

@@ -1,7 +1,7 @@
 /**
  * What keys and values in fp16 and int8 cost in accuracy on the demo model: every recorded answer of transformers
- * (prompt and answer as one text) is fed to the 32-bit store, and each position's logits are compared with those over an
- * fp32 KV cache.
+ * (prompt and answer as one text) is fed to the 32-bit store, and each position's logits are compared with those over
+ * an fp32 KV cache.
  *
  *   npm run build && npx tsx test/bench/kv-dtype-quality.ts
  */

@@ -16,11 +16,11 @@ const tool = {
 };
 const CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>';
 
-const lastRequest = () => {
+function lastRequest() {
   const request = api.engine.requests.at(-1);
   if (request === undefined) throw new Error('the engine was not asked');
   return request;
-};
+}
 const lastPrompt = () => api.model.tokenizer.decode(lastRequest().promptTokenIds);
 
 /** Fields of vLLM's that the client's types do not know are sent, too. */

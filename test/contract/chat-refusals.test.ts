@@ -41,6 +41,14 @@ describe('a chat request is refused, by name,', () => {
       { code: 'invalid_value', param: 'n' },
     ],
     [
+      { messages, best_of: 2, stream: true },
+      { code: 'invalid_value', param: 'best_of' },
+    ],
+    [
+      { messages, n: 1e308 },
+      { code: 'invalid_value', param: 'n' },
+    ],
+    [
       { messages, use_beam_search: true },
       {
         code: 'unsupported_parameter',

@@ -46,7 +46,7 @@ describe('several prompts', () => {
   });
 
   it('stream side by side', async () => {
-    const body = { model: MODEL_ID, prompt: ['a', 'b'], stream: true } as const;
+    const body = { model: MODEL_ID, prompt: ['a', 'b'], stream: true as const };
     const texts = ['', ''];
     const ends: number[] = [];
     for await (const { choices } of await api.openai.completions.create(body))

@@ -101,7 +101,8 @@ describe('InferenceService.Generate', () => {
   });
 
   it('answers a chat in parts, with calls', async () => {
-    const answer = `<think>\nhm\n</think>\n\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>${EOS_TOKEN}`;
+    const answer =
+      '<think>\nhm\n</think>\n\n<tool_call>\n{"name": "add", "arguments": {"a": ' + `1}}\n</tool_call>${EOS_TOKEN}`;
     engine.script = { tokenIds: await model.tokenizer.encode(answer), end: 'stop' };
     const tools = [{ name: 'add', description: 'adds', parameters: '{"type":"object"}' }];
     const responses = await collect(generate(chat({ messages: [user('1?')], tools })));

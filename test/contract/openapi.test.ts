@@ -30,11 +30,11 @@ afterAll(async () => {
   await admin.close();
 });
 
-const bodySchema = (path: string): object => {
+function bodySchema(path: string): object {
   const schema = document.paths[path]?.['post']?.requestBody?.content['application/json'].schema;
   if (schema === undefined) throw new Error(`${path} has no body`);
   return schema;
-};
+}
 
 describe('the OpenAPI document', () => {
   it('tells of every route that there is, and of no other', () => {

@@ -39,7 +39,8 @@ const TINY_CONFIG = {
 const MAX_TOKENS = 160;
 
 describeKernels('DenseLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
-  // Rounding activations to int8 can fall to either side, so that with quantised weights results differ by about 1e-3 of themselves.
+  // Rounding activations to int8 can fall to either side, so that with quantised weights results differ by about 1e-3
+  // of themselves.
   it.each([
     ['the demo model, 8 bits', () => demoLayer(8), 1e-2],
     ['the demo model, 4 bits', () => demoLayer(4), 1e-2],

@@ -47,7 +47,9 @@ export interface RoutedOutputs {
 const NO_FLOATS = new Float32Array();
 const NO_INTS = new Int32Array();
 
-/** Everything of a layer but its experts, in one call: norms, projections, rotary embedding, attention, router or MLP. */
+/**
+ * Everything of a layer but its experts, in one call: norms, projections, rotary embedding, attention, router or MLP.
+ */
 export class DenseLayer {
   readonly handle: NativeHandle<'dense'>;
   readonly #file: MappedFile;
@@ -82,7 +84,10 @@ export class DenseLayer {
     return this.#file.prefault();
   }
 
-  /** @throws ExpertmeshError `invalid_argument` for sizes that do not fit, blocks that are not there, too few of them, and one written twice. */
+  /**
+   * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, blocks that are not there, too few of them,
+   * and one written twice.
+   */
   async run(pool: KernelPool, { hidden, cos, sin, kv, sequences, residual, routed }: DenseCall): Promise<void> {
     const flat = flatSequences(sequences);
     const normed = routed?.normed ?? NO_FLOATS;

@@ -51,7 +51,8 @@ describeKernels('ExpertLayer', loadKernels() ?? whyNoKernels(), (kernels) => {
         const expected = plainExperts(stored, call);
         for (const isa of kernels.isas) {
           await runOn(kernels, { numThreads: 2, isa }, layer, call);
-          // A value at the edge of a rounding step may fall to either side: then the result moves by about 1e-3 of itself.
+          // A value at the edge of a rounding step may fall to either side: then the result moves by about 1e-3 of
+          // itself.
           expect(largestDifference(call.out, expected), isa).toBeLessThan(quantisation.bits === 32 ? 1e-5 : 3e-3);
         }
       }

@@ -53,10 +53,11 @@ export class ExpertLayer {
   }
 
   /**
-   * out[row] = sum over the row's pairs of weight * down(silu(gate(x)) * up(x)), in the order of the pairs, whatever the number of
-   * threads.
+   * out[row] = sum over the row's pairs of weight * down(silu(gate(x)) * up(x)), in the order of the pairs, whatever
+   * the number of threads.
    *
-   * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, indices out of range or pairs that are not sorted.
+   * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, indices out of range or pairs that are not
+   * sorted.
    */
   async run(pool: KernelPool, { rows, pairRows, pairExperts, pairWeights, out }: ExpertCall): Promise<void> {
     await pool.submit((binding, handle) =>

@@ -29,8 +29,8 @@ describeKernels('KernelPool', loadKernels() ?? whyNoKernels(), (kernels) => {
     await pool.close();
   });
 
-  // A call may be over before this thread is given a core again, so it is repeated until a turn falls into one; a pool that
-  // computed in this thread would never get there.
+  // A call may be over before this thread is given a core again, so it is repeated until a turn falls into one; a pool
+  // that computed in this thread would never get there.
   it('leaves the event loop alone while it computes', async () => {
     const pool = kernels.createPool({ numThreads: 2 });
     const linear = identity(kernels);
@@ -124,7 +124,11 @@ describeKernels('KernelPool', loadKernels() ?? whyNoKernels(), (kernels) => {
         `const { loadKernels } = await import(${JSON.stringify(module)});
          const pool = loadKernels().createPool({ numThreads: 2 });
          const { parentPort } = await import('node:worker_threads');
-         for (;;) { const calls = [1, 2, 3].map(() => pool.readBandwidth(2 ** 24)); parentPort.postMessage(1); await Promise.all(calls); }`,
+         for (;;) {
+           const calls = [1, 2, 3].map(() => pool.readBandwidth(2 ** 24));
+           parentPort.postMessage(1);
+           await Promise.all(calls);
+         }`,
         { eval: true, execArgv: ['--input-type=module'] },
       );
       await new Promise<void>((resolve, reject) => {

@@ -6,13 +6,16 @@ export interface KernelPoolOptions {
   /** Threads that compute, all of them the pool's own unless it blocks. */
   readonly numThreads: number;
   /**
-   * The calling thread is one of those that compute, and does nothing else until the call is computed. It saves two changes of thread,
-   * about 50 microseconds a call, for a thread that has nothing else to do. Absent: no.
+   * The calling thread is one of those that compute, and does nothing else until the call is computed. It saves two
+   * changes of thread, about 50 microseconds a call, for a thread that has nothing else to do. Absent: no.
    */
   readonly isBlocking?: boolean;
   /** The best of the CPU's where absent. */
   readonly isa?: KernelIsa;
-  /** How long idle threads wait for work awake; 50 where absent. More saves a wake-up per call and burns a core meanwhile. */
+  /**
+   * How long idle threads wait for work awake; 50 where absent. More saves a wake-up per call and burns a core
+   * meanwhile.
+   */
   readonly spinMicroseconds?: number;
 }
 
@@ -25,8 +28,8 @@ export interface KernelStats {
 const DEFAULT_SPIN_MICROSECONDS = 50;
 
 /**
- * Threads that compute what layers are asked to run, call after call in the order of the asking. Several layers and callers of one
- * JavaScript thread share a pool, so that the threads are never more than asked for.
+ * Threads that compute what layers are asked to run, call after call in the order of the asking. Several layers and
+ * callers of one JavaScript thread share a pool, so that the threads are never more than asked for.
  */
 export class KernelPool {
   readonly #binding: NativeBinding;
@@ -58,7 +61,10 @@ export class KernelPool {
     return guarded(() => this.#binding.poolStats(this.#handle));
   }
 
-  /** Bytes per second at which the pool's threads read `numBytes` (1 MiB to 64 GiB) of fresh memory: choose more than the caches hold. */
+  /**
+   * Bytes per second at which the pool's threads read `numBytes` (1 MiB to 64 GiB) of fresh memory: choose more than
+   * the caches hold.
+   */
   readBandwidth(numBytes: number): Promise<number> {
     return this.submit((binding, pool) => binding.readBandwidth(pool, numBytes));
   }

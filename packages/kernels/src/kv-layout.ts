@@ -14,12 +14,14 @@ const SCALE_BYTES = 4;
 export type KvGeometry = Pick<ModelSpec, 'numLayers' | 'numKvHeads' | 'headDim'>;
 
 /**
- * What a block of the KV cache contains: for each layer and in it for each KV head the keys [4, head_dim, 8 tokens], the values
- * [32 tokens, head_dim] and, in int8, the scales of keys and of values, fp32 [32] each. Nothing in it depends on where it lies, so
- * that a block can be shared, copied and kept on disk as bytes. `native/core/kv-layout.hpp` says the same.
+ * What a block of the KV cache contains: for each layer and in it for each KV head the keys [4, head_dim, 8 tokens],
+ * the values [32 tokens, head_dim] and, in int8, the scales of keys and of values, fp32 [32] each. Nothing in it
+ * depends on where it lies, so that a block can be shared, copied and kept on disk as bytes.
+ * `native/core/kv-layout.hpp` says the same.
  *
- * Every layer keeps every token here. A sliding window, or a layer with a recurrent state, is another kind of block beside this one, with
- * a layout of its own; nothing but this file and what reads it (KvMemory, the kernels) knows what is in a block.
+ * Every layer keeps every token here. A sliding window, or a layer with a recurrent state, is another kind of block
+ * beside this one, with a layout of its own; nothing but this file and what reads it (KvMemory, the kernels) knows what
+ * is in a block.
  */
 export interface KvLayout extends KvGeometry {
   readonly dtype: KvDtype;

@@ -9,7 +9,9 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type NativeBinding, type NativeHandle, type NativeMatrix } from './native-binding.js';
 
 /** Whether there are kernels for a store's matrices: 16-bit weights are left to ONNX Runtime. */
-export const hasKernelsFor = (quantisation: Quantisation): boolean => quantisation.bits !== 16;
+export function hasKernelsFor(quantisation: Quantisation): boolean {
+  return quantisation.bits !== 16;
+}
 
 /** A mapped blob of the store. It stays mapped while it or a layer made from it is in use. */
 export class MappedFile {
@@ -25,7 +27,8 @@ export class MappedFile {
   }
 
   /**
-   * Reads the file into memory beside the event loop, so that the first use of its weights waits neither for the disk nor for page faults.
+   * Reads the file into memory beside the event loop, so that the first use of its weights waits neither for the disk
+   * nor for page faults.
    *
    * @throws ExpertmeshError `data_loss` when it cannot be read.
    */

@@ -49,8 +49,8 @@ type Pool = NativeHandle<'pool'>;
 export type KernelJob = 'linear' | 'experts' | 'dense' | 'head' | 'wholeLayers';
 
 /**
- * What native/addon exports. Every argument is checked there: a wrong one throws a RangeError and nothing is read. Arrays of a call
- * must be left alone until its promise is settled.
+ * What native/addon exports. Every argument is checked there: a wrong one throws a RangeError and nothing is read.
+ * Arrays of a call must be left alone until its promise is settled.
  */
 export interface NativeBinding {
   isas(): string[];
@@ -119,7 +119,9 @@ export interface NativeBinding {
 const ADDON_FILE = fileURLToPath(new URL('../build/Release/expertmesh_kernels.node', import.meta.url));
 
 /** @throws Error where the addon was not built, or does not fit this Node. */
-export const loadBinding = (): NativeBinding => createRequire(import.meta.url)(ADDON_FILE) as NativeBinding;
+export function loadBinding(): NativeBinding {
+  return createRequire(import.meta.url)(ADDON_FILE) as NativeBinding;
+}
 
 /** Calls into the addon; what it refuses becomes an ExpertmeshError `invalid_argument`. */
 export function guarded<T>(call: () => T): T {
@@ -130,7 +132,9 @@ export function guarded<T>(call: () => T): T {
   }
 }
 
-/** As `guarded`, for calls that end later; those that fail then (out of memory, pool closed) are `resource_exhausted`. */
+/**
+ * As `guarded`, for calls that end later; those that fail then (out of memory, pool closed) are `resource_exhausted`.
+ */
 export async function guardedCall(call: () => Promise<number>): Promise<number> {
   try {
     return await call();

@@ -9,13 +9,13 @@ const CROSS_COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
 
 /** Skips a suite, and says in its name what to install for it. */
-const describeWith = (programs: readonly string[], packages: string, name: string, suite: () => void): void => {
+function describeWith(programs: readonly string[], packages: string, name: string, suite: () => void): void {
   if (programs.every(isInstalled)) describe(name, suite);
   else describe.skip(`${name}: needs apt-get install ${packages}`, suite);
-};
+}
 
-// The C++ tests of native/test compare every kernel with plain arithmetic, give the layers random wrong arguments, and use
-// files whose last byte is the last byte of a page.
+// The C++ tests of native/test compare every kernel with plain arithmetic, give the layers random wrong arguments, and
+// use files whose last byte is the last byte of a page.
 if (process.arch === 'x64') {
   describeWith(['g++'], 'g++', 'the C++ core', () => {
     it.each([

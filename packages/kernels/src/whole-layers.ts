@@ -43,8 +43,8 @@ export interface WholeLayersSeconds {
 }
 
 /**
- * Layer after layer in one call of the pool, so that between dense parts and experts no thread waits for another. The same bits as
- * call by call.
+ * Layer after layer in one call of the pool, so that between dense parts and experts no thread waits for another. The
+ * same bits as call by call.
  *
  * @throws ExpertmeshError `invalid_argument` as DenseLayer.run, and for layers that lack an expert.
  */

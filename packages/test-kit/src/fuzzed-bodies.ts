@@ -37,7 +37,10 @@ const SEEDS: readonly { readonly path: string; readonly body: object }[] = [
   },
   {
     path: '/v1/chat/completions',
-    body: { messages: messages.slice(0, 2), response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } },
+    body: {
+      messages: messages.slice(0, 2),
+      response_format: { type: 'json_schema', json_schema: { name: 'x', schema } },
+    },
   },
   {
     path: '/v1/completions',

@@ -12,7 +12,9 @@ const NUM_TOKENS = 33;
 const MAX_MODEL_LEN = Math.max(...CONTEXTS) + 256;
 const WARM_UP_TOKENS = 256;
 
-/** Decode of one sequence behind a long prompt, on local experts and on llama.cpp, which keep keys and values in fp16. */
+/**
+ * Decode of one sequence behind a long prompt, on local experts and on llama.cpp, which keep keys and values in fp16.
+ */
 export async function runContextPhase(context: BenchContext, store: BenchStore): Promise<void> {
   const { options } = context;
   if (!options.measures.has('context')) return;

@@ -33,7 +33,8 @@ export function stagePlot(heading: string, bars: readonly StageBar[]): string {
     return rect(x, 36, 14, 14, COLOURS[stage], stage) + text(x + 20, 48, stage);
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(WIDTH)} ${String(height)}" font-family="sans-serif" font-size="13">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(WIDTH)} ${String(height)}" ` +
+      'font-family="sans-serif" font-size="13">',
     `<rect width="${String(WIDTH)}" height="${String(height)}" fill="#ffffff"/>`,
     text(10, 22, heading, 'font-weight="bold"'),
     ...legend,

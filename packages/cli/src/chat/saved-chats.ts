@@ -63,7 +63,8 @@ export class SavedChats {
 
   #pathOf(name: string): string {
     if (/^\w[\w.-]{0,63}$/.test(name)) return join(this.#directory, name + SUFFIX);
-    const message = `${JSON.stringify(name)} is no name for a conversation: take up to 64 letters, digits, ".", "-", "_"`;
+    const message =
+      `${JSON.stringify(name)} is no name for a conversation: take up to 64 letters, digits, ".", ` + '"-", "_"';
     throw new ExpertmeshError('invalid_argument', message);
   }
 }

@@ -18,8 +18,7 @@ export function signatureOf(method: CatalogueMethod): string {
   const { requestStream, responseStream } = method.definition;
   const side = (isStream: boolean, { name }: Descriptor): string => `${isStream ? 'stream ' : ''}${name}`;
   return (
-    `${method.name}(${side(requestStream, requestTypeOf(method))}) -> ` +
-    `${side(responseStream, responseTypeOf(method))}`
+    `${method.name}(${side(requestStream, requestTypeOf(method))}) -> ` + side(responseStream, responseTypeOf(method))
   );
 }
 

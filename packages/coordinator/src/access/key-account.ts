@@ -46,7 +46,8 @@ export class KeyAccount {
     this.#refuseOver('requests', this.#requests, nowMs);
     this.#refuseOver('tokens', this.#tokens, nowMs);
     if (this.#numOpen >= concurrentRequests) {
-      const message = `The key ${this.name} has ${String(this.#numOpen)} requests open, as many as it may; wait for one`;
+      const message =
+        `The key ${this.name} has ${String(this.#numOpen)} requests open, as many as it may; wait ` + 'for one';
       throw new RateLimitError(message, CONCURRENCY_RETRY_MS);
     }
     this.#requests?.take(1, nowMs);

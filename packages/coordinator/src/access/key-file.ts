@@ -30,8 +30,8 @@ const entrySchema = z
 const fileSchema = z.strictObject({ keys: z.array(entrySchema).max(MAX_KEYS) });
 
 /**
- * Reads keys from the text of a file: JSON, or one a line as `name sha256:HEX` or `name KEY`, with limits behind it such
- * as `requests-per-minute=60`. docs/api.md describes both.
+ * Reads keys from the text of a file: JSON, or one a line as `name sha256:HEX` or `name KEY`, with limits behind it
+ * such as `requests-per-minute=60`. docs/api.md describes both.
  *
  * @throws ExpertmeshError `invalid_argument` naming the entry and what is wrong with it, and never a key.
  */

@@ -1,4 +1,6 @@
-/** A rate limit: so much a minute, and as much at once after a minute without. It may be overdrawn, which is waited for. */
+/**
+ * A rate limit: so much a minute, and as much at once after a minute without. It may be overdrawn, which is waited for.
+ */
 export class TokenBucket {
   readonly perMinute: number;
   #level: number;

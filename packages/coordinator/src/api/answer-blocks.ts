@@ -15,8 +15,8 @@ export type BlockEvent =
   | { readonly type: 'close'; readonly index: number; readonly block: AnswerBlock };
 
 /**
- * Puts the pieces of an answer together into blocks that follow each other, for dialects whose answers are lists: a block
- * is closed before the next one is opened.
+ * Puts the pieces of an answer together into blocks that follow each other, for dialects whose answers are lists: a
+ * block is closed before the next one is opened.
  */
 export class AnswerBlocks {
   #open: AnswerBlock | undefined;

@@ -120,7 +120,9 @@ export function checkStreamFields(fields: GenerationFields): void {
   }
 }
 
-/** @param logprobs so many alternatives beside each token of the answer, which chat and completions ask for differently */
+/**
+ * @param logprobs so many alternatives beside each token of the answer, which chat and completions ask for differently
+ */
 export function toGenerationRequest(
   fields: GenerationFields,
   logprobs: number | undefined,
@@ -137,6 +139,7 @@ export function toGenerationRequest(
     promptLogprobs: fields.prompt_logprobs,
     numAnswers: fields.n,
     bestOf: fields.best_of,
+    isStreamed: fields.stream,
     priority: fields.priority,
     cacheSalt: fields.cache_salt,
     stopStrings: [fields.stop ?? []].flat(),

@@ -4,8 +4,8 @@ import { refuseUnsupported } from './parse-request.js';
 
 /**
  * Content that is a string, or a list of parts that are joined by newlines, as vLLM does. `textOfType` names, for each
- * type of part that is text, the field that has it. What else a part has is ignored; parts of other types are refused by
- * name.
+ * type of part that is text, the field that has it. What else a part has is ignored; parts of other types are refused
+ * by name.
  */
 export function textContent(textOfType: Readonly<Record<string, string>>) {
   return z.unknown().transform((value, context): string => {

@@ -5,7 +5,9 @@ import { Fp32Rows, type GatheredCache } from '../kv/fp32-rows.js';
 import { type KvMemory } from '../kv/kv-memory.js';
 import { type SequenceRows } from './dense-runner.js';
 
-/** Attention by ONNX Runtime on the CPU, over what it is given of the KV memory: in fp32, gathered for each sequence. */
+/**
+ * Attention by ONNX Runtime on the CPU, over what it is given of the KV memory: in fp32, gathered for each sequence.
+ */
 export class HostAttention {
   readonly #session: OnnxSession;
   readonly #numHeads: number;

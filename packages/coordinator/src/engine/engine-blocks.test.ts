@@ -19,9 +19,9 @@ interface Ran {
   readonly errorOf: (id: number) => string | undefined;
 }
 
-const turns = async (): Promise<void> => {
+async function turns(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
-};
+}
 
 /** Runs requests, all of them there at once, to their ends. */
 async function run(
@@ -181,7 +181,7 @@ describe('several answers', () => {
 });
 
 describe('log-probabilities of a prompt', () => {
-  it('are computed for every token, although its blocks are known, and without an answer if none is wanted', async () => {
+  it('are computed for every token, although its blocks are known, and without an answer if none is', async () => {
     const prompt = tokens(1, 100);
     const { engine, outputsOf, steps } = await run([request(prompt)]);
     engine.submit(1, request(prompt, { maxTokens: 0, logprobs: { prompt: 0 } }));

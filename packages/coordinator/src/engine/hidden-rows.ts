@@ -36,4 +36,5 @@ export function nonFiniteRows(rows: Float32Array, rowSize: number): Map<number, 
 }
 
 const NOT_FINITE =
-  "a layer that the coordinator computed gave a value that is not finite: start it with --verify always, and check this machine's memory";
+  'a layer that the coordinator computed gave a value that is not finite: start it with --verify always, and ' +
+  "check this machine's memory";

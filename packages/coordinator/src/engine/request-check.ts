@@ -58,7 +58,8 @@ function checkLength({ promptTokenIds, maxTokens }: SequenceRequest, { maxModelL
   if (numTotal > capacity)
     refuse(
       'max_tokens',
-      `${String(numTotal)} tokens (prompt and max_tokens) are more than the ${String(capacity)} that the whole KV cache ` +
+      `${String(numTotal)} tokens (prompt and max_tokens) are more than the ${String(capacity)} that the whole ` +
+        'KV cache ' +
         "has room for; lower max_tokens, or raise the coordinator's --kv-cache-bytes",
     );
 }

@@ -1,9 +1,9 @@
 import { type Tokenizer } from '../text/tokenizer.js';
 
 /**
- * The token sequences of texts that an answer must not have, as vLLM finds them (`SamplingParams.update_from_tokenizer`,
- * vllm/sampling_params.py): each word as it begins a text, and with a space before it where that makes as many tokens
- * with another first one.
+ * The token sequences of texts that an answer must not have, as vLLM finds them
+ * (`SamplingParams.update_from_tokenizer`, vllm/sampling_params.py): each word as it begins a text, and with a space
+ * before it where that makes as many tokens with another first one.
  */
 export async function badWordTokens(
   tokenizer: Tokenizer,

@@ -1,8 +1,8 @@
 import { type TextDelta } from './text-delta.js';
 
 /**
- * Of all answers, those of the highest mean log-probability, best first, each in one delta: which they are is known when
- * all have ended.
+ * Of all answers, those of the highest mean log-probability, best first, each in one delta: which they are is known
+ * when all have ended.
  */
 export async function* bestAnswers(
   deltas: AsyncIterable<TextDelta>,

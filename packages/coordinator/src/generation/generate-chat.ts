@@ -51,9 +51,12 @@ export async function* generateChat(
   signal: AbortSignal,
 ): AsyncGenerator<ChatDelta, void, void> {
   const { numAnswers = 1 } = generation.request;
-  const answers = Array.from({ length: numAnswers }, () => new ChatAnswer(model.tokenizer, generation));
+  let answers: readonly ChatAnswer[] = [];
   let usage: TokenUsage = { promptTokens: generation.request.promptTokenIds.length, completionTokens: 0 };
   for await (const delta of generateText(model, generation.request, signal)) {
+    // By now the number has been checked.
+    if (answers.length === 0)
+      answers = Array.from({ length: numAnswers }, () => new ChatAnswer(model.tokenizer, generation));
     const answer = answers[delta.answerIndex];
     if (answer === undefined || answer.hasEnded) continue;
     const added = answer.push(delta);

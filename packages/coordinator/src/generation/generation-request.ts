@@ -23,7 +23,9 @@ export interface GenerationRequest {
   readonly promptLogprobs?: number | undefined;
   /** 1 if absent. */
   readonly numAnswers?: number | undefined;
-  /** So many are generated, and the `numAnswers` of the highest mean log-probability are returned, when all have ended. */
+  /**
+   * So many are generated, and the `numAnswers` of the highest mean log-probability are returned, when all have ended.
+   */
   readonly bestOf?: number | undefined;
   /** Deltas are wanted as they come, which the best of several answers cannot. */
   readonly isStreamed?: boolean | undefined;

@@ -14,10 +14,11 @@ import { planTools, type ToolPlan } from './tool-plan.js';
 const CLOSING = `\n${THINK_CLOSE}\n\n`;
 
 /**
- * Renders the template, decides on thinking, builds the constraint that tools ask for, and tokenises. With thinking left
- * to the model (`auto`) it asks the engine, which `signal` ends.
+ * Renders the template, decides on thinking, builds the constraint that tools ask for, and tokenises. With thinking
+ * left to the model (`auto`) it asks the engine, which `signal` ends.
  *
- * @throws FieldError when the request cannot be served as it is, ExpertmeshError when the template refuses the messages.
+ * @throws FieldError when the request cannot be served as it is, ExpertmeshError when the template refuses the
+ * messages.
  */
 export async function prepareChat(
   model: ServedModel,

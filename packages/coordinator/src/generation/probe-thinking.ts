@@ -8,8 +8,8 @@ import { type ServedModel } from './served-model.js';
 const NUM_LOOKED_AT = 20;
 
 /**
- * The probability that the model, left to itself, thinks: that its answer opens thinking and does not skip it at once, as
- * Qwen3 does it with an empty line. It takes one token of the engine's time after the prompt, and one more after
+ * The probability that the model, left to itself, thinks: that its answer opens thinking and does not skip it at once,
+ * as Qwen3 does it with an empty line. It takes one token of the engine's time after the prompt, and one more after
  * `<think>`; the prompt itself is computed once where the engine has a prefix cache.
  *
  * @param request with the prompt up to where the answer begins, thinking not opened.

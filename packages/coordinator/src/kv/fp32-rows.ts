@@ -10,7 +10,10 @@ export interface GatheredCache {
   readonly capacity: number;
 }
 
-/** Gives the KV memory's contents to ONNX Runtime, and takes what that computes. Its arrays are used for sequence after sequence. */
+/**
+ * Gives the KV memory's contents to ONNX Runtime, and takes what that computes. Its arrays are used for sequence after
+ * sequence.
+ */
 export class Fp32Rows {
   readonly #memory: KvMemory;
   #keys = new Float32Array();

@@ -16,9 +16,9 @@ export interface KvMemoryOptions {
 }
 
 /**
- * The memory of the KV cache: blocks of 32 tokens of all layers, keys and values together, that are allocated once and never move or grow.
- * A block is a range of bytes that means the same anywhere, so it can be shared, copied, and kept on disk. Who has which block is
- * somebody else's to know.
+ * The memory of the KV cache: blocks of 32 tokens of all layers, keys and values together, that are allocated once and
+ * never move or grow. A block is a range of bytes that means the same anywhere, so it can be shared, copied, and kept
+ * on disk. Who has which block is somebody else's to know.
  */
 export class KvMemory {
   readonly layout: KvLayout;
@@ -36,7 +36,8 @@ export class KvMemory {
     if (this.numBlocks === 0)
       throw new ExpertmeshError(
         'invalid_argument',
-        `--kv-cache-bytes ${String(budgetBytes)} is less than one block of 32 tokens, ${formatBytes(blockBytes)}: give it more`,
+        `--kv-cache-bytes ${String(budgetBytes)} is less than one block of 32 tokens, ` +
+          `${formatBytes(blockBytes)}: give it more`,
       );
     this.#slabs = allocateSlabs(this.numBlocks, blockBytes, kernels);
     this.#blocksPerSlab = (this.#slabs[0]?.length ?? 0) / blockBytes;

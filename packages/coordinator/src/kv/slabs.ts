@@ -4,8 +4,8 @@ const MAX_SLAB_BYTES = 2 ** 30;
 const BORDER_BYTES = 64;
 
 /**
- * Memory for blocks in a few arrays, since the engine allows none to be arbitrarily large. No block straddles two of them. They are zero
- * pages, which the system commits when they are first touched.
+ * Memory for blocks in a few arrays, since the engine allows none to be arbitrarily large. No block straddles two of
+ * them. They are zero pages, which the system commits when they are first touched.
  *
  * @param kernels start the arrays where vectors do not cross cache lines; indifferent where absent.
  */

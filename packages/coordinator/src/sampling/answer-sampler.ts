@@ -32,8 +32,8 @@ export interface AnswerSamplerOptions {
 }
 
 /**
- * Chooses the tokens of one answer, and holds what that depends on. The chosen tokens depend on logits, request and seed
- * only: a token's random number follows from the seed and its place in the answer.
+ * Chooses the tokens of one answer, and holds what that depends on. The chosen tokens depend on logits, request and
+ * seed only: a token's random number follows from the seed and its place in the answer.
  */
 export class AnswerSampler {
   readonly #options: AnswerSamplerOptions;

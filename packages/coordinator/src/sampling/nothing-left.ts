@@ -12,7 +12,8 @@ export function nothingLeft(
     return new ExpertmeshError('data_loss', 'the model computed a logit of -Infinity for every token');
   return new ExpertmeshError(
     'invalid_argument',
-    `after ${String(answer.length)} tokens of the answer no token is left that is allowed by ${fields.join(' and ')}; ` +
+    `after ${String(answer.length)} tokens of the answer no token is left that is allowed by ` +
+      `${fields.join(' and ')}; ` +
       `drop ${fields.length === 1 ? 'it' : 'one of them'}`,
   );
 }

@@ -32,7 +32,9 @@ export interface LogitControls {
 
 /** How thinking is told from the answer, by tokens, and bounded. */
 export interface ThinkingControl {
-  /** Where the answer begins: inside thinking, where thinking may be opened by the first token, or never in thinking. */
+  /**
+   * Where the answer begins: inside thinking, where thinking may be opened by the first token, or never in thinking.
+   */
   readonly begins: 'inside' | 'may-open' | 'never';
   readonly openTokenId: number;
   readonly closeTokenId: number;

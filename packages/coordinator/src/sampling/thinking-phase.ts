@@ -1,6 +1,8 @@
 import { type ThinkingControl } from './sampling-params.js';
 
-/** `undecided`: the next token opens thinking or begins the answer. `closing`: the next tokens are those that close it. */
+/**
+ * `undecided`: the next token opens thinking or begins the answer. `closing`: the next tokens are those that close it.
+ */
 type Phase = 'undecided' | 'thinking' | 'closing' | 'answering';
 
 /** Tells from the tokens of an answer whether it is thinking, and closes thinking when its budget is used up. */

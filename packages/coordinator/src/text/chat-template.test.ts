@@ -6,7 +6,8 @@ const user = [{ role: 'user', content: 'hi' }] as const;
 describe('ChatTemplate', () => {
   it('renders messages, special tokens and variables of the template', () => {
     const template = new ChatTemplate(
-      '{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}{% if add_generation_prompt %}> {{ mood }}{% endif %}',
+      '{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}{% if ' +
+        'add_generation_prompt %}> {{ mood }}{% endif %}',
       { bos_token: '<s>' },
     );
     expect(template.render({ messages: user, addGenerationPrompt: true, templateVariables: { mood: 'calm' } })).toBe(

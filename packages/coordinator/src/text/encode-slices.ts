@@ -1,6 +1,7 @@
 /** Qwen2's pre-tokenizer, which Qwen3 keeps: each match is tokenised by itself. */
 const QWEN2_PRE_TOKENIZER =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| " +
+  '?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
 /**
  * Between a letter or a digit and whitespace or CJK punctuation, and between two digits. Qwen2's pre-tokenizer, which

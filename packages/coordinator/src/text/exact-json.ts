@@ -9,9 +9,9 @@ const INTEGER_KEY = /^"(?:0|[1-9]\d*)"\s*:$/u;
 const KEY_MARK = '\uFDD1';
 
 /**
- * JSON values for templates, which print them as Python's `json.dumps` would: `1.0` and large integers as they are, keys
- * in their order. JavaScript's values have neither, so what they would change is replaced by stand-ins, and those in
- * the rendered text by what they stand for.
+ * JSON values for templates, which print them as Python's `json.dumps` would: `1.0` and large integers as they are,
+ * keys in their order. JavaScript's values have neither, so what they would change is replaced by stand-ins, and those
+ * in the rendered text by what they stand for.
  */
 export class ExactJson {
   readonly #numbers = new Map<string, string>();

@@ -1,6 +1,6 @@
 /**
- * A JSON number as Python prints it after reading it (`json.dumps(json.loads(source))`): integers keep all their digits,
- * and the shortest digits of a float stand in Python's layout, with an exponent below 1e-4 and from 1e16 on.
+ * A JSON number as Python prints it after reading it (`json.dumps(json.loads(source))`): integers keep all their
+ * digits, and the shortest digits of a float stand in Python's layout, with an exponent below 1e-4 and from 1e16 on.
  */
 export function pythonNumber(source: string): string {
   if (!/[.eE]/u.test(source)) return source === '-0' ? '0' : source;

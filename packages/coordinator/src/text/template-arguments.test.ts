@@ -50,7 +50,8 @@ describe('arguments in history', () => {
   it('are objects for templates that go over their items', () => {
     const prompt = coder.render({ messages: history('{"a":1.0,"o":{"x":[1]},"s":"t"}'), addGenerationPrompt: false });
     expect(prompt).toContain(
-      '<function=f>\n<parameter=a>\n1.0\n</parameter>\n<parameter=o>\n{"x": [1]}\n</parameter>\n<parameter=s>\nt\n</parameter>\n</function>',
+      '<function=f>\n<parameter=a>\n1.0\n</parameter>\n<parameter=o>\n{"x": ' +
+        '[1]}\n</parameter>\n<parameter=s>\nt\n</parameter>\n</function>',
     );
   });
 });

@@ -20,7 +20,7 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
   if (heartbeatTimeoutMs < heartbeatIntervalMs)
     return (
       `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ` +
-      `${String(heartbeatIntervalMs)}`
+      String(heartbeatIntervalMs)
     );
   return servingContradiction(config);
 }

@@ -70,7 +70,8 @@ export const COORDINATOR_OPTIONS = {
   }),
   trustRequestChatTemplate: option({
     description:
-      'Take chat templates from requests. A template is a program that runs in this process without a bound: only for clients that are trusted.',
+      'Take chat templates from requests. A template is a program that runs in this process without a bound: ' +
+      'only for clients that are trusted.',
     value: onOff(),
     default: constant(false),
   }),
@@ -107,7 +108,8 @@ export const COORDINATOR_OPTIONS = {
   }),
   kvCacheBytes: option({
     description:
-      'Memory for keys and values, in blocks of 32 tokens. A request takes blocks as its tokens come; when they run out, the newest of the lowest priority waits and goes on later. One that can never fit is refused.',
+      'Memory for keys and values, in blocks of 32 tokens. A request takes blocks as its tokens come; when they ' +
+      'run out, the newest of the lowest priority waits and goes on later. One that can never fit is refused.',
     value: byteSize(1_000_000),
     default: computed('a quarter of the available memory, at most 16 GiB', ({ machine }) =>
       Math.floor(Math.min(machine.availableMemoryBytes / 4, KV_CACHE_MAX_BYTES)),
@@ -115,19 +117,22 @@ export const COORDINATOR_OPTIONS = {
   }),
   prefixCache: option({
     description:
-      'Keep what was computed of prompts and answers as long as nobody needs its place, and share it with requests that begin alike.',
+      'Keep what was computed of prompts and answers as long as nobody needs its place, and share it with ' +
+      'requests that begin alike.',
     value: choice(['on', 'off']),
     default: constant('on'),
   }),
   kvCacheDisk: option({
     description:
-      'Where blocks of long prefixes are kept that memory has no room for, and how much of them: they are there again after a restart. It holds what was said in requests, so nobody else should read it.',
+      'Where blocks of long prefixes are kept that memory has no room for, and how much of them: they are there ' +
+      'again after a restart. It holds what was said in requests, so nobody else should read it.',
     value: directoryBudget(1_000_000),
     default: absent('nothing is kept on disk'),
   }),
   kvDtype: option({
     description:
-      'What keys and values are stored as. int8, with a scale for each token and head, takes half of fp16, and that half of fp32.',
+      'What keys and values are stored as. int8, with a scale for each token and head, takes half of fp16, and ' +
+      'that half of fp32.',
     value: choice(KV_DTYPE_CHOICES),
     default: computed('auto: fp32 for a store of 32 bits, else fp16', () => 'auto' as const),
   }),

@@ -122,7 +122,8 @@ function requireJsonBody(request: FastifyRequest): void {
   if (request.body !== undefined && request.body !== null) return;
   throw new ExpertmeshError(
     'invalid_argument',
-    'the request has no body: send JSON, with the header content-type: application/json, {} where there is nothing to say',
+    'the request has no body: send JSON, with the header content-type: application/json, {} where there is ' +
+      'nothing to say',
   );
 }
 

@@ -77,7 +77,9 @@ function decodeKnown({ tokenizer, engine }: ServedModel, ids: readonly number[],
   return isEchoed && areKnown ? tokenizer.decode(ids) : '';
 }
 
-/** An echo with log-probabilities has those of the prompt, too; one without an answer computes nothing but the prompt. */
+/**
+ * An echo with log-probabilities has those of the prompt, too; one without an answer computes nothing but the prompt.
+ */
 function promptLogprobsOf(completion: CompletionFields): number | undefined {
   const { echo = false, logprobs, max_tokens: maxTokens, prompt_logprobs: own } = completion;
   if (!echo) return own;

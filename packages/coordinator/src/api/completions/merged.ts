@@ -1,7 +1,7 @@
 /**
  * What several sources give, in the order in which it comes. A source makes its next value when the one before has been
- * taken. When one fails, so does the whole. Whoever leaves ends those that wait; a source that is making a value ends by
- * a signal of its own.
+ * taken. When one fails, so does the whole. Whoever leaves ends those that wait; a source that is making a value ends
+ * by a signal of its own.
  */
 export async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T, void, void> {
   const meeting = new Meeting<T>();

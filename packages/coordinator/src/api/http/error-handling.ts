@@ -20,7 +20,8 @@ export function maxBodyBytes(maxModelLen: number): number {
 }
 
 function bodyTooLarge(maxModelLen: number): HttpError {
-  const limits = `${String(maxBodyBytes(maxModelLen))} bytes, enough for the ${String(maxModelLen)} tokens of this model`;
+  const limits =
+    `${String(maxBodyBytes(maxModelLen))} bytes, enough for the ${String(maxModelLen)} tokens of ` + 'this model';
   return httpError(413, `The request body is larger than ${limits}; shorten the prompt`, 'request_too_large');
 }
 

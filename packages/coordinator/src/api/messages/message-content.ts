@@ -41,8 +41,8 @@ export const inputMessages = z
 export type InputMessage = z.infer<typeof inputMessages>[number];
 
 /**
- * `system`: a text or text blocks. A block that clients put there as a header, with a checksum that changes from request
- * to request, is no instruction: it is left out, as it would keep prompts from being found in the prefix cache.
+ * `system`: a text or text blocks. A block that clients put there as a header, with a checksum that changes from
+ * request to request, is no instruction: it is left out, as it would keep prompts from being found in the prefix cache.
  */
 export const systemText = z.preprocess(
   (value) => (Array.isArray(value) ? value.filter((part: unknown) => !isClientHeader(part)) : value),

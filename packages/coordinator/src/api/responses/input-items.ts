@@ -7,7 +7,9 @@ const id = optional(z.string());
 const text = textContent({ input_text: 'text', output_text: 'text', text: 'text', refusal: 'refusal' });
 const textParts = optional(z.array(z.object({ text: z.string() })));
 
-/** What else an item has (`status`, `annotations`, `phase`, ...) is ignored: clients send answers back as they got them. */
+/**
+ * What else an item has (`status`, `annotations`, `phase`, ...) is ignored: clients send answers back as they got them.
+ */
 const item = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('message'),

@@ -14,9 +14,9 @@ export interface BlockFilesOptions {
 }
 
 /**
- * Blocks in files, `<dir>/<identity>/<two digits>/<prefix hash>.kv`, no more than so many bytes: the least recently used
- * ones are deleted. All calls block, so it lives in a thread of its own. A file is written beside its place and moved,
- * and is believed only as far as its checksum: a broken one is deleted.
+ * Blocks in files, `<dir>/<identity>/<two digits>/<prefix hash>.kv`, no more than so many bytes: the least recently
+ * used ones are deleted. All calls block, so it lives in a thread of its own. A file is written beside its place and
+ * moved, and is believed only as far as its checksum: a broken one is deleted.
  */
 export class BlockFiles {
   readonly #dir: string;

@@ -41,9 +41,9 @@ function archiveOn(dir: string, options: { maxBytes?: number; isFull?: () => boo
   return { archive, failures };
 }
 
-const settled = async (): Promise<void> => {
+async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
-};
+}
 
 describe('DiskArchive', () => {
   it('keeps blocks of long prefixes alone, and has them after a restart', async () => {

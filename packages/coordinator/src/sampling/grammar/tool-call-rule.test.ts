@@ -28,10 +28,10 @@ const xml: ToolCalls = { ...hermes, format: 'qwen3_coder_xml' };
 
 const call = (name: string, of: unknown): string =>
   `<tool_call>\n${JSON.stringify({ name, arguments: of })}\n</tool_call>`;
-const xmlCall = (name: string, of: Readonly<Record<string, string>>): string => {
+function xmlCall(name: string, of: Readonly<Record<string, string>>): string {
   const parameters = Object.entries(of).map(([key, value]) => `<parameter=${key}>\n${value}\n</parameter>\n`);
   return `<tool_call>\n<function=${name}>\n${parameters.join('')}</function>\n</tool_call>`;
-};
+}
 
 const paris = call('get_weather', { city: 'Paris' });
 const markup = call('get_weather', { city: 'a </tool_call> "b" <tool_call>', days: 2, unit: null });

@@ -69,10 +69,10 @@ function callOf(tool: ConstrainedTool, format: ToolCalls['format'], automaton: R
   }
 }
 
-const jsonArguments = (grammar: SchemaGrammar): Rule => {
+function jsonArguments(grammar: SchemaGrammar): Rule {
   const shapes = grammar.reader.shapesOf(grammar.rootSchemas()).filter(({ kind }) => kind === 'object');
   return new Rule('arguments', () => grammar.alternativesOf(shapes));
-};
+}
 
 /** Tools that are not strict take any object where their parameters cannot be enforced. */
 function argumentsRule(

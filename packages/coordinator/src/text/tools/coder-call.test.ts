@@ -28,8 +28,10 @@ const toolOffer: ToolOffer = {
   ],
 };
 
-const coderCall = (...parameters: readonly (readonly [string, string])[]): string =>
-  `<tool_call>\n<function=mul>\n${parameters.map(([key, value]) => `<parameter=${key}>\n${value}\n</parameter>\n`).join('')}</function>\n</tool_call>`;
+function coderCall(...parameters: readonly (readonly [string, string])[]): string {
+  const written = parameters.map(([key, value]) => `<parameter=${key}>\n${value}\n</parameter>\n`).join('');
+  return `<tool_call>\n<function=mul>\n${written}</function>\n</tool_call>`;
+}
 
 const CASES: Readonly<Record<string, AnswerCase>> = {
   'an integer, typed by the schema': {

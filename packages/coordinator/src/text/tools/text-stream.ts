@@ -1,6 +1,6 @@
 /**
- * A parser as a coroutine: `yield` waits for more text, in the middle of whatever it does. What it finds cannot depend on
- * how the text is cut, as it looks at one character after the other.
+ * A parser as a coroutine: `yield` waits for more text, in the middle of whatever it does. What it finds cannot depend
+ * on how the text is cut, as it looks at one character after the other.
  */
 export type Parsing<T> = Generator<undefined, T, undefined>;
 

@@ -65,6 +65,6 @@ function refuse(verb: string, names: readonly string[], checkpoint: Checkpoint, 
     'invalid_argument',
     `${checkpoint.dir} ${verb} ${String(names.length)} tensors ` +
       `${verb === 'lacks' ? 'that the model needs' : 'of unknown use'} (${some}): ` +
-      `${remedy}`,
+      remedy,
   );
 }
