@@ -13,14 +13,19 @@ import traceback
 import instructor
 import litellm
 from openai import OpenAI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 URL, MODEL_DIR = sys.argv[1], os.path.abspath(sys.argv[2])
 MODEL = os.path.basename(MODEL_DIR)
-QUESTION = [{"role": "user", "content": "What is 47 + 85?"}]
+
+
+def question() -> list[dict[str, str]]:
+    """Made anew each time, since some clients change the list."""
+    return [{"role": "user", "content": "What is 47 + 85?"}]
 
 
 class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     answer: int = Field(ge=0, le=999)
     unit: str = Field(max_length=12)
 
@@ -31,16 +36,16 @@ def openai_client() -> OpenAI:
 
 def check_openai() -> None:
     client = openai_client()
-    chat = client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, logprobs=True, top_logprobs=3)
+    chat = client.chat.completions.create(model=MODEL, messages=question(), temperature=0, logprobs=True, top_logprobs=3)
     assert chat.choices[0].message.content == "132", chat
     assert len(chat.choices[0].logprobs.content[0].top_logprobs) == 3, chat
     again = client.chat.completions.create(
-        model=MODEL, messages=[*QUESTION, chat.choices[0].message, {"role": "user", "content": "What is 2 + 3?"}], temperature=0
+        model=MODEL, messages=[*question(), chat.choices[0].message, {"role": "user", "content": "What is 2 + 3?"}], temperature=0
     )
     assert again.choices[0].message.content == "5", again
-    parsed = client.beta.chat.completions.parse(model=MODEL, messages=QUESTION, response_format=Answer, temperature=0)
+    parsed = client.beta.chat.completions.parse(model=MODEL, messages=question(), response_format=Answer, temperature=0)
     assert isinstance(parsed.choices[0].message.parsed, Answer), parsed
-    with client.beta.chat.completions.stream(model=MODEL, messages=QUESTION, temperature=0) as stream:
+    with client.beta.chat.completions.stream(model=MODEL, messages=question(), temperature=0) as stream:
         for _ in stream:
             pass
         assert stream.get_final_completion().choices[0].message.content == "132"
@@ -53,16 +58,16 @@ def check_openai() -> None:
 def check_instructor() -> None:
     for mode in (instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA):
         client = instructor.from_openai(openai_client(), mode=mode)
-        made = client.chat.completions.create(model=MODEL, messages=QUESTION, response_model=Answer, temperature=0)
+        made = client.chat.completions.create(model=MODEL, messages=question(), response_model=Answer, temperature=0)
         assert isinstance(made, Answer), made
 
 
 def check_litellm() -> None:
     options = {"model": f"hosted_vllm/{MODEL}", "api_base": f"{URL}/v1", "api_key": "none", "temperature": 0}
-    first = litellm.completion(messages=QUESTION, **options)
+    first = litellm.completion(messages=question(), **options)
     message = first.choices[0].message
     second = litellm.completion(
-        messages=[*QUESTION, message.model_dump(), {"role": "user", "content": "What is 2 + 3?"}], **options
+        messages=[*question(), message.model_dump(), {"role": "user", "content": "What is 2 + 3?"}], **options
     )
     assert second.choices[0].message.content == "5", second
 
@@ -88,9 +93,11 @@ def check_lm_eval() -> None:
 def check_guidellm() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(
-            ["guidellm", "benchmark", "--target", URL, "--model", MODEL, "--processor", MODEL_DIR]
-            + ["--data", "prompt_tokens=64,output_tokens=16", "--rate-type", "concurrent", "--rate", "2"]
-            + ["--max-requests", "6", "--output-path", f"{folder}/report.json"]
+            ["guidellm", "run", "--backend", f"kind=openai_http,target={URL},model={MODEL}"]
+            + ["--profile", "kind=concurrent,streams=2", "--constraint", "kind=max_requests,count=6"]
+            + ["--tokenizer", f"kind=huggingface_auto,model={MODEL_DIR}"]
+            + ["--data", "kind=synthetic_text,prompt_tokens=64,output_tokens=16"]
+            + ["--output", f"kind=json,path={folder}/report.json", "--disable-console-interactive"]
         )
 
 

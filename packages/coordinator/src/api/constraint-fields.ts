@@ -37,7 +37,8 @@ const responseFormat = ofKnownType(
   'this server knows text, json_object and json_schema',
   z.discriminatedUnion('type', [
     z.object({ type: z.literal('text') }),
-    z.object({ type: z.literal('json_object') }),
+    // llama.cpp's servers take a schema here, and Instructor sends one.
+    z.object({ type: z.literal('json_object'), schema: optional(jsonSchema) }),
     z.object({ type: z.literal('json_schema'), json_schema: namedSchema }),
   ]),
 );
@@ -90,9 +91,8 @@ export function constraintOf(fields: ConstraintFields): NamedConstraint | undefi
 function ofResponseFormat({ response_format: format }: ConstraintFields): NamedConstraint[] {
   if (format === undefined || format.type === 'text') return [];
   const field = 'response_format';
-  if (format.type === 'json_object' || format.json_schema.schema === undefined)
-    return [{ field, constraint: { kind: 'json_object' } }];
-  return [{ field, constraint: { kind: 'json_schema', schema: format.json_schema.schema } }];
+  const { schema } = format.type === 'json_object' ? format : format.json_schema;
+  return [{ field, constraint: schema === undefined ? { kind: 'json_object' } : { kind: 'json_schema', schema } }];
 }
 
 function ofStructuredOutputs({ structured_outputs: outputs }: ConstraintFields): NamedConstraint[] {
