@@ -6,6 +6,7 @@ import { BLOCK_MODEL_VOCAB, FAILING_TOKEN } from './block-model.js';
 export interface EngineWorkload {
   readonly numBlocks: number;
   readonly maxNumSeqs: number;
+  readonly maxWaitingSeqs: number;
   readonly maxBatchTokens: number;
   readonly prefixCache: boolean;
   readonly drafts: boolean;
@@ -85,6 +86,7 @@ export function randomWorkload(seed: number): EngineWorkload {
   return {
     numBlocks,
     maxNumSeqs,
+    maxWaitingSeqs: 1024,
     maxBatchTokens: maxNumSeqs + upTo(100),
     prefixCache,
     drafts: chance(0.4),

@@ -50,6 +50,7 @@ async function run(
     maxBatchTokens: 512,
     maxStepStretch: 3,
     maxNumSeqs: 16,
+    maxWaitingSeqs: 1024,
     maxModelLen: 2048,
     emit: (batch) => events.push(...batch),
     randomSeed: () => 1,

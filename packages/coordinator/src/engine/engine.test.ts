@@ -35,6 +35,7 @@ function setUp(options: Partial<EngineOptions> = {}): {
     maxBatchTokens: 8,
     maxStepStretch: 3,
     maxNumSeqs: 4,
+    maxWaitingSeqs: 1024,
     maxModelLen: 256,
     emit: (batch) => events.push(...batch),
     randomSeed: () => 1,

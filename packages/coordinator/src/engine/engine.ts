@@ -1,5 +1,5 @@
 import { ExpertmeshError, toErrorData } from '@expertmesh/shared/errors/expertmesh-error';
-import { MAX_WAITING_SEQUENCES, MAX_WAITING_TOKENS } from '@expertmesh/shared/limits/limits';
+import { MAX_WAITING_TOKENS } from '@expertmesh/shared/limits/limits';
 import { type BlockMemory } from '../kv/block-memory.js';
 import { type DraftSource } from './draft-source.js';
 import { type EngineStats, type SequenceRequest } from './engine-client.js';
@@ -31,6 +31,8 @@ export interface EngineOptions extends IntakeOptions {
   readonly maxStepStretch: number;
   /** Most sequences that run together. */
   readonly maxNumSeqs: number;
+  /** Most sequences that wait; more are refused. */
+  readonly maxWaitingSeqs: number;
   readonly emit: (events: readonly EngineEvent[]) => void;
   /** Monotonic clock. */
   readonly nowMs?: () => number;
@@ -57,8 +59,8 @@ export class Engine {
   readonly #counters = { numSteps: 0, maxBatchSize: 0, sumBatchSize: 0, numPromptTokens: 0 };
 
   constructor(options: EngineOptions) {
-    const { pool, maxNumSeqs, prefixCache, nowMs = () => performance.now() } = options;
-    const queue = { maxSequences: MAX_WAITING_SEQUENCES, maxTokens: MAX_WAITING_TOKENS };
+    const { pool, maxNumSeqs, maxWaitingSeqs, prefixCache, nowMs = () => performance.now() } = options;
+    const queue = { maxSequences: maxWaitingSeqs, maxTokens: MAX_WAITING_TOKENS };
     this.#options = options;
     this.#nowMs = nowMs;
     this.#scheduler = new Scheduler({ pool, maxNumSeqs, queue, reusesPrefixes: prefixCache });

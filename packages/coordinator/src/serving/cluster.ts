@@ -143,6 +143,7 @@ function engineThreadOptions(
     maxBatchTokens: config.maxBatchTokens,
     maxStepStretch: config.maxStepStretch,
     maxNumSeqs: config.maxNumSeqs,
+    maxWaitingSeqs: config.maxWaitingSeqs,
     maxModelLen: gate.limits.maxModelLen,
     kvDtype: chooseKvDtype(config.kvDtype, store.quantisation.bits),
     kvCacheBudgetBytes: config.kvCacheBytes,

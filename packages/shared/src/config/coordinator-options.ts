@@ -91,6 +91,11 @@ export const COORDINATOR_OPTIONS = {
     value: integer('<n>', 1, 4096),
     default: constant(64),
   }),
+  maxWaitingSeqs: option({
+    description: 'Most sequences that wait for a place in the batch; further ones are refused with Retry-After.',
+    value: integer('<n>', 1, 65_536),
+    default: constant(1024),
+  }),
   maxBatchTokens: option({
     description:
       'Most tokens of a step: one per sequence that decodes, ' +

@@ -13,6 +13,7 @@ export const PASSED_ON_OPTIONS = [
   'unknownFields',
   'maxModelLen',
   'maxNumSeqs',
+  'maxWaitingSeqs',
   'maxBatchTokens',
   'maxStepStretch',
   'kvCacheBytes',

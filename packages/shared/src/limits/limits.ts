@@ -15,10 +15,10 @@ export const MAX_QUEUED_BYTES = 1024 * 1024 * 1024;
  */
 export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
 
-/** Sequences that may wait for a place; the next is refused with `resource_exhausted` (HTTP 503, Retry-After). */
-export const MAX_WAITING_SEQUENCES = 1024;
-
-/** Tokens of the prompts of sequences that wait; likewise. One prompt alone may be longer. */
+/**
+ * Tokens of the prompts of sequences that wait; the next is refused with `resource_exhausted` (HTTP 503, Retry-After).
+ * One prompt alone may be longer.
+ */
 export const MAX_WAITING_TOKENS = 2 ** 21;
 
 /**

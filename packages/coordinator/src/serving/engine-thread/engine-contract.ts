@@ -24,6 +24,7 @@ export interface EngineThreadOptions {
   readonly maxBatchTokens: number;
   readonly maxStepStretch: number;
   readonly maxNumSeqs: number;
+  readonly maxWaitingSeqs: number;
   /** Longest sequence in tokens. */
   readonly maxModelLen: number;
   readonly kvDtype: KvDtype;
