@@ -11,6 +11,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
           exclude: ['packages/test-kit/**'],
+          // Some pack a model, and CI's cores may be busy.
+          testTimeout: 30_000,
         },
       },
       {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
@@ -14,6 +15,8 @@ async function complete(mesh: Mesh, prompt: string, fields: object = {}): Promis
 }
 
 async function metric(mesh: Mesh, name: string): Promise<number> {
+  // The engine tells its figures every 100 ms.
+  await setTimeout(300);
   const text = await (await fetch(`${mesh.url}/metrics`)).text();
   return Number(new RegExp(`^expertmesh:${name} (.*)$`, 'm').exec(text)?.[1]);
 }

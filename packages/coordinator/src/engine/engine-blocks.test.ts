@@ -157,6 +157,54 @@ describe('prefix cache', () => {
   });
 });
 
+describe('a prompt that gives way', () => {
+  it('never has more cached tokens than tokens', async () => {
+    const known = tokens(3, 320);
+    const { engine, outputsOf } = await run([request(known)], { numBlocks: 17, maxBatchTokens: 2, maxNumSeqs: 2 });
+    engine.submit(1, request(tokens(1, 10), { maxTokens: 300, stopTokenIds: [] }));
+    engine.submit(2, request([...known, ...tokens(2, 100)]));
+    await turns();
+    expect(engine.stats().numPreemptions).toBeGreaterThan(0);
+    expect(outputsOf(2)[0]?.numCachedTokens).toBeGreaterThan(0);
+    expect(outputsOf(2)[0]?.numCachedTokens).toBeLessThanOrEqual(420);
+  });
+});
+
+describe('forced tokens', () => {
+  const prompt = request(tokens(2, 20), { maxTokens: 100, stopTokenIds: [] });
+  const forcing =
+    (forced: (numTokens: number) => readonly number[]): EngineOptions['createSampler'] =>
+    (submitted, seed) => {
+      const sampler = new AnswerSampler({ request: submitted, seed });
+      let numTokens = 0;
+      return {
+        next: (logits) => {
+          numTokens += 1;
+          return sampler.next(logits);
+        },
+        forced: (maxTokens) => forced(numTokens).slice(0, maxTokens),
+      };
+    };
+
+  it('are computed ahead, a bounded number at once, and change nothing', async () => {
+    const alone = (await run([prompt])).tokensOf(0);
+    const { tokensOf, steps, engine } = await run([prompt], { createSampler: forcing((from) => alone.slice(from)) });
+    expect(tokensOf(0)).toEqual(alone);
+    expect(steps.map(([chunk]) => chunk?.tokenIds.length)).toEqual([20, 65, 34]);
+    expect(engine.stats()).toMatchObject({ numDraftedTokens: 97, numAcceptedTokens: 97, numUsedKvBlocks: 0 });
+  });
+
+  it('are hardly tried where the model writes the same in other tokens', async () => {
+    const alone = (await run([prompt])).tokensOf(0);
+    const refused = BLOCK_MODEL_VOCAB - 2;
+    const { tokensOf, engine } = await run([prompt], {
+      createSampler: forcing(() => Array.from({ length: 99 }, () => refused)),
+    });
+    expect(tokensOf(0)).toEqual(alone);
+    expect(engine.stats().numDraftedTokens).toBeLessThan(64 + 2 * 100);
+  });
+});
+
 describe('several answers', () => {
   const sampling = { ...request([1]).sampling, temperature: 1, seed: 7 };
 
@@ -178,6 +226,25 @@ describe('several answers', () => {
     const { tokensOf, engine } = await run([request(tokens(2, 45), { numAnswers: 5, sampling })], { maxNumSeqs: 2 });
     for (let answerIndex = 0; answerIndex < 5; answerIndex++) expect(tokensOf(0, answerIndex)).toHaveLength(3);
     expect(engine.stats().maxBatchSize).toBe(2);
+  });
+
+  it('end with the tokens that they have alone, where there are blocks for little more than one of them', async () => {
+    const options = { maxTokens: 150, sampling, stopTokenIds: [] };
+    const crowded = await run([request(tokens(2, 45), { ...options, numAnswers: 4 })], { numBlocks: 8 });
+    const roomy = await run([request(tokens(2, 45), { ...options, numAnswers: 4 })]);
+    expect(crowded.engine.stats().numPreemptions).toBeGreaterThan(0);
+    for (let answerIndex = 0; answerIndex < 4; answerIndex++)
+      expect(crowded.tokensOf(0, answerIndex)).toEqual(roomy.tokensOf(0, answerIndex));
+    expect(crowded.engine.stats()).toMatchObject({ numRunning: 0, numWaiting: 0, numUsedKvBlocks: 0 });
+  });
+
+  it('give all their blocks back where no first token can be chosen', async () => {
+    const controls = { allowedTokenIds: [3], badWords: [[3]] };
+    const { errorOf, engine } = await run([
+      request(tokens(2, 45), { numAnswers: 5, maxTokens: 20, controls, stopTokenIds: [] }),
+    ]);
+    expect(errorOf(0)).toBe('invalid_argument');
+    expect(engine.stats()).toMatchObject({ numRunning: 0, numWaiting: 0, numUsedKvBlocks: 0 });
   });
 });
 

@@ -172,8 +172,10 @@ export class Engine {
     const restoring = {};
     sequence.restoring = restoring;
     const isWanted = (): boolean => sequence.restoring === restoring && this.#scheduler.isRunning(sequence);
-    this.#scheduler.noteCached(sequence, await restorer.restore(sequence, isWanted));
-    if (isWanted()) sequence.restoring = undefined;
+    const numTokens = await restorer.restore(sequence, isWanted);
+    if (!isWanted()) return;
+    sequence.restoring = undefined;
+    this.#scheduler.noteCached(sequence, numTokens);
     this.#wake();
   }
 

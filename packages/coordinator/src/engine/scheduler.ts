@@ -139,6 +139,8 @@ export class Scheduler {
   preempt(sequence: Sequence): void {
     this.#running = this.#running.filter((other) => other !== sequence);
     sequence.release();
+    // What it had counts anew when it comes back, so that no prompt has more cached tokens than tokens.
+    if (sequence.numGenerated === 0) sequence.submission.numCachedTokens = 0;
     this.waiting.pushBack(sequence);
     this.#counters.numPreemptions += 1;
   }

@@ -6,6 +6,9 @@ import { type DraftableSequence } from './draft-source.js';
 import { byRank, lacksPromptLogprobs, type Submission } from './submission.js';
 import { type SampledToken, type TokenSampler } from './token-sampler.js';
 
+/** Most tokens that a step computes ahead of one sequence because they are forced. */
+const MAX_FORCED_TOKENS = 64;
+
 /** One answer with the prompt before it: its tokens so far, where their keys and values are, and its sampler. */
 export class Sequence implements DraftableSequence {
   readonly submission: Submission;
@@ -17,6 +20,9 @@ export class Sequence implements DraftableSequence {
   readonly #chain: PrefixChain;
   readonly #tokenIds: number[];
   #numPublished = 0;
+  #forced: readonly number[] = [];
+  /** As long as what is forced is accepted: the model may write the same bytes in other tokens. */
+  #mostForced = MAX_FORCED_TOKENS;
 
   /** @param table empty, or that of the sequence it is forked from */
   constructor(
@@ -63,7 +69,8 @@ export class Sequence implements DraftableSequence {
   }
 
   forced(maxTokens: number): readonly number[] {
-    return this.#sampler.forced(Math.min(maxTokens, this.numTokensLeft - 1));
+    this.#forced = this.#sampler.forced(Math.min(maxTokens, this.numTokensLeft - 1, this.#mostForced));
+    return this.#forced;
   }
 
   /** Another answer to the prompt, before anything has been sampled. */
@@ -89,6 +96,7 @@ export class Sequence implements DraftableSequence {
       if (next.finishReason !== undefined || next.tokenId !== draft[row]) break;
     }
     this.table.truncate(this.numTokens - 1);
+    if (draft.length > 0 && draft === this.#forced) this.#learn(draft.length, sampled.length - 1);
     return sampled;
   }
 
@@ -130,6 +138,10 @@ export class Sequence implements DraftableSequence {
       const blockId = this.table.blockIds[this.#numPublished] ?? 0;
       pool.publish(blockId, this.#chain.at(this.#numPublished, this.#tokenIds));
     }
+  }
+
+  #learn(numForced: number, numAccepted: number): void {
+    this.#mostForced = numAccepted < numForced ? numAccepted + 1 : Math.min(2 * this.#mostForced, MAX_FORCED_TOKENS);
   }
 
   /** Gives its blocks back; its tokens will be computed again where it goes on. */

@@ -48,8 +48,8 @@ export function planStep(scheduler: Scheduler, options: StepPlanOptions): StepPl
 
 const NO_DRAFT: readonly number[] = [];
 
-// What is forced is sure to be accepted, so it comes before what is guessed. Nothing is drafted before the first
-// token: other answers may begin from its logits.
+// What is forced is all but sure to be accepted, so it comes before what is guessed. Nothing is drafted before the
+// first token: other answers may begin from its logits.
 function draftsOf(
   decoding: readonly Sequence[],
   maxTokens: number,

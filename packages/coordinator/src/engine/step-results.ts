@@ -119,20 +119,19 @@ export class StepResults {
     const forks = numAnswers > 1 && sequence.numGenerated === 0 ? this.#forks(sequence, numAnswers) : [];
     // Sampling changes logits in place, so every answer gets a copy before the first one reads them.
     const copies = forks.map(() => logits.slice());
+    // All of them are known before one is sampled: where that fails, the blocks of all are given back.
+    for (const fork of forks) this.#options.scheduler.addFork(fork);
     const events = this.#accepted(sequence, draft, logits);
-    for (const [index, fork] of forks.entries()) {
-      this.#options.scheduler.addFork(fork);
-      events.push(...this.#accepted(fork, [], copies[index] ?? logits));
-    }
+    for (const [index, fork] of forks.entries()) events.push(...this.#accepted(fork, [], copies[index] ?? logits));
     return events;
   }
 
   #forks(sequence: Sequence, numAnswers: number): Sequence[] {
     const { request, randomSeed } = sequence.submission;
-    return Array.from({ length: numAnswers - 1 }, (_, index) => {
-      const seed = answerSeed(request.sampling.seed, randomSeed, index + 1);
-      return sequence.fork(index + 1, this.#options.createSampler(request, seed));
-    });
+    const samplers = Array.from({ length: numAnswers - 1 }, (_, index) =>
+      this.#options.createSampler(request, answerSeed(request.sampling.seed, randomSeed, index + 1)),
+    );
+    return samplers.map((sampler, index) => sequence.fork(index + 1, sampler));
   }
 
   #accepted(sequence: Sequence, draft: readonly number[], logits: Float32Array): EngineEvent[] {

@@ -222,6 +222,10 @@ describe('a constraint', () => {
     expect(sampler.forced(9)).toEqual([NEWLINE, CLOSE, NEWLINE, B, C]);
     expect(samplerOf({}, { ...words(), encode: (bytes) => [...bytes] }).forced(9)).toEqual([B, C]);
     expect(samplerOf({}, words()).forced(9)).toEqual([]);
+    const failing = (): never => {
+      throw new Error('ambiguous');
+    };
+    expect(samplerOf({}, { ...words(), encode: failing }).forced(9)).toEqual([]);
   });
 
   it('is named where it and the list of allowed tokens leave nothing', () => {

@@ -75,8 +75,7 @@ export class AnswerSampler {
     if (most < 1) return [];
     const closing = this.#thinking?.closing ?? [];
     const answers = closing.length > 0 || (this.#thinking?.phase ?? 'answering') === 'answering';
-    const bytes = answers ? constraint?.forcedBytes() : undefined;
-    const ahead = bytes === undefined || bytes.length === 0 ? [] : (encode?.(bytes) ?? []);
+    const ahead = answers && constraint !== undefined && encode !== undefined ? tokensAhead(constraint, encode) : [];
     return [...closing, ...ahead].slice(0, most);
   }
 
@@ -97,6 +96,17 @@ export class AnswerSampler {
     this.#thinking?.observe(tokenId);
     if (this.#stopTokenIds.has(tokenId)) return { tokenId, finishReason: 'stop' };
     return { tokenId, finishReason: this.#answer.length >= this.#options.request.maxTokens ? 'length' : undefined };
+  }
+}
+
+// Whoever plans a step must not fail for one answer: what is wrong with its grammar is told by `next` when it gets
+// there.
+function tokensAhead(constraint: ConstraintState, encode: (bytes: Uint8Array) => readonly number[]): readonly number[] {
+  try {
+    const bytes = constraint.forcedBytes();
+    return bytes.length === 0 ? [] : encode(bytes);
+  } catch {
+    return [];
   }
 }
 

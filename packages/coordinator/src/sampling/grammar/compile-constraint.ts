@@ -1,5 +1,6 @@
 import type { Constraint } from './constraint.js';
 import { satisfiableRule } from './check-constraint.js';
+import { forgetOldest } from './forget-oldest.js';
 import { ConstraintState } from './constraint-state.js';
 import { GrammarMasks } from './grammar-masks.js';
 import { LexemeMasks } from './lexeme-masks.js';
@@ -15,13 +16,12 @@ export interface CompiledConstraint {
    * between other work: one piece takes from a tenth of a millisecond to some milliseconds.
    */
   warmUp(): Generator<void>;
+  /** About what its masks and states take in memory by now. */
+  readonly sizeBytes: number;
 }
 
 /** States that a warm-up works out: those of a few objects within each other. */
 const MAX_WARM_STATES = 400;
-
-/** Constraints kept per vocabulary, as clients send the same ones again. */
-const MAX_CONSTRAINTS = 64;
 
 /** Beyond so many states of lexemes (a kilobyte each) later constraints begin anew, and what only old ones use goes. */
 const MAX_LEXEME_STATES = 100_000;
@@ -47,8 +47,7 @@ export function compileConstraint(constraint: Constraint, vocabulary: TokenVocab
   cache.constraints.delete(key);
   const compiled = known ?? compile(constraint, vocabulary, cache.lexemes);
   cache.constraints.set(key, compiled);
-  const [oldest] = cache.constraints.keys();
-  if (cache.constraints.size > MAX_CONSTRAINTS && oldest !== undefined) cache.constraints.delete(oldest);
+  forgetOldest(cache.constraints);
   return compiled;
 }
 
@@ -74,5 +73,8 @@ function compile(constraint: Constraint, vocabulary: TokenVocabulary, lexemes: L
   return {
     start: () => new ConstraintState(parts),
     warmUp: () => warmUpStates(pushdown, parts.masks, MAX_WARM_STATES),
+    get sizeBytes() {
+      return parts.masks.sizeBytes + pushdown.sizeBytes;
+    },
   };
 }

@@ -21,6 +21,10 @@ export class GrammarMasks {
     this.#endTokenIds = vocabulary.endTokenIds;
   }
 
+  get sizeBytes(): number {
+    return this.#masks.size * this.#lexemes.numWords * Uint32Array.BYTES_PER_ELEMENT;
+  }
+
   /** Uint32[ceil(vocabSize / 32)], bit `id & 31` of word `id >> 5`; shared, so it is not to be written. */
   maskOf(state: PushdownState): Uint32Array {
     const known = this.#masks.get(state);

@@ -47,6 +47,8 @@ class ObjectRules {
   readonly #named: readonly NamedMember[];
   readonly #others: readonly OtherMembers[];
   readonly #rules = new Map<string, Rule>();
+  /** By name, as what begins a member: first of the object, and behind another. */
+  readonly #keys = [new Map<string, RegexId>(), new Map<string, RegexId>()] as const;
 
   constructor(shape: ObjectShape, grammar: ValueRules) {
     this.#shape = shape;
@@ -87,7 +89,7 @@ class ObjectRules {
     const canGrow = count < this.#shape.max;
     const alternatives: (readonly GrammarSymbol[])[] = [];
     for (const [offset, { name, value, isRequired, isAllowed }] of this.#named.slice(index).entries()) {
-      const key = text.key(text.pool.literal(encodedText(name, 'json_plain')), count > 0);
+      const key = this.#keyOf(name, count > 0);
       const rest = this.from({ index: index + offset + 1, count: count + 1, numDistinct: numDistinct + 1 });
       if (canGrow && isAllowed) alternatives.push([key, this.#grammar.ruleOf(value), rest]);
       if (isRequired) return alternatives;
@@ -102,6 +104,15 @@ class ObjectRules {
       alternatives.push([text.key(names, count > 0), this.#grammar.ruleOf(value), rest]);
     }
     return numDistinct >= this.#shape.min ? [...alternatives, [text.tokens('}')]] : alternatives;
+  }
+
+  // Every rule before a member has its key.
+  #keyOf(name: string, isBehindAnother: boolean): RegexId {
+    const { text } = this.#grammar;
+    const keys = this.#keys[isBehindAnother ? 1 : 0];
+    const key = keys.get(name) ?? text.key(text.pool.literal(encodedText(name, 'json_plain')), isBehindAnother);
+    keys.set(name, key);
+    return key;
   }
 
   #otherMembers(): readonly OtherMembers[] {

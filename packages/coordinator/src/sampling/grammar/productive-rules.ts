@@ -5,6 +5,9 @@ import type { RegexAutomaton } from './regex-automaton.js';
 /** Grammars with more rules than this are refused: each costs memory for as long as its constraint is kept. */
 const MAX_RULES = 200_000;
 
+/** So with alternatives, of which an object of n optional properties has n * n / 2. */
+const MAX_ALTERNATIVES = 500_000;
+
 /**
  * Takes out of the grammar below `root` every alternative that no text completes, so that an answer never begins what
  * it cannot end. Works out all rules, which also finds what is not supported.
@@ -29,14 +32,19 @@ export function keepProductive(root: Rule, automaton: RegexAutomaton): boolean {
 
 function reachable(root: Rule): readonly Rule[] {
   const rules = new Set([root]);
+  let numAlternatives = 0;
   for (const rule of rules) {
+    numAlternatives += rule.alternatives.length;
     for (const symbol of rule.alternatives.flat()) if (typeof symbol !== 'number') rules.add(symbol);
-    if (rules.size > MAX_RULES) {
-      throw new ExpertmeshError(
-        'invalid_argument',
-        `the constraint needs more than ${String(MAX_RULES)} rules; use smaller bounds of arrays and fewer properties`,
-      );
-    }
+    if (rules.size > MAX_RULES) throw tooLarge(MAX_RULES, 'rules');
+    if (numAlternatives > MAX_ALTERNATIVES) throw tooLarge(MAX_ALTERNATIVES, 'alternatives');
   }
   return [...rules];
+}
+
+function tooLarge(limit: number, what: string): ExpertmeshError {
+  return new ExpertmeshError(
+    'invalid_argument',
+    `the constraint needs more than ${String(limit)} ${what}; use smaller bounds of arrays and fewer properties`,
+  );
 }

@@ -10,6 +10,9 @@ const MAX_READINGS = 20_000;
 /** With more states than this kept, those that are not in use are forgotten. */
 const MAX_STATES = 20_000;
 
+/** About what a state takes with its stacks and its table of bytes. */
+const STATE_BYTES = 2048;
+
 /** Up to this many possible bytes are tried one by one to see which can really come. */
 const MAX_TRIED_BYTES = 8;
 
@@ -71,6 +74,11 @@ export class Pushdown {
     this.#automaton = automaton;
     this.#root = root;
     this.#bottom = newBottom();
+  }
+
+  /** About what its states take. */
+  get sizeBytes(): number {
+    return this.#states.size * STATE_BYTES;
   }
 
   start(): PushdownState {

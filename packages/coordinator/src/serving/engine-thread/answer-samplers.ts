@@ -7,11 +7,13 @@ import { type ConstraintState } from '../../sampling/grammar/constraint-state.js
 import { type TokenVocabulary } from '../../sampling/grammar/token-vocabulary.js';
 import { endTokenIds, readGenerationDefaults } from '../../text/generation-defaults.js';
 import { loadTokenizer, type Tokenizer } from '../../text/tokenizer.js';
+import { WarmUps } from './warm-ups.js';
 
 /** Makes the samplers of answers, and what holds answers to their constraints. */
 export class AnswerSamplers {
   readonly #tokenizer: Tokenizer;
   readonly #vocabulary: TokenVocabulary;
+  readonly #warmUps = new WarmUps();
 
   private constructor(tokenizer: Tokenizer, vocabulary: TokenVocabulary) {
     this.#tokenizer = tokenizer;
@@ -44,14 +46,14 @@ export class AnswerSamplers {
     });
   }
 
-  // The masks that answers begin with are worked out while the prompt is computed elsewhere, a piece a turn.
+  /** Ends what runs beside the answers. */
+  close(): void {
+    this.#warmUps.close();
+  }
+
   #begin(constraint: Constraint): ConstraintState {
     const compiled = compileConstraint(constraint, this.#vocabulary);
-    const pieces = compiled.warmUp();
-    const next = (): void => {
-      if (pieces.next().done !== true) setImmediate(next);
-    };
-    setImmediate(next);
+    this.#warmUps.add(compiled);
     return compiled.start();
   }
 }

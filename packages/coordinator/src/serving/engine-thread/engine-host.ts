@@ -82,7 +82,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     const model = await loadModel(store, backend, kv, options.localShards, options.verify, (loaded, total) => {
       tell('loading', { loaded, total });
     });
-    const archive = await openArchive(options, store, model, tell);
+    const archive = await openArchive(options, store, { ...model, backend }, tell);
     // The canary has a block of its own, as it has to pass when sequences have all others.
     const pool = new BlockPool(kv.numBlocks - 1, (dropped) => archive?.keep(dropped));
     const samplers = await AnswerSamplers.open(store.dir, store.spec.vocabSize);
@@ -92,8 +92,9 @@ export class EngineHost implements ThreadService<EngineContract> {
   /** Ends the step under way and what is left of sequences, and tells the last figures. */
   readonly close = async (): Promise<void> => {
     clearInterval(this.#statsTimer);
-    const { local, dense, backend, pool, archive } = this.#model;
+    const { local, dense, backend, pool, archive, samplers } = this.#model;
     await this.#engine.close();
+    samplers.close();
     await this.#dispatcher.close();
     await archive?.close(pool.unreferenced());
     await local?.close();
@@ -213,15 +214,17 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
 }
 
 function openArchive(
-  { kvCacheDisk }: EngineThreadOptions,
+  { kvCacheDisk, provider, wireDtype }: EngineThreadOptions,
   { storeId }: ExpertStore,
-  { dense: { kv } }: LoadedModel,
+  { dense: { kv }, backend }: LoadedModel & Pick<LoadedParts, 'backend'>,
   tell: Tell,
 ): Promise<DiskArchive> | undefined {
   if (kvCacheDisk === undefined) return undefined;
+  // Instruction sets differ in the order in which they add, so in the last bits of what a block holds.
+  const isa = backend.kind === 'native' ? (backend.kernels.isas[0] ?? '') : '';
   return DiskArchive.open({
     ...kvCacheDisk,
-    identity: [storeId, kv.layout.dtype, kv.blockBytes],
+    identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, provider, process.arch, isa],
     readBlock: (blockId) => kv.readBlock(blockId),
     onFailure: ({ message }) => {
       tell('diskFailed', message);

@@ -74,7 +74,9 @@ export class ThreadedEngine implements EngineClient {
     if (this.#thread.endedBy !== undefined) throw this.#thread.endedBy;
     const id = this.#nextId++;
     const outputs = new OutputQueue<SequenceOutput>();
+    // Told at once, as a consumer that waits for something else may come for the error much later.
     const onAbort = (): void => {
+      this.#thread.send('cancel', { id });
       outputs.fail(cancelled());
     };
     signal.addEventListener('abort', onAbort);
