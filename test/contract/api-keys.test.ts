@@ -6,7 +6,7 @@ import { hashOfKey } from '@expertmesh/coordinator/access/api-key';
 import { readKeyFile } from '@expertmesh/coordinator/access/watched-key-file';
 import { withKeys } from '@expertmesh/coordinator/grpc/guarded-handlers';
 import { inferenceHandlers } from '@expertmesh/coordinator/grpc/inference-service';
-import { GenerateRequest } from '@expertmesh/shared/gen/expertmesh/v1/inference';
+import { GenerateRequest, TokenizeRequest } from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
@@ -189,12 +189,22 @@ describe('InferenceService', () => {
         client.close();
       }
     };
+    const tokenize = async (key: string): Promise<readonly number[]> => {
+      const client = new RpcClient(address, 'coordinator', systemClock, keyHeaders(key));
+      const request = TokenizeRequest.fromPartial({ prompt: { $case: 'text', value: 'hi' } });
+      const options = { deadlineMs: 10_000, signal: new AbortController().signal };
+      const { tokenIds } = await client.unary(inferenceService.tokenize, request, options);
+      client.close();
+      return tokenIds;
+    };
     await expect(generate(undefined)).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(generate('wrong-key-1234')).rejects.toMatchObject({ code: 'unauthenticated' });
     expect(await generate('alice-key-1234')).toBe('ok');
     expect(api.engine.requests.at(-1)).toMatchObject({ tenant: 'alice' });
     await generate('dave-key-1234');
     expect(await generate('dave-key-1234')).toBe('ok');
+    await tokenize('dave-key-1234');
+    expect(await tokenize('dave-key-1234')).toEqual(await api.model.tokenizer.encode('hi'));
     await server.close(1000);
   });
 });

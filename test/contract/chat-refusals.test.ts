@@ -93,6 +93,18 @@ describe('a chat request is refused, by name,', () => {
       { code: 'invalid_value', param: 'response_format.json_schema' },
     ],
     [
+      { messages, response_format: { type: 'json_schema', json_schema: { schema: { not: {} } } } },
+      { code: 'invalid_value', param: 'response_format' },
+    ],
+    [
+      { messages, structured_outputs: { regex: '(' }, stream: true },
+      { code: 'invalid_value', param: 'structured_outputs.regex' },
+    ],
+    [
+      { messages, chat_template_kwargs: { enable_thinking: 'false' } },
+      { code: 'invalid_value', param: 'chat_template_kwargs' },
+    ],
+    [
       { messages, guided_json: '{"type": ' },
       { code: 'invalid_value', param: 'guided_json' },
     ],

@@ -44,6 +44,16 @@ function zstdFrame(blocks: readonly (Buffer | { readonly byte: number; readonly 
 
 const ZSTD_SAMPLE = 'KLUv/QRonQEA4oIKEbDrp10/JBKSLPYYpYEmmHMCbzwDdIxmeZZaHLy+zegnXXYCvTdk98ouAQA6UVcGKPSGkw==';
 
+it.each([
+  ['"' + '\\"'.repeat(180_000), 400],
+  [JSON.stringify({ messages: [{ role: 'user', content: 'x"\\[{'.repeat(20) }] }), 200],
+  ['[{"a":'.repeat(65), 400],
+])('of whatever text is looked through in one go', async (body, status) => {
+  const startedAt = performance.now();
+  expect((await api.post(CHAT, body)).status).toBe(status);
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+});
+
 describe('a body', () => {
   const text = Buffer.from(JSON.stringify(question));
 

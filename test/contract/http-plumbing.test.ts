@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -85,8 +86,11 @@ describe('a page of another origin', () => {
   it('may not when it is another, and never what operators do', async () => {
     const other = await raw('OPTIONS', CHAT, { origin: 'https://evil.example.org', ...preflight });
     expect(other.headers['access-control-allow-origin']).toBeUndefined();
-    const admin = await raw('GET', '/admin/v1/stats', { origin: 'https://chat.example.org' });
-    expect(admin.headers['access-control-allow-origin']).toBeUndefined();
+    for (const path of ['/admin/v1/stats', '/%61dmin/v1/stats', '//admin/v1/stats', '/metrics']) {
+      const { status, headers } = await raw('GET', path, { origin: 'https://chat.example.org' });
+      expect(status).toBe(200);
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+    }
   });
 
   it('may not by default, and may from everywhere with *', async () => {
@@ -156,6 +160,24 @@ describe('for machines', () => {
     client.abort();
     await answer;
     await expect.poll(async () => (await loadOf()).server_load).toBe(0);
+    api.engine.script = script;
+  });
+});
+
+describe('requests that are sent one behind the other over a connection', () => {
+  it('all end with it', async () => {
+    const { script } = api.engine;
+    const numBefore = api.engine.requests.length;
+    api.engine.script = { tokenIds: [5], end: 'hang until aborted' };
+    const body = JSON.stringify(question);
+    const one =
+      `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `content-length: ${String(body.length)}\r\n\r\n${body}`;
+    const socket = connect(api.server.port, '127.0.0.1', () => socket.write(one.repeat(3)));
+    await expect.poll(() => api.engine.requests.length - numBefore).toBe(3);
+    socket.destroy();
+    const loadOf = async () => (await (await fetch(`${api.url}/load`)).json()) as { server_load: number };
+    await expect.poll(loadOf).toEqual({ server_load: 0 });
     api.engine.script = script;
   });
 });

@@ -136,6 +136,9 @@ describe('a conversation', () => {
       ],
     });
     expect(lastPrompt()).toBe(prompt);
+    const reference = { type: 'item_reference', id: first.output[0]?.id ?? '' } as const;
+    const twice = api.openai.responses.create({ model: MODEL_ID, input: [reference, reference] });
+    await expect(twice).rejects.toMatchObject({ status: 400, param: 'input[1].id' });
     expect(await api.openai.responses.retrieve(second.id)).toMatchObject({ id: second.id, output_text: '133' });
     const replay = api.openai.responses.retrieve(second.id, { stream: true });
     await expect(replay).rejects.toMatchObject({ status: 400, param: 'stream' });

@@ -1,5 +1,6 @@
 import { type FastifyReply } from 'fastify';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { onAnswerEnd } from './http/answer-end.js';
 
 /** The requests that are being answered, so that each ends with its client or, at the latest, with the server. */
 export class InFlightRequests {
@@ -23,13 +24,11 @@ export class InFlightRequests {
   signalOf(reply: FastifyReply): AbortSignal {
     const controller = new AbortController();
     this.#controllers.add(controller);
-    const { raw } = reply;
-    const onClose = (): void => {
+    onAnswerEnd(reply, () => {
       this.#controllers.delete(controller);
-      if (!raw.writableFinished) controller.abort(new ExpertmeshError('cancelled', 'The client closed the connection'));
-    };
-    raw.once('close', onClose);
-    if (raw.closed) onClose();
+      if (reply.raw.writableFinished) return;
+      controller.abort(new ExpertmeshError('cancelled', 'The client closed the connection'));
+    });
     return controller.signal;
   }
 

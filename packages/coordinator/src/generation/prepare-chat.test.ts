@@ -203,6 +203,7 @@ describe('tools', () => {
       { tools, toolChoice: 'required', constraint: { kind: 'json_object' } },
       'constraint',
     ],
+    ['an enable_thinking in quotes', qwen3, { templateVariables: { enable_thinking: 'false' } }, 'templateVariables'],
     ['documents that the template does not take', qwen3, { documents: [{ text: 'd' }] }, 'documents'],
     ['a template of the client', qwen3, { chatTemplate: '{{ messages }}' }, 'chatTemplate'],
     ['to continue what is not there', qwen3, { continueFinalMessage: true }, 'continueFinalMessage'],

@@ -1,5 +1,7 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type SequenceRequest } from '../engine/engine-client.js';
 import { checkConstraint } from '../sampling/grammar/check-constraint.js';
+import { type Constraint } from '../sampling/grammar/constraint.js';
 import { type LogitControls, type LogprobsRequest } from '../sampling/sampling-params.js';
 import { badWordTokens } from './bad-words.js';
 import { checkCount, checkNumber, checkText, checkTokenIds } from './field-limits.js';
@@ -28,7 +30,7 @@ const MAX_TIMEOUT_MS = 24 * 3_600_000;
 /**
  * Applies the model's defaults and checks everything against its limits.
  *
- * @throws FieldError naming the field, the value and the limit; ExpertmeshError as `checkConstraint`.
+ * @throws FieldError naming the field, the value and the limit.
  */
 export async function toSequenceRequest(model: ServedModel, request: GenerationRequest): Promise<SequenceRequest> {
   const { maxModelLen, vocabSize } = model.engine.limits;
@@ -37,7 +39,7 @@ export async function toSequenceRequest(model: ServedModel, request: GenerationR
   checkNumber('priority', request.priority, { min: -MAX_PRIORITY, max: MAX_PRIORITY, isInteger: true });
   checkNumber('timeoutMs', request.timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
   checkText('cacheSalt', request.cacheSalt, MAX_SALT_CHARS);
-  if (request.constraint !== undefined) checkConstraint(request.constraint);
+  if (request.constraint !== undefined) checkNamedConstraint(request.constraint);
   const promptTokenIds = keptPrompt(request, maxModelLen);
   const maxTokens = resolveMaxTokens(promptTokenIds.length, request, maxModelLen);
   const controls = await controlsOf(model, request, maxTokens);
@@ -71,6 +73,21 @@ function numGeneratedAnswers(request: GenerationRequest): number | undefined {
     );
   }
   return bestOf === 1 ? undefined : bestOf;
+}
+
+/** Those that have been checked: several prompts of a request have one together. */
+const checkedConstraints = new WeakSet<Constraint>();
+
+function checkNamedConstraint(constraint: Constraint): void {
+  if (checkedConstraints.has(constraint)) return;
+  try {
+    checkConstraint(constraint);
+  } catch (thrown) {
+    if (!(thrown instanceof ExpertmeshError) || thrown.code !== 'invalid_argument') throw thrown;
+    const { message } = thrown;
+    throw new FieldError('invalid_value', 'constraint', (nameOf) => `${nameOf('constraint')}: ${message}`);
+  }
+  checkedConstraints.add(constraint);
 }
 
 function checkStops({ stopStrings = [], stopTokenIds = [] }: GenerationRequest, vocabSize: number): void {

@@ -1,6 +1,7 @@
 import { type TemplateMessage } from '../text/template-message.js';
 import { type ChatRequest, type ReasoningEffort } from './chat-request.js';
 import { checkNumber } from './field-limits.js';
+import { FieldError } from './request-error.js';
 
 /** What a request makes of thinking, before the model is asked. */
 export interface ThinkingPlan {
@@ -26,7 +27,7 @@ const BUDGET_OF_EFFORT: Readonly<Record<ReasoningEffort, number | undefined>> = 
  * model. Where thinking is on, soft switches are the model's to follow, and where it is off they have no effect, as
  * Qwen3's card says (https://huggingface.co/Qwen/Qwen3-30B-A3B).
  *
- * @throws FieldError for a budget that is none.
+ * @throws FieldError for a budget that is none, and for an `enable_thinking` that is none of the three.
  */
 export function planThinking({ messages, thinking = {}, templateVariables }: ChatRequest): ThinkingPlan {
   const { effort } = thinking;
@@ -41,8 +42,16 @@ export function planThinking({ messages, thinking = {}, templateVariables }: Cha
   return { mode: asked === 'auto' ? decided : asked, budgetTokens };
 }
 
-const modeOfVariable = (value: unknown): boolean | 'auto' | undefined =>
-  typeof value === 'boolean' || value === 'auto' ? value : undefined;
+/** Templates take whatever is not exactly `false` for true, so a "false" in quotes would do the opposite. */
+function modeOfVariable(value: unknown): boolean | 'auto' | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'boolean' || value === 'auto') return value;
+  throw new FieldError(
+    'invalid_value',
+    'templateVariables',
+    (nameOf) => `enable_thinking in ${nameOf('templateVariables')} must be true, false or "auto"`,
+  );
+}
 
 /** The latest `/think` or `/no_think` of the system's and the user's messages; true for the first of them. */
 function softSwitch(messages: readonly TemplateMessage[]): boolean | undefined {

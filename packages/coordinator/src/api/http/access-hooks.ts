@@ -4,6 +4,8 @@ import { type AccessControl } from '../../access/access-control.js';
 import { type Caller, onBehalfOf } from '../../access/caller.js';
 import { type KeyAccount, type RateState } from '../../access/key-account.js';
 import { presentedKey } from '../../access/presented-key.js';
+import { onAnswerEnd } from './answer-end.js';
+import { isForOperators } from './request-path.js';
 
 /** What asks for no key: it tells nothing of requests, and is asked by machines that have none. */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
@@ -32,7 +34,7 @@ export function guardRequests(app: FastifyInstance, access: AccessControl, clock
       return;
     }
     const key = presentedKey(request.headers);
-    if (path === '/metrics' || path.startsWith('/admin/')) access.requireAdmin(key);
+    if (isForOperators(path)) access.requireAdmin(key);
     else open(request, reply, access.callerOf(key), clock);
     done();
   });
@@ -50,7 +52,7 @@ function open(request: FastifyRequest, reply: FastifyReply, caller: Caller, cloc
   if (account === undefined || request.method !== 'POST') return;
   try {
     account.open(clock.nowMs());
-    reply.raw.once('close', () => {
+    onAnswerEnd(reply, () => {
       account.close();
     });
   } finally {

@@ -1,4 +1,5 @@
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { isForOperators } from './request-path.js';
 
 /** Answers' headers that scripts of other origins may read. */
 const EXPOSED_HEADERS = [
@@ -20,7 +21,9 @@ export type CorsOrigins = readonly string[];
  */
 export function allowOrigin(request: FastifyRequest, reply: FastifyReply, origins: CorsOrigins): void {
   const { origin } = request.headers;
-  if (origins.length === 0 || request.url.startsWith('/admin/')) return;
+  // By its route, as a URL can spell one path in many ways; OPTIONS has none.
+  const path = request.routeOptions.url ?? request.url;
+  if (origins.length === 0 || isForOperators(path)) return;
   const isForAll = origins.includes('*');
   if (!isForAll) reply.header('vary', 'Origin');
   if (origin === undefined || !(isForAll || origins.includes(origin))) return;

@@ -30,12 +30,16 @@ function refusalOf({ headers }: FastifyRequest, text: string): HttpRefusal | und
 const unknownCharset = (charset: string): HttpRefusal =>
   new HttpRefusal(415, 'unsupported_media_type', `The charset ${charset.slice(0, 40)} is not read: send JSON in UTF-8`);
 
-/** Whether brackets outside of strings are nested deeper than that. */
+/** Whether brackets outside of strings are nested deeper than that. One step a character, whatever the text is. */
 function isDeeperThan(text: string, maxDepth: number): boolean {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
+  let isInString = false;
+  for (let index = 0; index < text.length; index++) {
+    const char = text[index];
+    if (char === '"') isInString = !isInString;
+    else if (isInString) index += char === '\\' ? 1 : 0;
+    else if (char === '[' || char === '{') depth++;
+    else if (char === ']' || char === '}') depth--;
     if (depth > maxDepth) return true;
   }
   return false;

@@ -34,18 +34,23 @@ export function toChatRequest(request: ResponseRequest, items: readonly Conversa
 /**
  * The input with each reference replaced by its item.
  *
- * @throws RequestError for an item that is not held.
+ * @throws RequestError for an item that is not held, or stands twice.
  */
 export function resolveReferences(
   input: readonly InputItem[],
   store: ResponseStore,
   owner: string | undefined,
 ): ConversationItem[] {
+  const wanted = input.flatMap((item) => (item.type === 'item_reference' ? [item.id] : []));
+  const held = store.items(new Set(wanted), owner);
   return input.map((item, index) => {
     if (item.type !== 'item_reference') return item;
-    const found = store.item(item.id, owner);
+    const found = held.get(item.id);
+    // What is taken is not there a second time: a short request could otherwise stand for a conversation without end.
+    held.delete(item.id);
     if (found !== undefined) return found;
-    const message = `No item ${item.id} is held: send the item itself`;
+    const isTwice = wanted.indexOf(item.id) < wanted.lastIndexOf(item.id);
+    const message = isTwice ? `The item ${item.id} stands twice` : `No item ${item.id} is held: send the item itself`;
     throw new RequestError('invalid_value', message, `input[${String(index)}].id`);
   });
 }

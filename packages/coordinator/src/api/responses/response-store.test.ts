@@ -53,7 +53,8 @@ describe('ResponseStore', () => {
     store.put(stored('a', undefined, 'alice'));
     expect(() => store.get('a', 'bob')).toThrow('No response a is held');
     expect(() => store.conversation('a', undefined)).toThrow('No response a is held');
-    expect(store.item('msg_a', 'bob')).toBeUndefined();
-    expect(store.item('msg_a', 'alice')).toMatchObject({ content: 'a' });
+    const wanted = new Set(['msg_a', 'msg_b']);
+    expect(store.items(wanted, 'bob').size).toBe(0);
+    expect([...store.items(wanted, 'alice')]).toMatchObject([['msg_a', { content: 'a' }]]);
   });
 });

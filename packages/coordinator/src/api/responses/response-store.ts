@@ -76,13 +76,16 @@ export class ResponseStore {
     return parts.flat();
   }
 
-  /** An item of any held response, by its id. */
-  item(itemId: string, owner: string | undefined): ConversationItem | undefined {
+  /** Items of any held responses, by their ids: those that are found, all in one pass. */
+  items(itemIds: ReadonlySet<string>, owner: string | undefined): Map<string, ConversationItem> {
+    const found = new Map<string, ConversationItem>();
+    if (itemIds.size === 0) return found;
     for (const { stored } of this.#entries.values()) {
-      const found = stored.owner === owner ? stored.items.find(({ id }) => id === itemId) : undefined;
-      if (found !== undefined) return found;
+      if (stored.owner !== owner) continue;
+      for (const item of stored.items)
+        if (item.id !== undefined && itemIds.has(item.id) && !found.has(item.id)) found.set(item.id, item);
     }
-    return undefined;
+    return found;
   }
 
   #find(id: string, owner: string | undefined): StoredResponse | undefined {

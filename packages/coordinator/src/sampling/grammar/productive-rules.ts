@@ -5,8 +5,8 @@ import type { RegexAutomaton } from './regex-automaton.js';
 /** Grammars with more rules than this are refused: each costs memory for as long as its constraint is kept. */
 const MAX_RULES = 200_000;
 
-/** So with alternatives, of which an object of n optional properties has n * n / 2. */
-const MAX_ALTERNATIVES = 500_000;
+/** Of all rules together, likewise: objects of n optional properties have n * n / 2, worked out while others wait. */
+const MAX_ALTERNATIVES = 100_000;
 
 /**
  * Takes out of the grammar below `root` every alternative that no text completes, so that an answer never begins what
@@ -36,15 +36,14 @@ function reachable(root: Rule): readonly Rule[] {
   for (const rule of rules) {
     numAlternatives += rule.alternatives.length;
     for (const symbol of rule.alternatives.flat()) if (typeof symbol !== 'number') rules.add(symbol);
-    if (rules.size > MAX_RULES) throw tooLarge(MAX_RULES, 'rules');
-    if (numAlternatives > MAX_ALTERNATIVES) throw tooLarge(MAX_ALTERNATIVES, 'alternatives');
+    if (rules.size > MAX_RULES) throw tooLarge(`${String(MAX_RULES)} rules`);
+    if (numAlternatives > MAX_ALTERNATIVES) throw tooLarge(`${String(MAX_ALTERNATIVES)} alternatives`);
   }
   return [...rules];
 }
 
-function tooLarge(limit: number, what: string): ExpertmeshError {
-  return new ExpertmeshError(
+const tooLarge = (limit: string): ExpertmeshError =>
+  new ExpertmeshError(
     'invalid_argument',
-    `the constraint needs more than ${String(limit)} ${what}; use smaller bounds of arrays and fewer properties`,
+    `the constraint needs more than ${limit}; use smaller bounds of arrays and fewer optional properties`,
   );
-}
