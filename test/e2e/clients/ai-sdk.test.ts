@@ -1,4 +1,5 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { startScriptedApi } from '@expertmesh/test-kit/http-api';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
 import { generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,26 +52,28 @@ describe('the Vercel AI SDK', () => {
   });
 
   it('calls a tool that is required, and goes on with its result', async () => {
-    const calls: unknown[] = [];
-    const inputSchema = z.object({ a: z.int().min(0).max(99), b: z.int().min(0).max(99) });
+    const api = await startScriptedApi();
+    await api.answerWith('<tool_call>\n{"name": "add", "arguments": {"a": 47, "b": 85}}\n</tool_call>');
     const add = tool({
       description: 'Adds two numbers.',
-      inputSchema,
-      execute: (input) => {
-        calls.push(input);
-        return Promise.resolve(input.a + input.b);
+      inputSchema: z.object({ a: z.int(), b: z.int() }),
+      execute: async ({ a, b }) => {
+        await api.answerWith('132');
+        return a + b;
       },
     });
-    const { steps } = await generateText({
-      model: model(),
+    const provider = createOpenAICompatible({ name: 'expertmesh', baseURL: `${api.url}/v1` });
+    const { text, steps } = await generateText({
+      model: provider(DEMO_MODEL),
       prompt: 'What is 47 + 85?',
-      temperature: 0,
       tools: { add },
-      prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'none' }),
+      prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'auto' }),
       stopWhen: stepCountIs(2),
     });
-    expect(calls.length).toBeGreaterThan(0);
-    expect(calls.every((input) => inputSchema.safeParse(input).success)).toBe(true);
+    expect(text).toBe('132');
     expect(steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'stop']);
+    expect(steps[0]?.toolResults.map(({ output }) => output)).toEqual([132]);
+    expect(api.engine.requests[0]?.constraint).toMatchObject({ kind: 'tool_calls', mode: 'required' });
+    await api.close();
   });
 });

@@ -1,4 +1,5 @@
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
+import { MODEL_ID, startScriptedApi } from '@expertmesh/test-kit/http-api';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -27,11 +28,13 @@ describe('LangChain', () => {
   });
 
   it('has structured output by jsonMode', async () => {
-    const anything = z.record(z.string(), z.unknown());
-    const output: unknown = await chat()
-      .withStructuredOutput(anything, { method: 'jsonMode' })
-      .invoke('What is 47 + 85? Answer with a JSON object.');
-    expect(anything.safeParse(output).success).toBe(true);
+    const api = await startScriptedApi();
+    await api.answerWith('{"answer": 132, "unit": "apples"}');
+    const client = new ChatOpenAI({ model: MODEL_ID, apiKey: 'none', configuration: { baseURL: `${api.url}/v1` } });
+    const output: unknown = await client.withStructuredOutput(schema, { method: 'jsonMode' }).invoke('JSON, please.');
+    expect(output).toEqual({ answer: 132, unit: 'apples' });
+    expect(api.engine.requests.at(-1)?.constraint).toEqual({ kind: 'json_object' });
+    await api.close();
   });
 
   it('takes a second turn with the message object of the first', async () => {

@@ -14,6 +14,8 @@ export class HostAttention {
   readonly #headDim: number;
   readonly #numKvHeads: number;
   readonly #rows: Fp32Rows;
+  // What is gathered holds until the next gathering, so that steps of several micro-batches go one after the other.
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(session: OnnxSession, numHeads: number, kv: KvMemory) {
     this.#session = session;
@@ -37,7 +39,17 @@ export class HostAttention {
    * @param qkv outputs of the QKV graph
    * @returns fp32 [rows, heads * head_dim]
    */
-  async run(layerIndex: number, sequences: readonly SequenceRows[], qkv: OnnxOutputs): Promise<Float32Array> {
+  run(layerIndex: number, sequences: readonly SequenceRows[], qkv: OnnxOutputs): Promise<Float32Array> {
+    const running = this.#last.then(() => this.#run(layerIndex, sequences, qkv));
+    this.#last = running.catch(() => undefined);
+    return running;
+  }
+
+  close(): Promise<void> {
+    return this.#session.release();
+  }
+
+  async #run(layerIndex: number, sequences: readonly SequenceRows[], qkv: OnnxOutputs): Promise<Float32Array> {
     const [q, k, v] = [qkv.float32('q'), qkv.float32('k'), qkv.float32('v')];
     const context = new Float32Array(q.length);
     let rowIndex = 0;
@@ -50,10 +62,6 @@ export class HostAttention {
       rowIndex += numRows;
     }
     return context;
-  }
-
-  close(): Promise<void> {
-    return this.#session.release();
   }
 
   /** So many rows at a time as the memory for their scores allows. */
