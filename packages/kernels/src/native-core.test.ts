@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { buildKernelDriver, isInstalled } from '@expertmesh/test-kit/kernel-driver';
 
 const run = promisify(execFile);
-const BUILD_TIMEOUT_MS = 300_000;
+const BUILD_TIMEOUT_MS = 900_000;
 const CROSS_COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
 
