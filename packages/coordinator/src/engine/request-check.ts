@@ -1,10 +1,8 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { MAX_ANSWERS } from '@expertmesh/shared/limits/limits';
 import { BLOCK_TOKENS } from '@expertmesh/kernels/kv-layout';
 import { checkAnswerRequest } from '../sampling/check-answer-request.js';
 import { type SequenceRequest } from './engine-client.js';
-
-/** Most answers to one prompt. */
-const MAX_ANSWERS = 128;
 
 /** The bounds that a sequence must fit. */
 export interface SequenceBounds {

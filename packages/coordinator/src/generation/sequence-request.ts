@@ -1,3 +1,4 @@
+import { MAX_ANSWERS } from '@expertmesh/shared/limits/limits';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type SequenceRequest } from '../engine/engine-client.js';
 import { checkConstraint } from '../sampling/grammar/check-constraint.js';
@@ -22,7 +23,6 @@ const MAX_BIASED_TOKENS = 1024;
 const MAX_BIAS = 100;
 /** OpenAI's and vLLM's. */
 const MAX_LOGPROBS = 20;
-const MAX_ANSWERS = 128;
 const MAX_PRIORITY = 2 ** 31 - 1;
 const MAX_SALT_CHARS = 1024;
 const MAX_TIMEOUT_MS = 24 * 3_600_000;

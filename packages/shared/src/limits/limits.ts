@@ -27,6 +27,9 @@ export const MAX_WAITING_TOKENS = 2 ** 21;
  */
 export const QUANTISED_MEMORY_FACTOR = 1.3;
 
+/** Most answers to one prompt. */
+export const MAX_ANSWERS = 128;
+
 /**
  * Attention scores (heads x rows x context) that are in memory at a time, 4 bytes each; longer prompts are computed in
  * slices.
