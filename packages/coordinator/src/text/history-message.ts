@@ -11,6 +11,7 @@ export function withParsedArguments(message: TemplateMessage, json: ExactJson): 
 }
 
 function parsedCall(call: TemplateToolCall, json: ExactJson): TemplateToolCall {
+  if (call.function === undefined) return call;
   const { arguments: args } = call.function;
   const parsed = typeof args === 'string' ? parsedArguments(args, json) : (args ?? {});
   return { ...call, function: { ...call.function, arguments: parsed } };

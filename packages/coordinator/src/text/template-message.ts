@@ -11,6 +11,9 @@ export interface TemplateMessage {
 export interface TemplateToolCall {
   readonly id?: string | undefined;
   readonly type: 'function';
-  /** Arguments may be JSON in a string, as clients send them, or values: templates get objects. */
-  readonly function: { readonly name: string; readonly arguments?: unknown };
+  /**
+   * Arguments may be JSON in a string, as clients send them, or values: templates get objects. Templates take calls
+   * without this wrapper, too.
+   */
+  readonly function?: { readonly name: string; readonly arguments?: unknown };
 }
