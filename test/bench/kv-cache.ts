@@ -19,6 +19,8 @@ import { streamCompletion } from './measures/streamed-completion.js';
 
 const CACHE_DIR = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'expertmesh-bench');
 const LOCAL = ['--workers', '0'];
+/** 4 layers x 2 heads x 32 x keys and values x 4 bytes x 32 tokens. */
+const DEMO_BLOCK_BYTES = 4 * 2 * 32 * 2 * 4 * 32;
 
 const phases: Readonly<Record<string, () => Promise<void>>> = { together, growth, pressure, prefix, disk };
 const chosen = process.argv.slice(2);
@@ -43,53 +45,67 @@ async function together(): Promise<void> {
   await cluster.stop();
 }
 
-/** One sequence from 1 to 16,384 tokens: each step against the median of its 32 neighbours. */
+/**
+ * One sequence from 1 to 16,384 tokens: each step against the median of its 32 neighbours. A step that the cache makes
+ * long is long in every round, one that the machine was busy in is not: of each, the shortest of three counts.
+ */
 async function growth(): Promise<void> {
   const cluster = await start({ preset: 'qwen3-30b-a3b', numLayers: 2 }, []);
-  const { gapsMs } = await streamCompletion(cluster.url, {
-    prompt: [1],
-    max_tokens: 16_383,
-    ignore_eos: true,
-    temperature: 0,
-  });
-  const stretches = gapsMs.map((gap, index) => {
-    const neighbours = [...gapsMs.slice(Math.max(0, index - 16), index), ...gapsMs.slice(index + 1, index + 17)];
-    return { index, stretch: gap / (summarise(neighbours)?.median ?? NaN), gap };
-  });
-  const worst = stretches.toSorted((a, b) => b.stretch - a.stretch).slice(0, 5);
-  const above = stretches.filter(({ stretch }) => stretch > 2).length;
-  console.log(
-    `growth: ${String(gapsMs.length + 1)} tokens, ${String(above)} steps above twice the median of their neighbours`,
-  );
-  for (const { index, stretch, gap } of worst)
+  const rounds: (readonly number[])[] = [];
+  for (let round = 0; round < 3; round++) {
+    const body = { max_tokens: 16_383, ignore_eos: true, temperature: 0 };
+    const { gapsMs } = await streamCompletion(cluster.url, { ...body, prompt: [1 + round] });
+    rounds.push(gapsMs);
+    const above = stretches(gapsMs).filter(({ stretch }) => stretch > 2);
+    console.log(`growth, round ${String(round + 1)}: ${String(above.length)} steps above 2`);
+  }
+  const [first = []] = rounds;
+  const shortest = stretches(first.map((_, index) => Math.min(...rounds.map((gaps) => gaps[index] ?? Infinity))));
+  const above = shortest.filter(({ stretch }) => stretch > 2).length;
+  console.log(`growth: ${String(first.length + 1)} tokens, ${String(above)} steps above 2 in all rounds; the longest:`);
+  for (const { index, stretch, gap } of shortest.toSorted((a, b) => b.stretch - a.stretch).slice(0, 5))
     console.log(`  token ${String(index + 1)}: ${gap.toFixed(1)} ms, ${stretch.toFixed(2)} times`);
   await cluster.stop();
+}
+
+interface Stretch {
+  readonly index: number;
+  readonly gap: number;
+  /** How many times the median of its 32 neighbours. */
+  readonly stretch: number;
+}
+
+function stretches(gapsMs: readonly number[]): readonly Stretch[] {
+  return gapsMs.map((gap, index) => {
+    const neighbours = [...gapsMs.slice(Math.max(0, index - 16), index), ...gapsMs.slice(index + 1, index + 17)];
+    return { index, gap, stretch: gap / (summarise(neighbours)?.median ?? NaN) };
+  });
 }
 
 /** The demo model in 32 bits, with a quarter of the KV cache that its answers need: the same tokens as alone. */
 async function pressure(): Promise<void> {
   const questions = loadDemoAnswers()
     .filter(({ enableThinking }) => enableThinking)
-    .slice(0, 32);
+    .slice(0, 64);
   const blocks = questions.map(({ promptTokenIds: prompt, answerTokenIds: answer }) =>
     Math.ceil((prompt.length + answer.length) / 32),
   );
   const needed = blocks.reduce((sum, count) => sum + count, 0);
-  const mesh = await Mesh.start([...LOCAL, '--kv-cache-bytes', String(Math.ceil(needed / 4) * DEMO_BLOCK_BYTES)]);
-  const answers = await Promise.all(
-    questions.map(({ promptTokenIds }) =>
-      streamCompletion(mesh.url, { model: DEMO_MODEL, prompt: promptTokenIds, temperature: 0 }),
-    ),
-  );
-  const wrong = answers.filter(({ text }, index) => questions[index]?.answerText.includes(text.trim()) !== true);
+  const budget = String(Math.ceil(needed / 4) * DEMO_BLOCK_BYTES);
+  const mesh = await Mesh.start([...LOCAL, '--kv-cache-bytes', budget, '--prefix-cache', 'off']);
+  const answerTo = async (question: (typeof questions)[number]): Promise<string> => {
+    const body = { model: DEMO_MODEL, prompt: question.promptTokenIds, temperature: 0 };
+    return (await streamCompletion(mesh.url, body)).text;
+  };
+  const alone: string[] = [];
+  for (const question of questions) alone.push(await answerTo(question));
+  const together = await Promise.all(questions.map(answerTo));
+  const numDifferent = together.filter((text, index) => text !== alone[index]).length;
   const { numPreemptions } = await rawStats(mesh.url);
-  console.log(`pressure: ${String(needed)} blocks needed, a quarter there: ${String(numPreemptions)} preemptions, `);
-  console.log(`  ${String(wrong.length)} of ${String(answers.length)} answers differ from those alone`);
+  console.log(`pressure: ${String(needed)} blocks needed, a quarter there: ${String(numPreemptions)} preemptions`);
+  console.log(`  ${String(numDifferent)} of ${String(together.length)} answers differ from those alone`);
   await mesh.up.stop();
 }
-
-/** 4 layers x 2 heads x 32 x keys and values x 4 bytes x 32 tokens. */
-const DEMO_BLOCK_BYTES = 4 * 2 * 32 * 2 * 4 * 32;
 
 /** The second turn of a conversation, and 64 requests with one system prompt. */
 async function prefix(): Promise<void> {

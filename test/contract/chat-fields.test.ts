@@ -65,6 +65,10 @@ describe('fields reach the engine', () => {
       { constraint: { kind: 'json_schema', schema: { type: 'object' } } },
     ],
     [{ structured_outputs: { regex: 'a+' } }, { constraint: { kind: 'regex', pattern: 'a+' } }],
+    [
+      { structured_outputs: { json_object: true, disable_any_whitespace: true } },
+      { constraint: { kind: 'json_object', whitespace: 'compact' } },
+    ],
     [{ structured_outputs: { choice: ['a', 'b'] } }, { constraint: { kind: 'choice', choices: ['a', 'b'] } }],
     [{ guided_json: '{"type":"string"}' }, { constraint: { kind: 'json_schema', schema: { type: 'string' } } }],
     [{ guided_grammar: 'root ::= "a"' }, { constraint: { kind: 'grammar', source: 'root ::= "a"' } }],

@@ -11,6 +11,8 @@ export function commonFlags(numThreads: number, maxModelLen: number): string[] {
     ...['--kv-cache-bytes', '1GiB'],
     // Dummy weights repeat themselves: drafts would be accepted that no real text allows.
     ...(hasFlag('up', '--speculative') ? ['--speculative', 'off'] : []),
+    // Prompts repeat over the rounds: each is to be computed.
+    ...(hasFlag('up', '--prefix-cache') ? ['--prefix-cache', 'off'] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RequestError } from '../generation/request-error.js';
-import { type Constraint } from '../sampling/grammar/constraint.js';
+import { type Constraint, type JsonWhitespace } from '../sampling/grammar/constraint.js';
 import { ofKnownType } from './known-type.js';
 import { optional, unsupported } from './parse-request.js';
 
@@ -52,7 +52,7 @@ const structuredOutputs = z.strictObject({
   grammar: optional(z.string()),
   structural_tag: unsupported(),
   disable_fallback: unsupported(false),
-  disable_any_whitespace: unsupported(false),
+  disable_any_whitespace: optional(z.boolean()),
   disable_additional_properties: unsupported(false),
   whitespace_pattern: unsupported(),
 });
@@ -97,7 +97,11 @@ function ofResponseFormat({ response_format: format }: ConstraintFields): NamedC
 
 function ofStructuredOutputs({ structured_outputs: outputs }: ConstraintFields): NamedConstraint[] {
   if (outputs === undefined) return [];
-  return constraintsOf(outputs).map(([name, constraint]) => ({ field: `structured_outputs.${name}`, constraint }));
+  const format = outputs.disable_any_whitespace === true ? { whitespace: 'compact' as const } : {};
+  return constraintsOf(outputs, format).map(([name, constraint]) => ({
+    field: `structured_outputs.${name}`,
+    constraint,
+  }));
 }
 
 function ofGuidedFields(fields: ConstraintFields): NamedConstraint[] {
@@ -113,10 +117,11 @@ function ofGuidedFields(fields: ConstraintFields): NamedConstraint[] {
 
 type Wanted = Pick<z.infer<typeof structuredOutputs>, 'json' | 'json_object' | 'regex' | 'choice' | 'grammar'>;
 
-function constraintsOf({ json, json_object: isObject, regex, choice, grammar }: Wanted): [string, Constraint][] {
+function constraintsOf(wanted: Wanted, format: { readonly whitespace?: JsonWhitespace } = {}): [string, Constraint][] {
+  const { json, json_object: isObject, regex, choice, grammar } = wanted;
   const constraints: [string, Constraint][] = [];
-  if (json !== undefined) constraints.push(['json', { kind: 'json_schema', schema: json }]);
-  if (isObject === true) constraints.push(['json_object', { kind: 'json_object' }]);
+  if (json !== undefined) constraints.push(['json', { kind: 'json_schema', schema: json, ...format }]);
+  if (isObject === true) constraints.push(['json_object', { kind: 'json_object', ...format }]);
   if (regex !== undefined) constraints.push(['regex', { kind: 'regex', pattern: regex }]);
   if (choice !== undefined) constraints.push(['choice', { kind: 'choice', choices: choice }]);
   if (grammar !== undefined) constraints.push(['grammar', { kind: 'grammar', source: grammar }]);

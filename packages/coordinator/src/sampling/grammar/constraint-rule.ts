@@ -12,7 +12,7 @@ export function constraintRule(constraint: Constraint, automaton: RegexAutomaton
   const { pool } = automaton;
   switch (constraint.kind) {
     case 'json_object':
-      return new SchemaGrammar({ type: 'object' }, automaton).root();
+      return new SchemaGrammar({ type: 'object' }, automaton, constraint.whitespace).root();
     case 'json_schema':
       return new SchemaGrammar(constraint.schema, automaton, constraint.whitespace).root();
     case 'regex':

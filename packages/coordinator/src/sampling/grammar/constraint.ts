@@ -1,7 +1,7 @@
 /** What an answer must look like: plain data, which crosses threads. */
 export type Constraint =
   /** Any JSON object. */
-  | { readonly kind: 'json_object' }
+  | { readonly kind: 'json_object'; readonly whitespace?: JsonWhitespace }
   /** JSON that a schema (drafts 6 to 2020-12, see schema-keywords.ts for what is taken) holds to be valid. */
   | { readonly kind: 'json_schema'; readonly schema: unknown; readonly whitespace?: JsonWhitespace }
   /** The whole answer matches an ECMAScript pattern, as with the flags `u` and `v` off and on. */

@@ -85,25 +85,31 @@ class ObjectRules {
   }
 
   #alternatives({ index, count, numDistinct }: Progress): readonly (readonly GrammarSymbol[])[] {
-    const { text } = this.#grammar;
     const canGrow = count < this.#shape.max;
-    const alternatives: (readonly GrammarSymbol[])[] = [];
-    for (const [offset, { name, value, isRequired, isAllowed }] of this.#named.slice(index).entries()) {
-      const key = this.#keyOf(name, count > 0);
-      const rest = this.from({ index: index + offset + 1, count: count + 1, numDistinct: numDistinct + 1 });
-      if (canGrow && isAllowed) alternatives.push([key, this.#grammar.ruleOf(value), rest]);
-      if (isRequired) return alternatives;
+    const member = this.#named[index];
+    if (member !== undefined) {
+      const isPossible = canGrow && member.isAllowed;
+      return [
+        ...(isPossible ? [this.#withMember(member, { index, count, numDistinct })] : []),
+        ...(member.isRequired ? [] : [[this.from({ index: index + 1, count, numDistinct })]]),
+      ];
     }
-    const isFirstOther = index <= this.#named.length;
-    for (const { names, value } of canGrow ? this.#others : []) {
+    const { text } = this.#grammar;
+    const isFirstOther = index === this.#named.length;
+    const alternatives: (readonly GrammarSymbol[])[] = (canGrow ? this.#others : []).map(({ names, value }) => {
       const rest = this.from({
         index: this.#named.length + 1,
         count: count + 1,
         numDistinct: numDistinct + (isFirstOther ? 1 : 0),
       });
-      alternatives.push([text.key(names, count > 0), this.#grammar.ruleOf(value), rest]);
-    }
+      return [text.key(names, count > 0), this.#grammar.ruleOf(value), rest];
+    });
     return numDistinct >= this.#shape.min ? [...alternatives, [text.tokens('}')]] : alternatives;
+  }
+
+  #withMember({ name, value }: NamedMember, { index, count, numDistinct }: Progress): readonly GrammarSymbol[] {
+    const rest = this.from({ index: index + 1, count: count + 1, numDistinct: numDistinct + 1 });
+    return [this.#keyOf(name, count > 0), this.#grammar.ruleOf(value), rest];
   }
 
   // Every rule before a member has its key.

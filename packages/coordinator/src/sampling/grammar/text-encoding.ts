@@ -42,9 +42,16 @@ export function encodedCharacter(pool: RegexPool, set: CodePoints, encoding: Tex
   return pool.markCharacter(pool.either([utf8(pool, without(set, ESCAPED_ONLY)), escaped]));
 }
 
+/** Any character by encoding: every string of a schema is made of them. */
+const anyCharacters = new WeakMap<RegexPool, Map<TextEncoding, RegexId>>();
+
 /** Any text in an encoding. */
 export function anyText(pool: RegexPool, encoding: TextEncoding, min = 0, max = Infinity): RegexId {
-  return pool.repeat(encodedCharacter(pool, ALL_CODE_POINTS, encoding), min, max);
+  const known = anyCharacters.get(pool) ?? new Map<TextEncoding, RegexId>();
+  anyCharacters.set(pool, known);
+  const character = known.get(encoding) ?? encodedCharacter(pool, ALL_CODE_POINTS, encoding);
+  known.set(encoding, character);
+  return pool.repeat(character, min, max);
 }
 
 /** A text in its one plain way of writing. */
