@@ -14,6 +14,8 @@ import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { openTransportSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { keyedEngine } from './access/keyed-engine.js';
 import { openAccess } from './access/open-access.js';
 import { AdminApi } from './control/admin/admin-api.js';
@@ -53,7 +55,8 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
   const gate = new ReadinessGate(limits, config.kvCacheBytes);
   const { signal, fail: onDeath } = lifecycle;
-  const cluster = await Cluster.open({ config, store, gate, logger, signal, onDeath });
+  const security = openTransportSecurity(config, 'coordinator', config.natsUrl && config.cluster, logger);
+  const cluster = await Cluster.open({ config, store, gate, logger, signal, security, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
   const metrics = coordinatorMetrics({
@@ -68,9 +71,10 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     admin: cluster.admin,
     monitor: cluster.monitor,
     adminKey: config.adminKey,
+    security,
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
-  const grpcPort = await openPorts(config, lifecycle, {
+  const grpcPort = await openPorts(config, lifecycle, security, {
     model,
     engine: gate,
     host: config.host,
@@ -120,6 +124,7 @@ function ownVersion(): string {
 async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
+  security: TransportSecurity | undefined,
   options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate },
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
@@ -132,9 +137,10 @@ async function openPorts(
     for (const name of [WHOLE_SERVER, InferenceServiceDefinition.fullName]) health.set(name, isReady);
   });
   const grpc = await startServer({
-    host: config.host,
+    host: config.grpcHost ?? config.host,
     port: config.grpcPort,
     portFlag: '--grpc-port',
+    security,
     services: [
       bindService(inferenceService, withKeys(inferenceHandlers(options.model), options.access, systemClock)),
       bindAdminService(options.admin, options.access),

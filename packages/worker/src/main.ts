@@ -10,6 +10,7 @@ import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { startServer } from '@expertmesh/shared/rpc/server';
+import { openTransportSecurity, tlsFilesOf } from '@expertmesh/shared/transport-security/open-transport-security';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './calls/compute-client.js';
 import { type ComputeThreadOptions } from './calls/compute-contract.js';
@@ -34,6 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** The control plane, in this thread; the compute thread has the rest. */
 async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
   const store = await openExpertStore(config.store);
+  const security = openTransportSecurity(config, 'worker', config.natsUrl && config.cluster, logger);
   const counters = new WorkerCounters();
   const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;
@@ -54,13 +56,14 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
     host: config.host,
     port: config.controlPort,
     portFlag: '--control-port',
+    security,
     services: [createWorkerService(control, counters, identity, capacity), health.service],
   });
   lifecycle.onShutdown('control port', async () => {
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  await register(config, { bootId, storeId, controlPort: server.port }, logger, lifecycle);
+  await register(config, { bootId, storeId, controlPort: server.port, security }, logger, lifecycle);
   // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);
@@ -93,7 +96,8 @@ async function startCompute(
 ) {
   const { store: storeDir, host, port, numThreads, cacheDir, logLevel } = config;
   const verify = { mode: config.verify, numThreads, cacheDir };
-  const started = await ComputeClient.start({ ...own, storeDir, host, port, numThreads, verify, logLevel }, (error) => {
+  const options = { ...own, storeDir, host, port, numThreads, verify, logLevel, tls: tlsFilesOf(config) };
+  const started = await ComputeClient.start(options, (error) => {
     logger.fatal({ err: error }, error.message);
     lifecycle.fail(error);
   });

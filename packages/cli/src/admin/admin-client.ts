@@ -2,6 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /** For one answer. */
 const ANSWER_MS = 10_000;
@@ -14,10 +15,11 @@ export class AdminClient {
   readonly signal: AbortSignal;
   readonly #rpc: RpcClient;
 
-  constructor(address: string, signal: AbortSignal, adminKey?: string) {
+  constructor(address: string, signal: AbortSignal, adminKey?: string, security?: TransportSecurity) {
     this.address = address;
     this.signal = signal;
-    this.#rpc = new RpcClient(address, `coordinator ${address}`, systemClock, keyHeaders(adminKey));
+    const secure = { security, serverRoles: ['coordinator'] } as const;
+    this.#rpc = new RpcClient(address, `coordinator ${address}`, systemClock, keyHeaders(adminKey), secure);
   }
 
   /** @param extraMs beyond what an answer may take: the time that a plan was given. */

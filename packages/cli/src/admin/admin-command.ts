@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { ADMIN_OPTIONS } from '@expertmesh/shared/config/admin-options';
 import { addOptions, readConfig } from '@expertmesh/shared/config/parse-config';
+import { tlsContradiction } from '@expertmesh/shared/config/tls-options';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { EXIT_FAILED } from '@expertmesh/shared/process/exit-code';
+import { openOwnSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
 import { AdminClient } from './admin-client.js';
 
 /** A command that speaks with a coordinator, which --coordinator names. */
@@ -24,13 +26,15 @@ export async function withCoordinator(
   run: (client: AdminClient, interrupt: AbortController) => Promise<void>,
   ending: Ending = 'by itself',
 ): Promise<void> {
-  const { coordinator, adminKey } = readConfig(command, ADMIN_OPTIONS, process.env);
+  const config = readConfig(command, ADMIN_OPTIONS, process.env, tlsContradiction);
   await interruptible(async (interrupt) => {
-    const client = new AdminClient(coordinator, interrupt.signal, adminKey);
+    const security = openOwnSecurity(config);
+    const client = new AdminClient(config.coordinator, interrupt.signal, config.adminKey, security);
     try {
       await run(client, interrupt);
     } finally {
       client.close();
+      security?.close();
     }
   }, ending);
 }

@@ -4,10 +4,13 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ADMIN_OPTIONS } from '@expertmesh/shared/config/admin-options';
 import { decimal } from '@expertmesh/shared/config/option-value';
 import { readConfig } from '@expertmesh/shared/config/parse-config';
+import { tlsContradiction } from '@expertmesh/shared/config/tls-options';
 import { EXIT_WRONG_USAGE } from '@expertmesh/shared/process/exit-code';
 import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
+import { openOwnSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { apiKeyOf } from '../network/api-key.js';
 import { adminCommand, interruptible } from '../admin/admin-command.js';
 import { describeMethod, signatureOf, unknownFields } from '../rpc/describe-method.js';
@@ -67,9 +70,11 @@ async function runRpc(name: string | undefined, flags: RpcFlags, command: Comman
       `${method.name} takes a stream of requests: only methods that take one request can be called`,
     );
   const request = await readRequest(flags.data, method);
-  const { coordinator, adminKey } = readConfig(command, ADMIN_OPTIONS, process.env);
-  const key = method.definition.path.includes('.InferenceService/') ? apiKeyOf(process.env) : adminKey;
-  await interruptible(({ signal }) => call({ address: coordinator, key }, method, request, flags, signal));
+  const config = readConfig(command, ADMIN_OPTIONS, process.env, tlsContradiction);
+  const key = method.definition.path.includes('.InferenceService/') ? apiKeyOf(process.env) : config.adminKey;
+  const security = openOwnSecurity(config);
+  const peer = { address: config.coordinator, key, security };
+  await interruptible(({ signal }) => call(peer, method, request, flags, signal)).finally(() => security?.close());
 }
 
 function print(lines: readonly string[]): void {
@@ -100,14 +105,21 @@ function parseObject(json: string): object {
   }
 }
 
+interface Peer {
+  readonly address: string;
+  readonly key: string | undefined;
+  readonly security: TransportSecurity | undefined;
+}
+
 async function call(
-  { address, key }: { readonly address: string; readonly key: string | undefined },
+  { address, key, security }: Peer,
   { definition }: CatalogueMethod,
   request: object,
   { timeout }: RpcFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new RpcClient(address, address, systemClock, keyHeaders(key));
+  const secure = { security, serverRoles: ['coordinator', 'worker'] } as const;
+  const client = new RpcClient(address, address, systemClock, keyHeaders(key), secure);
   const options = { deadlineMs: 1000 * timeout, signal, isPerMessage: true };
   try {
     if (definition.responseStream) {

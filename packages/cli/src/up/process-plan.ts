@@ -18,6 +18,7 @@ export interface ProcessPlan {
   readonly localMemoryBytes?: number;
 }
 
+const LOOPBACK = '127.0.0.1';
 /** The part of the memory that may be planned with; the rest is for the system and for what is not budgeted. */
 const PLANNABLE_MEMORY = 0.8;
 
@@ -58,7 +59,7 @@ export function workerArgv(
 ): string[] {
   return toArgv({
     store: storeDir,
-    host: '127.0.0.1',
+    host: LOOPBACK,
     port: ports.dataPort,
     controlPort: ports.controlPort,
     memoryBudgetBytes: plan.memoryPerWorkerBytes,
@@ -86,6 +87,8 @@ export function coordinatorArgv(
     localExperts: config.workers === 0 ? 'on' : undefined,
     host: config.host,
     port: ports.httpPort,
+    // What operators do is done on this machine, without certificates.
+    grpcHost: LOOPBACK,
     grpcPort: ports.grpcPort,
     servedModelName: modelNames.join(','),
     corsOrigin: config.corsOrigin.join(',') || undefined,

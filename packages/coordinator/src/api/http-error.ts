@@ -45,6 +45,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   cancelled: 499,
   data_loss: 500,
   unauthenticated: 401,
+  permission_denied: 403,
   internal: 500,
 };
 

@@ -4,6 +4,7 @@ import { decodeDispatchAnswer, frameDispatchCall } from '@expertmesh/shared/rpc/
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { GrpcStreamClient } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
 import { expertService } from '@expertmesh/shared/rpc/services';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /** A connection can hang while it is made; only another one helps then. */
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -21,22 +22,24 @@ export class DispatchConnection {
   readonly #stream: GrpcStreamClient;
   readonly #cancelConnectTimeout: () => void;
 
-  constructor(address: string, clock: Clock, events: ConnectionEvents) {
+  constructor(address: string, clock: Clock, events: ConnectionEvents, security?: TransportSecurity) {
     const lose = (reason: string): void => {
       this.end();
       events.onLost(reason);
     };
-    this.#stream = new GrpcStreamClient(address, expertService.dispatch, {
+    const streamEvents = {
       onReady: () => {
         this.#cancelConnectTimeout();
         this.isReady = true;
         events.onReady();
       },
-      onMessage: (message) => {
+      onMessage: (message: Buffer) => {
         events.onAnswer(decodeDispatchAnswer(message));
       },
       onEnd: lose,
-    });
+    };
+    const secure = { security, serverRoles: ['worker'] } as const;
+    this.#stream = new GrpcStreamClient(address, expertService.dispatch, streamEvents, secure);
     this.#cancelConnectTimeout = answerDeadline(clock, CONNECT_TIMEOUT_MS, () => {
       lose(`no connection within ${String(CONNECT_TIMEOUT_MS)} ms`);
     });

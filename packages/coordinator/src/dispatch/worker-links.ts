@@ -1,6 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink } from './expert-link.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
@@ -11,6 +12,8 @@ export interface WorkerLinksOptions {
   readonly onConnection?: ConnectionListener;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Absent for plain text. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /**
@@ -29,8 +32,9 @@ export class WorkerLinks {
     const current = this.#streams.get(workerId);
     if (current?.isUsableAt(dataAddress)) return;
     current?.close('the worker has come back as another process');
-    const { clock = systemClock, random = Math.random, onConnection } = this.#options;
-    this.#streams.set(workerId, new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection }));
+    const { clock = systemClock, random = Math.random, onConnection, security } = this.#options;
+    const stream = new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection, security });
+    this.#streams.set(workerId, stream);
   }
 
   /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */

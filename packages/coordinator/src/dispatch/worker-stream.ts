@@ -5,6 +5,7 @@ import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type CallError, type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -18,6 +19,8 @@ export interface WorkerStreamOptions {
   readonly random: () => number;
   /** Told whenever the connection is there, or is lost; before the calls that a loss fails. */
   readonly onConnection?: ConnectionListener | undefined;
+  /** Absent for plain text. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /** `lostBecause` is undefined when the connection is there. */
@@ -116,19 +119,20 @@ export class WorkerStream implements ExpertLink {
   }
 
   #connect(): State {
-    const { address, clock } = this.#options;
-    const connection = new DispatchConnection(address, clock, {
+    const { address, clock, security } = this.#options;
+    const events = {
       onReady: () => {
         this.#numFailuresInARow = 0;
         this.#options.onConnection?.(this.#options.workerId, undefined);
       },
-      onAnswer: (answer) => {
+      onAnswer: (answer: DispatchAnswer) => {
         this.#settle(answer);
       },
-      onLost: (reason) => {
+      onLost: (reason: string) => {
         this.#reconnectLater(reason);
       },
-    });
+    };
+    const connection = new DispatchConnection(address, clock, events, security);
     return { kind: 'connected', connection };
   }
 

@@ -3,6 +3,7 @@ import { type AssignRequest, type LoadProgress, type WorkerStats } from '@expert
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { workerService } from '@expertmesh/shared/rpc/services';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /**
  * How a leader commands a worker that is up. Each call throws the worker's own error, or `unavailable`,
@@ -24,8 +25,9 @@ export class WorkerChannel implements WorkerCommands {
   readonly #abort = new AbortController();
 
   /** `peer` is how errors name the worker. */
-  constructor(address: NetworkAddress, peer: string, clock: Clock) {
-    this.#client = new RpcClient(formatNetworkAddress(address), peer, clock);
+  constructor(address: NetworkAddress, peer: string, clock: Clock, security: TransportSecurity | undefined) {
+    const secure = { security, serverRoles: ['worker'] } as const;
+    this.#client = new RpcClient(formatNetworkAddress(address), peer, clock, {}, secure);
   }
 
   get isClosed(): boolean {

@@ -2,6 +2,7 @@ import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/co
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import {
   INITIAL_STATE,
   type SessionAction,
@@ -24,6 +25,8 @@ export interface WorkerSessionOptions {
   /** In [0, 1); spreads reconnections. */
   readonly random: () => number;
   readonly onEvent: (event: WorkerEvent) => void;
+  /** Absent for plain text. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /** How reasons speak of the worker: whoever tells one names the worker before it. */
@@ -91,10 +94,10 @@ export class WorkerSession {
   #act(action: SessionAction): void {
     // A listener may close the session from within an event.
     if (this.#isClosed) return;
-    const { workerId, controlAddress, clock, random, heartbeatIntervalMs, onEvent } = this.#options;
+    const { workerId, controlAddress, clock, random, heartbeatIntervalMs, onEvent, security } = this.#options;
     switch (action.type) {
       case 'connect':
-        this.#channel = new WorkerChannel(controlAddress, PEER, clock);
+        this.#channel = new WorkerChannel(controlAddress, PEER, clock, security);
         return;
       case 'disconnect':
         this.#disconnect();

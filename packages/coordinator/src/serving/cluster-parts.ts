@@ -9,6 +9,7 @@ import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
 import { ClusterControl } from '../control/cluster-control.js';
@@ -29,6 +30,8 @@ export interface ClusterPartsOptions {
   readonly store: ExpertStore;
   readonly gate: ReadinessGate;
   readonly logger: Logger;
+  /** Undefined for plain text. */
+  readonly security: TransportSecurity | undefined;
 }
 
 /** The cluster's parts in this process, each made of those that come before it. */
@@ -47,10 +50,11 @@ export interface ClusterParts {
 
 /** Nothing happens, and nobody is spoken with, before `core.start`. */
 export async function openClusterParts(options: ClusterPartsOptions): Promise<ClusterParts> {
-  const { config, store, gate, logger } = options;
+  const { config, store, gate, logger, security } = options;
   const bootId = randomUUID();
   const stateDir = config.stateDir ?? defaultStateDir(config, store);
-  const controlPlane = openControlPlane(config, `expertmesh coordinator ${config.coordinatorId ?? ''}`.trim(), logger);
+  const clientName = `expertmesh coordinator ${config.coordinatorId ?? ''}`.trim();
+  const controlPlane = openControlPlane(config, clientName, logger, security);
   const serving = new ServingMonitor({ gate, logger });
   const core = createCore(options, controlPlane, stateDir, serving);
   const expertSize = expertSizeOf(store);
@@ -82,7 +86,7 @@ export async function openClusterParts(options: ClusterPartsOptions): Promise<Cl
 }
 
 function createCore(
-  { config, store, logger }: ClusterPartsOptions,
+  { config, store, logger, security }: ClusterPartsOptions,
   controlPlane: ControlPlane,
   stateDir: string,
   serving: ServingMonitor,
@@ -96,6 +100,7 @@ function createCore(
     stateDirectory: new StateDirectory(join(stateDir, 'placement'), logger),
     isUsable: isUsableWith(config),
     serving,
+    security,
     logger,
     clock: systemClock,
     random: Math.random,

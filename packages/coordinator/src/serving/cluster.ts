@@ -6,6 +6,7 @@ import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
@@ -24,6 +25,8 @@ export interface ClusterOptions {
   readonly gate: ReadinessGate;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Undefined for plain text. */
+  readonly security: TransportSecurity | undefined;
   /** The engine thread has died: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }
@@ -78,7 +81,8 @@ export class Cluster {
     const { config, store, gate, logger, signal } = this.#options;
     const { core, localShards, leading, serving, bootId } = this.#parts;
     const coordinatorId = ownMemberId(config.coordinatorId, grpcPort);
-    core.start({ coordinatorId, bootId, adminAddress: advertisedAddress(config, grpcPort) }, leading.duties);
+    const adminAddress = advertisedAddress({ ...config, host: config.grpcHost ?? config.host }, grpcPort);
+    core.start({ coordinatorId, bootId, adminAddress }, leading.duties);
     const provider = await chooseCompute(config, store, localShards, logger, signal);
     const engine = await this.#startEngine(provider, localShards);
     this.#engine = engine;
@@ -130,7 +134,7 @@ export class Cluster {
 }
 
 function engineThreadOptions(
-  { config, store, gate }: ClusterOptions,
+  { config, store, gate, security }: ClusterOptions,
   provider: Provider,
   localShards: readonly LayerShard[],
 ): EngineThreadOptions {
@@ -153,6 +157,7 @@ function engineThreadOptions(
     microBatches: config.microBatches,
     wireDtype: config.wireDtype,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
+    tls: security?.files,
   };
 }
 

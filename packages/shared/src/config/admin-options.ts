@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ADMIN_KEY } from './access-options.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { formatNetworkAddress, parseNetworkAddress } from './network-address.js';
+import { TLS_OPTIONS } from './tls-options.js';
 import { constant, option } from './option.js';
 import { type OptionValue } from './option-value.js';
 
@@ -13,6 +14,7 @@ export const ADMIN_OPTIONS = {
     default: constant(`127.0.0.1:${String(DEFAULT_PORTS.grpc)}`),
   }),
   adminKey: ADMIN_KEY,
+  ...TLS_OPTIONS,
 } as const;
 
 function grpcAddress(): OptionValue<string> {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { COORDINATOR_OPTIONS } from './coordinator-options.js';
 import { type ConfigOf, type Environment } from './option.js';
 import { parseConfig } from './parse-config.js';
+import { listeningContradiction } from './tls-options.js';
 
 export type CoordinatorConfig = ConfigOf<typeof COORDINATOR_OPTIONS>;
 
@@ -22,7 +23,13 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
       `--heartbeat-timeout-ms ${String(heartbeatTimeoutMs)} must be at least --heartbeat-interval-ms ` +
       String(heartbeatIntervalMs)
     );
-  return servingContradiction(config);
+  return servingContradiction(config) ?? securityContradiction(config);
+}
+
+function securityContradiction(config: CoordinatorConfig): string | undefined {
+  const { host, grpcHost, httpTlsCert, httpTlsKey } = config;
+  if ((httpTlsCert === undefined) !== (httpTlsKey === undefined)) return '--http-tls-cert and --http-tls-key go together';
+  return listeningContradiction(config, grpcHost ?? host, grpcHost === undefined ? '--host' : '--grpc-host');
 }
 
 function membershipContradiction({ natsUrl, workers, localExperts }: CoordinatorConfig): string | undefined {

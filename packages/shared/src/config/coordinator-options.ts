@@ -20,6 +20,7 @@ import {
   text,
 } from './option-value.js';
 import { PLACEMENT_OPTIONS } from './placement-options.js';
+import { HTTP_TLS_OPTIONS, PLAINTEXT_MESH, TLS_OPTIONS } from './tls-options.js';
 import { VERIFICATION_OPTIONS } from './verification-options.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 
@@ -49,7 +50,7 @@ export const COORDINATOR_OPTIONS = {
     default: constant(false),
   }),
   host: option({
-    description: 'Address to listen on. Where strangers can reach it, ask for keys, and put a proxy with TLS in front.',
+    description: 'Address to listen on. Where strangers can reach it, ask for keys, and give --http-tls-cert.',
     value: text('<address>'),
     default: constant('127.0.0.1'),
   }),
@@ -63,6 +64,16 @@ export const COORDINATOR_OPTIONS = {
     value: port(),
     default: constant(DEFAULT_PORTS.grpc),
   }),
+  grpcHost: option({
+    description:
+      'Address that the gRPC port listens on. One that other machines reach needs --tls-ca, --tls-cert and --tls-key, ' +
+      'or --plaintext-mesh.',
+    value: text('<address>'),
+    default: absent('--host'),
+  }),
+  ...TLS_OPTIONS,
+  plaintextMesh: PLAINTEXT_MESH,
+  ...HTTP_TLS_OPTIONS,
   reflection: option({
     description: 'Tell the services of the gRPC port to tools such as grpcurl.',
     value: onOff(),

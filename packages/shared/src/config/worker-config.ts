@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { WORKER_OPTIONS } from './worker-options.js';
+import { listeningContradiction } from './tls-options.js';
 import { type ConfigOf, type Environment } from './option.js';
 import { parseConfig } from './parse-config.js';
 
@@ -11,8 +12,9 @@ export function parseWorkerConfig(argv: readonly string[], env: Environment): Wo
   return parseConfig(command, WORKER_OPTIONS, argv, env, checkWorkerConfig);
 }
 
-function checkWorkerConfig({ port: dataPort, controlPort }: WorkerConfig): string | undefined {
+function checkWorkerConfig(config: WorkerConfig): string | undefined {
+  const { host, port: dataPort, controlPort } = config;
   if (dataPort === controlPort && dataPort !== 0)
     return `--port and --control-port are both ${String(dataPort)}: they must differ`;
-  return undefined;
+  return listeningContradiction(config, host, '--host');
 }

@@ -4,6 +4,7 @@ import { EXECUTION_PROVIDERS } from './execution-provider.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { absent, computed, constant, option, required } from './option.js';
 import { byteSize, choice, durationMs, integer, path, port, text } from './option-value.js';
+import { PLAINTEXT_MESH, TLS_OPTIONS } from './tls-options.js';
 import { VERIFICATION_OPTIONS } from './verification-options.js';
 
 export const WORKER_OPTIONS = {
@@ -14,8 +15,8 @@ export const WORKER_OPTIONS = {
   }),
   host: option({
     description:
-      'Address to listen on. Neither port has encryption or authentication: ' +
-      'listen only where the cluster alone can reach.',
+      'Address to listen on. One that other machines reach needs --tls-ca, --tls-cert and --tls-key, or ' +
+      '--plaintext-mesh.',
     value: text('<address>'),
     default: constant('0.0.0.0'),
   }),
@@ -29,6 +30,8 @@ export const WORKER_OPTIONS = {
     value: port(),
     default: constant(DEFAULT_PORTS.control),
   }),
+  ...TLS_OPTIONS,
+  plaintextMesh: PLAINTEXT_MESH,
   ...CLUSTER_OPTIONS,
   workerId: WORKER_ID,
   failureDomain: FAILURE_DOMAIN,

@@ -3,12 +3,16 @@ import {
   connect,
   NatsError,
   StorageType,
+  type ConnectionOptions,
   type JetStreamManager,
   type KV,
   type KvEntry,
   type NatsConnection as Client,
+  type TlsOptions,
 } from 'nats';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { natsTlsOptions } from '../transport-security/tls-ends.js';
+import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { MAX_VALUE_BYTES } from './key-value-limits.js';
 
 export interface NatsServer {
@@ -22,9 +26,15 @@ export interface NatsServer {
  *
  * @throws ExpertmeshError `unavailable` when no server answers within timeoutMs.
  */
-export async function probeNats(url: string, timeoutMs: number): Promise<NatsServer> {
+export async function probeNats(url: string, timeoutMs: number, security?: TransportSecurity): Promise<NatsServer> {
   try {
-    const connection = await connect({ servers: url, timeout: timeoutMs, reconnect: false, name: 'expertmesh' });
+    const connection = await connect({
+      servers: url,
+      timeout: timeoutMs,
+      reconnect: false,
+      name: 'expertmesh',
+      ...tlsOf(security),
+    });
     try {
       return { version: connection.info?.version ?? 'unknown', hasJetStream: connection.info?.jetstream === true };
     } finally {
@@ -65,7 +75,12 @@ export class NatsConnection {
     this.closed = client.closed().then((error) => (error instanceof Error ? error.message : 'it was closed'));
   }
 
-  static async open(servers: readonly string[], clientName: string): Promise<NatsConnection> {
+  /** @param security absent for plain text; with it, a server that speaks no TLS is left at once. */
+  static async open(
+    servers: readonly string[],
+    clientName: string,
+    security?: TransportSecurity,
+  ): Promise<NatsConnection> {
     const client = await connect({
       servers: [...servers],
       name: clientName,
@@ -75,7 +90,9 @@ export class NatsConnection {
       resolve: false,
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: MAX_PINGS_OUT,
+      ...tlsOf(security),
     });
+    if (security !== undefined) await requireEncrypted(client);
     return new NatsConnection(client);
   }
 
@@ -117,6 +134,23 @@ export class NatsConnection {
     await Promise.race([flushed, sleep(FLUSH_TIMEOUT_MS, undefined, { ref: false })]);
     await this.#client.close();
   }
+}
+
+/** The client hands Node what it does not know itself. */
+const tlsOf = (security: TransportSecurity | undefined): Pick<ConnectionOptions, 'tls'> =>
+  security === undefined ? {} : { tls: natsTlsOptions(security) as TlsOptions };
+
+/** Whether TLS is spoken is the server's choice, and the client's name for a connection without it is none of ours. */
+async function requireEncrypted(client: Client): Promise<void> {
+  const { protocol } = client as unknown as { readonly protocol: { readonly transport: { isEncrypted(): boolean } } };
+  if (protocol.transport.isEncrypted()) return;
+  const server = client.getServer();
+  await client.close();
+  throw new ExpertmeshError(
+    'failed_precondition',
+    `the NATS server ${server} speaks no TLS, and this process has certificates: start it with --tls ` +
+      '(see docs/security.md)',
+  );
 }
 
 /** One entry of a bucket as a watch tells it. Keys are encoded. */

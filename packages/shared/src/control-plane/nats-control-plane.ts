@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type Logger } from '../process/logger.js';
 import { reconnectDelayMs } from '../rpc/reconnect-backoff.js';
+import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { type ControlPlane, type ControlPlaneState } from './control-plane.js';
 import { withDeadline } from './deadline.js';
 import { checkValue } from './key-value-limits.js';
@@ -21,6 +22,8 @@ export interface NatsControlPlaneOptions {
   readonly cluster: string;
   readonly clientName: string;
   readonly logger: Logger;
+  /** Absent for plain text. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 /**
@@ -141,7 +144,8 @@ export class NatsControlPlane implements ControlPlane {
   }
 
   async #connect(signal: AbortSignal): Promise<NatsConnection> {
-    const opening = NatsConnection.open(this.#options.servers, this.#options.clientName);
+    const { servers, clientName, security } = this.#options;
+    const opening = NatsConnection.open(servers, clientName, security);
     try {
       return await withDeadline(opening, OPEN_TIMEOUT_MS, signal);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { type Logger } from '../process/logger.js';
+import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { type ControlPlane } from './control-plane.js';
 import { EmbeddedControlPlane } from './embedded-control-plane.js';
 import { NatsControlPlane } from './nats-control-plane.js';
@@ -13,9 +14,15 @@ export interface ControlPlaneConfig {
  * Never waits and never fails: a NATS server that is away is tried again for ever.
  *
  * @param clientName how this process is named in the server's list of connections.
+ * @param security absent for plain text
  */
-export function openControlPlane(config: ControlPlaneConfig, clientName: string, logger: Logger): ControlPlane {
+export function openControlPlane(
+  config: ControlPlaneConfig,
+  clientName: string,
+  logger: Logger,
+  security?: TransportSecurity,
+): ControlPlane {
   const { natsUrl, cluster } = config;
   if (natsUrl === undefined) return new EmbeddedControlPlane(logger);
-  return new NatsControlPlane({ servers: natsUrl.split(','), cluster, clientName, logger });
+  return new NatsControlPlane({ servers: natsUrl.split(','), cluster, clientName, logger, security });
 }

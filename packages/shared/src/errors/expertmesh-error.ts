@@ -10,6 +10,7 @@
  * - `cancelled`: the caller gave up.
  * - `data_loss`: bytes are not what they should be (hash, truncation, NaN).
  * - `unauthenticated`: who calls sent no key, or one that is not known.
+ * - `permission_denied`: who calls is known, and may not do this.
  * - `unimplemented`: known, and not supported.
  * - `internal`: a bug of ours.
  */
@@ -23,6 +24,7 @@ export const ERROR_CODES = [
   'cancelled',
   'data_loss',
   'unauthenticated',
+  'permission_denied',
   'unimplemented',
   'internal',
 ] as const;

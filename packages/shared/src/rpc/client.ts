@@ -1,10 +1,13 @@
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
+import { type Role } from '../transport-security/mesh-identity.js';
+import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { answerDeadline } from './answer-deadline.js';
 import { type Clock, systemClock } from './clock.js';
 import { type ServerStreamMethod, type UnaryMethod } from './service-definition.js';
 import { fromServiceError } from './status.js';
+import { MeshChannelCredentials } from './tls-credentials.js';
 
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -36,6 +39,12 @@ export interface StreamOptions extends CallOptions {
   readonly isPerMessage?: boolean;
 }
 
+/** How a client speaks TLS, and what the certificate of the other side must be for. */
+export interface SecureTo {
+  readonly security: TransportSecurity | undefined;
+  readonly serverRoles: readonly Role[];
+}
+
 /**
  * One gRPC channel to one address, with the calls of a service definition typed; the data plane has grpc-stream/
  * instead. A channel can hang while it connects; so every call has a timer of its own here, and whoever keeps a client
@@ -51,14 +60,16 @@ export class RpcClient {
   /**
    * @param peer how errors name the other side, for example `worker 10.0.0.7:9101`
    * @param headers of every call
+   * @param secure absent, or without `security`, for plain text
    */
   constructor(
     address: string,
     peer: string,
     clock: Clock = systemClock,
     headers: Readonly<Record<string, string>> = {},
+    secure?: SecureTo,
   ) {
-    this.#client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#client = new Client(address, channelCredentials(secure), CHANNEL_OPTIONS);
     this.#peer = peer;
     this.#clock = clock;
     this.#headers = headers;
@@ -168,6 +179,11 @@ export class RpcClient {
     };
     return { pause, restart, end, translate };
   }
+}
+
+function channelCredentials(secure: SecureTo | undefined): ChannelCredentials {
+  if (secure?.security === undefined) return credentials.createInsecure();
+  return new MeshChannelCredentials(secure.security, secure.serverRoles);
 }
 
 function toMetadata(headers: Readonly<Record<string, string>>): Metadata {

@@ -8,7 +8,10 @@ import {
 } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
+import { type TransportSecurity } from '../transport-security/transport-security.js';
+import { roleGuard } from './role-guard.js';
 import { type Handlers } from './service-definition.js';
+import { MeshServerCredentials } from './tls-credentials.js';
 
 // grpc-js would print on stderr what it also gives as an error.
 if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
@@ -45,6 +48,8 @@ export interface RpcServerOptions {
   /** The flag that sets the port, for the message when it is taken: `--data-port`. */
   readonly portFlag: string;
   readonly services: readonly BoundService[];
+  /** Undefined for plain text, where whoever reaches the port may call everything. */
+  readonly security?: TransportSecurity | undefined;
 }
 
 export interface RpcServer {
@@ -57,10 +62,12 @@ export interface RpcServer {
 }
 
 /** @throws ExpertmeshError `failed_precondition` when the port is taken or the host is not one of this machine. */
-export async function startServer({ host, port, portFlag, services }: RpcServerOptions): Promise<RpcServer> {
-  const server = new Server(SERVER_OPTIONS);
+export async function startServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { host, port, portFlag, services, security } = options;
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: security === undefined ? [] : [roleGuard(security)] });
   for (const { definition, handlers } of services) server.addService(definition, handlers);
-  const boundPort = await bind(server, addressOf(host, port)).catch((thrown: unknown) => {
+  const credentials = security === undefined ? ServerCredentials.createInsecure() : new MeshServerCredentials(security);
+  const boundPort = await bind(server, addressOf(host, port), credentials).catch((thrown: unknown) => {
     server.forceShutdown();
     throw bindError(host, port, portFlag, thrown);
   });
@@ -79,9 +86,9 @@ export function bindError(host: string, port: number, portFlag: string, cause: u
 
 const addressOf = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 
-const bind = (server: Server, address: string): Promise<number> =>
+const bind = (server: Server, address: string, credentials: ServerCredentials): Promise<number> =>
   new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, credentials, (error, port) => {
       if (error === null) resolve(port);
       else reject(error);
     });

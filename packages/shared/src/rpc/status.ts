@@ -11,6 +11,7 @@ const STATUS_OF_CODE: Record<ErrorCode, status> = {
   cancelled: status.CANCELLED,
   data_loss: status.DATA_LOSS,
   unauthenticated: status.UNAUTHENTICATED,
+  permission_denied: status.PERMISSION_DENIED,
   unimplemented: status.UNIMPLEMENTED,
   internal: status.INTERNAL,
 };
@@ -19,7 +20,6 @@ const STATUS_OF_CODE: Record<ErrorCode, status> = {
 const CODE_OF_FOREIGN_STATUS: readonly (readonly [status, ErrorCode])[] = [
   [status.OUT_OF_RANGE, 'invalid_argument'],
   [status.ALREADY_EXISTS, 'failed_precondition'],
-  [status.PERMISSION_DENIED, 'failed_precondition'],
   [status.ABORTED, 'unavailable'],
 ];
 

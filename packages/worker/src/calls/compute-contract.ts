@@ -2,6 +2,7 @@ import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LogLevel } from '@expertmesh/shared/process/logger';
+import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
 import { type ThreadContract } from '@expertmesh/shared/threads/thread-contract';
 import { type Assignment } from '../shards/assignment.js';
 
@@ -17,6 +18,8 @@ export interface ComputeThreadOptions {
   readonly logLevel: LogLevel;
   /** Memory of its WorkerCounters. */
   readonly counters: SharedArrayBuffer;
+  /** Of the data port; undefined for plain text. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** What the main thread may ask of the compute thread, which is ready when its data port is open. */

@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { startGrpcStreamServer } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { type RpcServer } from '@expertmesh/shared/rpc/server';
 import { expertService } from '@expertmesh/shared/rpc/services';
+import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type ThreadService } from '@expertmesh/shared/threads/serve-thread';
 import { type Assignment } from '../shards/assignment.js';
 import { createLayerLoader } from '../shards/layer-loader.js';
@@ -63,7 +64,7 @@ function openExecutor(store: ExpertStore, shardHost: ShardHost, { counters }: Co
 
 function openDataPort(
   service: ExpertService,
-  { host, port }: ComputeThreadOptions,
+  { host, port, tls }: ComputeThreadOptions,
   logger: Logger,
 ): Promise<RpcServer> {
   return startGrpcStreamServer({
@@ -72,6 +73,8 @@ function openDataPort(
     portFlag: '--port',
     method: expertService.dispatch,
     accept: service.accept,
+    // The main thread tells what becomes of the files.
+    security: tls && new TransportSecurity(tls, undefined),
     onError: (error) => {
       logger.error({ err: error }, 'the data port cannot accept a connection');
     },

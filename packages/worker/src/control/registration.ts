@@ -6,6 +6,7 @@ import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-a
 import { type WorkerConfig } from '@expertmesh/shared/config/worker-config';
 import { openControlPlane } from '@expertmesh/shared/control-plane/open-control-plane';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /** Coordinators notice the silence of a worker that could not sign off. */
 const SIGN_OFF_TIMEOUT_MS = 1_000;
@@ -15,6 +16,8 @@ export interface RegisteredWorker {
   readonly storeId: string;
   /** The real one, also where 0 (any free port) was asked for. */
   readonly controlPort: number;
+  /** Undefined for plain text. */
+  readonly security: TransportSecurity | undefined;
 }
 
 /**
@@ -23,14 +26,14 @@ export interface RegisteredWorker {
  */
 export function registerWorker(
   config: WorkerConfig & { readonly natsUrl: string },
-  { bootId, storeId, controlPort }: RegisteredWorker,
+  { bootId, storeId, controlPort, security }: RegisteredWorker,
   logger: Logger,
 ): () => Promise<void> {
   const workerId = ownMemberId(config.workerId, controlPort);
   const controlAddress = advertisedAddress(config, controlPort);
   const { failureDomain, cluster } = config;
   const said = { formatVersion: 1, workerId, bootId, controlAddress, storeId, failureDomain } as const;
-  const controlPlane = openControlPlane(config, `expertmesh worker ${workerId}`, logger);
+  const controlPlane = openControlPlane(config, `expertmesh worker ${workerId}`, logger, security);
   const heartbeat = new Heartbeat({
     controlPlane,
     bucket: controlPlane.workers,

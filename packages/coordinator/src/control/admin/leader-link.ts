@@ -1,6 +1,7 @@
 import { ExpertmeshError, isAway } from '@expertmesh/shared/errors/expertmesh-error';
-import { keyHeaders, RpcClient } from '@expertmesh/shared/rpc/client';
+import { keyHeaders, RpcClient, type SecureTo } from '@expertmesh/shared/rpc/client';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /** The header of a call that one coordinator passes on to another: who gets it there passes it on to nobody. */
 export const PASSED_ON_HEADER = 'expertmesh-passed-on-by';
@@ -8,19 +9,25 @@ export const PASSED_ON_HEADER = 'expertmesh-passed-on-by';
 /** The connection to whichever coordinator leads: one at a time, made when a call needs it. */
 export class LeaderLink {
   readonly #adminKey: string | undefined;
+  readonly #secure: SecureTo;
   #client: RpcClient | undefined;
   #address: string | undefined;
 
-  /** @param adminKey that the coordinators of a cluster share */
-  constructor(adminKey: string | undefined) {
+  /**
+   * @param adminKey that the coordinators of a cluster share
+   * @param security undefined for plain text
+   */
+  constructor(adminKey: string | undefined, security: TransportSecurity | undefined) {
     this.#adminKey = adminKey;
+    this.#secure = { security, serverRoles: ['coordinator'] };
   }
 
   to(address: string): RpcClient {
     if (this.#client !== undefined && this.#address === address) return this.#client;
     this.#client?.close();
     this.#address = address;
-    this.#client = new RpcClient(address, `the leader at ${address}`, systemClock, keyHeaders(this.#adminKey));
+    const headers = keyHeaders(this.#adminKey);
+    this.#client = new RpcClient(address, `the leader at ${address}`, systemClock, headers, this.#secure);
     return this.#client;
   }
 

@@ -5,6 +5,7 @@ import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
 import { type ThreadContract } from '@expertmesh/shared/threads/thread-contract';
 import { type RouteReport } from '../../balance/route-counter.js';
 import { type RecordedSteps } from '../../balance/trace-recorder.js';
@@ -37,6 +38,8 @@ export interface EngineThreadOptions {
   readonly microBatches: number;
   readonly wireDtype: WireDtype;
   readonly dispatchTimeoutMs: number;
+  /** Of the streams to the workers; undefined for plain text. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** What the main thread may ask and tell the engine thread, and what that tells. It is ready when all is loaded. */

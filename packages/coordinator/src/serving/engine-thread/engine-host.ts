@@ -3,6 +3,7 @@ import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
 import { RouteCounter } from '../../balance/route-counter.js';
 import { TraceRecorder, type RecordedSteps } from '../../balance/trace-recorder.js';
@@ -207,6 +208,8 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
     wireDtype: options.wireDtype,
     callTimeoutMs: options.dispatchTimeoutMs,
     local,
+    // The main thread tells what becomes of the files.
+    security: options.tls && new TransportSecurity(options.tls, undefined),
     onConnection: (workerId, lostBecause) => {
       tell('connection', { workerId, lostBecause });
     },

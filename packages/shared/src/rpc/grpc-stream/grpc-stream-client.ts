@@ -2,6 +2,8 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Incoming
 import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { ByteBudget } from './byte-budget.js';
+import { clientTlsOptions } from '../../transport-security/tls-ends.js';
+import { type SecureTo } from '../client.js';
 import { GrpcFrameReader } from './grpc-frame.js';
 import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
 
@@ -34,11 +36,14 @@ export class GrpcStreamClient {
   #hasEnded = false;
   #lastError: Error | undefined;
 
-  /** @param address `host:port`; what is none is told by `onEnd`, as any other end is. */
-  constructor(address: string, method: StreamMethod, events: GrpcStreamEvents) {
+  /**
+   * @param address `host:port`; what is none is told by `onEnd`, as any other end is.
+   * @param secure absent, or without `security`, for plain text
+   */
+  constructor(address: string, method: StreamMethod, events: GrpcStreamEvents, secure?: SecureTo) {
     this.#events = events;
     try {
-      this.#open(address, method);
+      this.#open(address, method, secure);
     } catch (thrown) {
       const reason = `cannot connect to ${address}: ${ExpertmeshError.from(thrown).message}`;
       setImmediate(() => {
@@ -58,10 +63,12 @@ export class GrpcStreamClient {
     this.#session?.destroy();
   }
 
-  #open(address: string, { path }: StreamMethod): void {
-    const session = connect(`http://${address}`, {
+  #open(address: string, { path }: StreamMethod, secure: SecureTo | undefined): void {
+    const security = secure?.security;
+    const session = connect(`${security === undefined ? 'http' : 'https'}://${address}`, {
       settings: SESSION_SETTINGS,
       maxSessionMemory: MAX_SESSION_MEBIBYTES,
+      ...(security !== undefined && clientTlsOptions(security, secure?.serverRoles ?? [])),
     });
     this.#session = session;
     this.#stream = session.request({ ...REQUEST_HEADERS, ':path': path }, { endStream: false });

@@ -1,14 +1,20 @@
 import {
   constants,
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo } from 'node:net';
+import { type TLSSocket } from 'node:tls';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES } from '../../limits/limits.js';
+import { serverTlsOptions } from '../../transport-security/tls-ends.js';
+import { type TransportSecurity } from '../../transport-security/transport-security.js';
+import { requireCaller } from '../role-guard.js';
 import { bindError, type RpcServer } from '../server.js';
 import { toServiceError } from '../status.js';
 import { ByteBudget } from './byte-budget.js';
@@ -60,6 +66,8 @@ export interface GrpcStreamServerOptions {
   readonly portFlag: string;
   readonly method: StreamMethod;
   readonly accept: (stream: ServedStream) => ServedStreamEvents;
+  /** Undefined for plain text, where whoever reaches the port may call the method. */
+  readonly security?: TransportSecurity | undefined;
   /** Told when a connection cannot be accepted, as when there are no file descriptors left; the server goes on. */
   readonly onError: (error: Error) => void;
 }
@@ -72,10 +80,7 @@ export interface GrpcStreamServerOptions {
 export async function startGrpcStreamServer(options: GrpcStreamServerOptions): Promise<RpcServer> {
   const sessions = new Set<ServerHttp2Session>();
   const budget = new ByteBudget(MAX_PARTIAL_BYTES);
-  const server = createServer({
-    settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
-    maxSessionMemory: MAX_SESSION_MEBIBYTES,
-  });
+  const server = createHttp2Server(options.security);
   server.maxConnections = MAX_CONNECTIONS;
   server.on('session', (session) => {
     sessions.add(session);
@@ -93,17 +98,32 @@ export async function startGrpcStreamServer(options: GrpcStreamServerOptions): P
   return { port, close: (deadlineMs) => close(server, sessions, deadlineMs) };
 }
 
+function createHttp2Server(security: TransportSecurity | undefined): Http2Server | Http2SecureServer {
+  const options = {
+    settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
+    maxSessionMemory: MAX_SESSION_MEBIBYTES,
+  };
+  if (security === undefined) return createServer(options);
+  const server = createSecureServer({ ...options, ...serverTlsOptions(security) });
+  const stop = security.onChange(({ context }) => {
+    server.setSecureContext(context);
+  });
+  server.once('close', stop);
+  return server;
+}
+
 function serve(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  { method, accept }: GrpcStreamServerOptions,
+  { method, accept, security }: GrpcStreamServerOptions,
   budget: ByteBudget,
 ): void {
   stream.on('error', () => undefined);
   // It may be over before this event tells of it, and to answer it then would throw.
   if (stream.closed || stream.destroyed) return;
-  if (headers[':path'] !== method.path) {
-    const error = new ExpertmeshError('unimplemented', `there is no method ${String(headers[':path'])} here`);
+  try {
+    requireMethod(stream, String(headers[':path']), method, security);
+  } catch (error) {
     stream.respond(
       { ':status': 200, 'content-type': 'application/grpc', ...statusTrailers(error) },
       { endStream: true },
@@ -113,6 +133,19 @@ function serve(
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   const served = new OpenStream(stream, budget);
   served.listen(accept(served));
+}
+
+/** @throws ExpertmeshError `unimplemented`, or `permission_denied` for a caller of another role. */
+function requireMethod(
+  stream: ServerHttp2Stream,
+  path: string,
+  method: StreamMethod,
+  security: TransportSecurity | undefined,
+): void {
+  if (path !== method.path) throw new ExpertmeshError('unimplemented', `there is no method ${path} here`);
+  if (security === undefined) return;
+  const socket = stream.session?.socket as TLSSocket | undefined;
+  requireCaller(security, path, socket?.getPeerCertificate().raw);
 }
 
 class OpenStream implements ServedStream {
@@ -174,7 +207,7 @@ function statusTrailers(error: unknown): Record<string, string> {
   return { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
 }
 
-function listen(server: Http2Server, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
+function listen(server: Http2Server | Http2SecureServer, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: Error): void => {
       reject(bindError(host, port, portFlag, cause));
@@ -187,7 +220,7 @@ function listen(server: Http2Server, { host, port, portFlag }: GrpcStreamServerO
   });
 }
 
-function close(server: Http2Server, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
+function close(server: Http2Server | Http2SecureServer, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);
