@@ -2,6 +2,7 @@ import { HELP_LAYOUT, HELP_OPTION } from '@expertmesh/shared/config/help-layout'
 import { Command } from 'commander';
 import { auditCommand } from './commands/audit.js';
 import { benchCommand } from './commands/bench.js';
+import { certsCommand } from './commands/certs.js';
 import { chatCommand } from './commands/chat.js';
 import { completionCommand } from './commands/completion.js';
 import { coordinatorCommand } from './commands/coordinator.js';
@@ -29,6 +30,7 @@ export function program(version: string): Command {
   const roles = [coordinatorCommand(), workerCommand()];
   root.commandsGroup('A cluster:');
   for (const role of roles) root.addCommand(role);
+  root.addCommand(certsCommand());
   root
     .commandsGroup('A running cluster:')
     .addCommand(topCommand())
@@ -79,6 +81,8 @@ On several boxes:
       on every box that computes experts; they find each other over NATS
   expertmesh coordinator --store store --nats-url nats://box-0:4222
       or without NATS: worker --store store, coordinator --workers box-1,box-2
+  expertmesh certs
+      makes the certificates that those need beyond one machine
 
   expertmesh top
       watches it; workers, placement and rebalance change it

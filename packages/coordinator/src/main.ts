@@ -21,6 +21,7 @@ import { openAccess } from './access/open-access.js';
 import { AdminApi } from './control/admin/admin-api.js';
 import { bindAdminService } from './grpc/admin-service.js';
 import { startHttpServer, type HttpServerOptions } from './api/http-server.js';
+import { openHttpCertificate } from './api/http/http-certificate.js';
 import { type Readiness } from './api/operations-routes.js';
 import { type EngineClient } from './engine/engine-client.js';
 import { traceChunks, traceHeaderOf } from './balance/route-recording.js';
@@ -50,12 +51,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 // The API listens before anything is loaded, so that liveness, and what keeps the model from being ready, can be asked
 // from the start. It is registered after the cluster and so closed before it: running requests can still finish.
 async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
-  const store = await openExpertStore(config.store);
-  await verifyFiles(store);
-  const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
-  const gate = new ReadinessGate(limits, config.kvCacheBytes);
-  const { signal, fail: onDeath } = lifecycle;
   const security = openTransportSecurity(config, 'coordinator', config.natsUrl && config.cluster, logger);
+  const { store, gate } = await openStore(config);
+  const { signal, fail: onDeath } = lifecycle;
   const cluster = await Cluster.open({ config, store, gate, logger, signal, security, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
@@ -87,9 +85,17 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     access,
     corsOrigins: config.corsOrigin,
     unknownFields: config.unknownFields,
+    certificate: openHttpCertificate(config, logger),
     version: ownVersion(),
   });
   await cluster.start(grpcPort);
+}
+
+async function openStore(config: CoordinatorConfig): Promise<{ store: ExpertStore; gate: ReadinessGate }> {
+  const store = await openExpertStore(config.store);
+  await verifyFiles(store);
+  const limits = { maxModelLen: chooseMaxModelLen(config, store), vocabSize: store.spec.vocabSize };
+  return { store, gate: new ReadinessGate(limits, config.kvCacheBytes) };
 }
 
 function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Readiness {

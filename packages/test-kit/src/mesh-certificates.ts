@@ -7,7 +7,6 @@ import {
 } from '@expertmesh/shared/transport-security/authority/certificate-authority';
 import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
 import { type MeshIdentity, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
-import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { tempDir } from './temp-dir.js';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -39,10 +38,6 @@ export class MeshCertificates {
   /** A certificate that ended yesterday. */
   issueExpired(role: Role): TlsFiles {
     return this.#write(`${role}-expired`, { cluster: this.#cluster, role }, Date.now() - 91 * DAY_MS);
-  }
-
-  security(role: Role): TransportSecurity {
-    return new TransportSecurity(this.issue(role), undefined);
   }
 
   /** As a process takes them. */

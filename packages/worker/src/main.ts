@@ -34,8 +34,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** The control plane, in this thread; the compute thread has the rest. */
 async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Lifecycle): Promise<void> {
-  const store = await openExpertStore(config.store);
   const security = openTransportSecurity(config, 'worker', config.natsUrl && config.cluster, logger);
+  const store = await openExpertStore(config.store);
   const counters = new WorkerCounters();
   const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;

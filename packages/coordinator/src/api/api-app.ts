@@ -3,6 +3,7 @@ import { type IncomingMessage } from 'node:http';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { type AccessControl } from '../access/access-control.js';
+import { type HttpCertificate } from './http/http-certificate.js';
 import { type AdminApi } from '../control/admin/admin-api.js';
 import { type ServedModel } from '../generation/served-model.js';
 import { adminRoutes } from './admin/admin-routes.js';
@@ -34,13 +35,15 @@ export interface ApiOptions extends OperationsOptions {
   readonly access: AccessControl;
   readonly corsOrigins: CorsOrigins;
   readonly unknownFields: UnknownFields;
+  /** Absent for HTTP in plain text. */
+  readonly certificate?: HttpCertificate | undefined;
 }
 
 /** The HTTP API without a port. `routes` has its routes once it is ready. */
 export function buildApi(options: ApiOptions, inFlight: InFlightRequests) {
   const { model, access, unknownFields } = options;
   const { maxModelLen } = model.engine.limits;
-  const app = newApp(options.logger, maxModelLen);
+  const app = newApp(options, maxModelLen);
   const routes = new RouteTable();
   routes.watch(app);
   acceptJsonBodies(app);
@@ -51,9 +54,11 @@ export function buildApi(options: ApiOptions, inFlight: InFlightRequests) {
   return { app, routes };
 }
 
-function newApp(logger: FastifyBaseLogger, maxModelLen: number): FastifyInstance {
-  return Fastify({
+function newApp({ logger, certificate }: ApiOptions, maxModelLen: number): FastifyInstance {
+  const app = Fastify({
     loggerInstance: logger,
+    // Fastify's type of an application depends on it; what is done with one here does not.
+    ...(certificate && ({ https: certificate.serverOptions() } as object)),
     // One line a request, when it has ended, instead of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes(maxModelLen),
@@ -66,6 +71,8 @@ function newApp(logger: FastifyBaseLogger, maxModelLen: number): FastifyInstance
       sendHttpError(reply, toHttpError(thrown));
     },
   });
+  certificate?.follow(app.server);
+  return app;
 }
 
 function addRequestHooks(

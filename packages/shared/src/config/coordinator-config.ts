@@ -28,7 +28,8 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
 
 function securityContradiction(config: CoordinatorConfig): string | undefined {
   const { host, grpcHost, httpTlsCert, httpTlsKey } = config;
-  if ((httpTlsCert === undefined) !== (httpTlsKey === undefined)) return '--http-tls-cert and --http-tls-key go together';
+  if ((httpTlsCert === undefined) !== (httpTlsKey === undefined))
+    return '--http-tls-cert and --http-tls-key go together';
   return listeningContradiction(config, grpcHost ?? host, grpcHost === undefined ? '--host' : '--grpc-host');
 }
 

@@ -66,8 +66,8 @@ export const COORDINATOR_OPTIONS = {
   }),
   grpcHost: option({
     description:
-      'Address that the gRPC port listens on. One that other machines reach needs --tls-ca, --tls-cert and --tls-key, ' +
-      'or --plaintext-mesh.',
+      'Address that the gRPC port listens on. One that other machines reach needs --tls-ca, --tls-cert and ' +
+      '--tls-key, or --plaintext-mesh.',
     value: text('<address>'),
     default: absent('--host'),
   }),

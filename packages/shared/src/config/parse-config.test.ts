@@ -32,9 +32,11 @@ function wrongUsage(parse: () => unknown): string {
   return printed;
 }
 
+const LOCAL_WORKER = ['--store', 's', '--host', '127.0.0.1'];
+
 describe('parseWorkerConfig', () => {
   it('fills every setting that is not given', () => {
-    const config = parseWorkerConfig(['--store', '/models/a'], {});
+    const config = parseWorkerConfig(['--store', '/models/a', '--plaintext-mesh'], {});
     expect(config).toMatchObject({
       store: '/models/a',
       host: '0.0.0.0',
@@ -48,7 +50,7 @@ describe('parseWorkerConfig', () => {
 
   it('takes a flag before its environment variable, and that before the default', () => {
     const env = { EXPERTMESH_STORE: '/models/b', EXPERTMESH_PORT: '7000', EXPERTMESH_CONTROL_PORT: '7001' };
-    expect(parseWorkerConfig(['--port', '8123'], env)).toMatchObject({
+    expect(parseWorkerConfig(['--port', '8123', '--plaintext-mesh'], env)).toMatchObject({
       store: '/models/b',
       port: 8123,
       controlPort: 7001,
@@ -57,14 +59,14 @@ describe('parseWorkerConfig', () => {
 
   it('reads sizes with units', () => {
     const budget = (text: string): number =>
-      parseWorkerConfig(['--store', 's', '--memory-budget-bytes', text], {}).memoryBudgetBytes;
+      parseWorkerConfig([...LOCAL_WORKER, '--memory-budget-bytes', text], {}).memoryBudgetBytes;
     expect(budget('8GiB')).toBe(8 * 2 ** 30);
     expect(budget('1.5GB')).toBe(1_500_000_000);
     expect(budget('2097152')).toBe(2_097_152);
   });
 
   it('gives an object that cannot be changed', () => {
-    expect(Object.isFrozen(parseWorkerConfig(['--store', 's'], {}))).toBe(true);
+    expect(Object.isFrozen(parseWorkerConfig(LOCAL_WORKER, {}))).toBe(true);
   });
 
   it.each([
@@ -90,7 +92,40 @@ describe('parseWorkerConfig', () => {
   });
 
   it('accepts a variable that another role reads', () => {
-    expect(() => parseWorkerConfig(['--store', 's'], { EXPERTMESH_KV_CACHE_BYTES: '1GiB' })).not.toThrow();
+    expect(() => parseWorkerConfig(LOCAL_WORKER, { EXPERTMESH_KV_CACHE_BYTES: '1GiB' })).not.toThrow();
+  });
+});
+
+describe('certificates', () => {
+  const CERTIFICATES = ['--tls-ca', 'ca.crt', '--tls-cert', 'a.crt', '--tls-key', 'a.key'];
+
+  it.each(['127.0.0.1', '127.0.0.53', '::1', 'localhost'])('are not needed on %s', (host) => {
+    expect(() => parseWorkerConfig(['--store', 's', '--host', host], {})).not.toThrow();
+  });
+
+  it.each(['0.0.0.0', '::', '10.0.0.7', 'box-1', '127.0.0.1.example.org'])('are needed on %s', (host) => {
+    const argv = ['--store', 's', '--host', host];
+    expect(wrongUsage(() => parseWorkerConfig(argv, {}))).toContain('"expertmesh certs init"');
+    expect(() => parseWorkerConfig([...argv, ...CERTIFICATES], {})).not.toThrow();
+    expect(() => parseWorkerConfig([...argv, '--plaintext-mesh'], {})).not.toThrow();
+  });
+
+  it('are all there, or none', () => {
+    const argv = [...LOCAL_WORKER, ...CERTIFICATES.slice(0, 4)];
+    expect(wrongUsage(() => parseWorkerConfig(argv, {}))).toContain('--tls-ca, --tls-cert and --tls-key go together');
+  });
+
+  it('are asked for where the gRPC port of a coordinator listens, whatever its HTTP port does', () => {
+    const argv = ['--store', 's', '--local-experts', '--host', '0.0.0.0'];
+    expect(wrongUsage(() => parseCoordinatorConfig(argv, {}))).toContain('--host 0.0.0.0 is reached');
+    expect(() => parseCoordinatorConfig([...argv, '--grpc-host', '127.0.0.1'], {})).not.toThrow();
+    const outside = ['--store', 's', '--local-experts', '--grpc-host', '10.0.0.7'];
+    expect(wrongUsage(() => parseCoordinatorConfig(outside, {}))).toContain('--grpc-host 10.0.0.7 is reached');
+  });
+
+  it('of HTTP have a key', () => {
+    const argv = ['--store', 's', '--local-experts', '--http-tls-cert', 'a.crt'];
+    expect(wrongUsage(() => parseCoordinatorConfig(argv, {}))).toContain('--http-tls-key go together');
   });
 });
 

@@ -1,5 +1,6 @@
 import { type X509Certificate } from 'node:crypto';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { subjectNames } from './subject-names.js';
 
 /**
  * What a certificate may be for. `nats` is what a NATS server shows to those who connect; it may call nothing.
@@ -25,7 +26,8 @@ export function identityUri({ cluster, role }: MeshIdentity): string {
  * @throws ExpertmeshError `permission_denied` for a certificate without an identity, or with more than one.
  */
 export function identityOf(certificate: Pick<X509Certificate, 'subject' | 'subjectAltName'>): MeshIdentity {
-  const uris = uriNames(certificate.subjectAltName ?? '').filter((uri) => uri.startsWith(SCHEME));
+  const names = subjectNames(certificate.subjectAltName);
+  const uris = names.flatMap(({ type, value }) => (type === 'URI' && value.startsWith(SCHEME) ? [value] : []));
   const [uri, ...others] = uris;
   const [, cluster, name] = IDENTITY.exec(uri ?? '') ?? [];
   const role = ROLES.find((known) => known === name);
@@ -39,14 +41,3 @@ export function identityOf(certificate: Pick<X509Certificate, 'subject' | 'subje
 }
 
 const IDENTITY = /^expertmesh:\/\/([A-Za-z0-9_-]{1,64})\/role\/([a-z]+)$/;
-
-/** One `TYPE:value` of the text that OpenSSL makes of the names; Node quotes a value that could be mistaken. */
-const NAME = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/gy;
-
-/** A text that is not whole of this form names nobody. */
-function uriNames(subjectAltName: string): string[] {
-  const names = [...subjectAltName.matchAll(NAME)];
-  const numRead = names.reduce((sum, [whole]) => sum + whole.length, 0);
-  if (numRead !== subjectAltName.length) return [];
-  return names.flatMap(([, type, value]) => (type === 'URI' && value !== undefined ? [value] : []));
-}

@@ -34,13 +34,29 @@ describe('TransportSecurity', () => {
   });
 
   it.each([
-    ['a key that is not the certificate’s', (key: string) => { writeFileSync(key, readFileSync(mesh.issue('admin').key)); }, /it is not the key of the certificate/],
-    ['no certificate', (_: string, cert: string) => { writeFileSync(cert, 'none'); }, /is not a certificate in PEM/],
-    ['another role', (key: string, cert: string) => {
-      const admin = mesh.issue('admin');
-      writeFileSync(key, readFileSync(admin.key));
-      writeFileSync(cert, readFileSync(admin.cert));
-    }, /of role admin in cluster lab, and this process is worker/],
+    [
+      'a key that is not the certificate’s',
+      (key: string) => {
+        writeFileSync(key, readFileSync(mesh.issue('admin').key));
+      },
+      /it is not the key of the certificate/,
+    ],
+    [
+      'no certificate',
+      (_: string, cert: string) => {
+        writeFileSync(cert, 'none');
+      },
+      /is not a certificate in PEM/,
+    ],
+    [
+      'another role',
+      (key: string, cert: string) => {
+        const admin = mesh.issue('admin');
+        writeFileSync(key, readFileSync(admin.key));
+        writeFileSync(cert, readFileSync(admin.cert));
+      },
+      /of role admin in cluster lab, and this process is worker/,
+    ],
   ])('keeps what it has where the files hold %s', async (_, spoil, reason) => {
     const { security, files, lines } = watched(mesh.issue('worker', 'spoiled'));
     const before = security.secureContext;
@@ -63,7 +79,9 @@ describe('openTransportSecurity', () => {
     expect(() => openTransportSecurity(config(), 'coordinator', 'lab', undefined)).toThrow(
       /of a worker in cluster lab, and this is a coordinator in cluster lab: "expertmesh certs issue coordinator"/,
     );
-    expect(() => openTransportSecurity(config(), 'worker', 'other', undefined)).toThrow(/this is a worker in cluster other/);
+    expect(() => openTransportSecurity(config(), 'worker', 'other', undefined)).toThrow(
+      /this is a worker in cluster other/,
+    );
   });
 
   it('refuses one that is over, and files that are not there', () => {
@@ -78,7 +96,10 @@ describe('identityOf', () => {
   const of = (subjectAltName: string) => identityOf({ subject: 'CN=x', subjectAltName });
 
   it('reads role and cluster', () => {
-    expect(of('DNS:box-1, URI:expertmesh://lab/role/worker, IP Address:10.0.0.7')).toEqual({ cluster: 'lab', role: 'worker' });
+    expect(of('DNS:box-1, URI:expertmesh://lab/role/worker, IP Address:10.0.0.7')).toEqual({
+      cluster: 'lab',
+      role: 'worker',
+    });
   });
 
   it.each([

@@ -98,7 +98,9 @@ export async function startGrpcStreamServer(options: GrpcStreamServerOptions): P
   return { port, close: (deadlineMs) => close(server, sessions, deadlineMs) };
 }
 
-function createHttp2Server(security: TransportSecurity | undefined): Http2Server | Http2SecureServer {
+type AnyHttp2Server = Http2Server | Http2SecureServer;
+
+function createHttp2Server(security: TransportSecurity | undefined): AnyHttp2Server {
   const options = {
     settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
     maxSessionMemory: MAX_SESSION_MEBIBYTES,
@@ -207,7 +209,7 @@ function statusTrailers(error: unknown): Record<string, string> {
   return { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
 }
 
-function listen(server: Http2Server | Http2SecureServer, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
+function listen(server: AnyHttp2Server, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: Error): void => {
       reject(bindError(host, port, portFlag, cause));
@@ -220,7 +222,7 @@ function listen(server: Http2Server | Http2SecureServer, { host, port, portFlag 
   });
 }
 
-function close(server: Http2Server | Http2SecureServer, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
+function close(server: AnyHttp2Server, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);

@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { identityUri, type MeshIdentity } from '../mesh-identity.js';
 import { type CertificateContent, writeCertificate } from './certificate.js';
@@ -25,7 +32,7 @@ export interface IssueRequest extends MeshIdentity {
 /** A new authority of a cluster, which signs itself. */
 export function createAuthority(cluster: string, numDays: number, nowMs: number): KeyedCertificate {
   const key = newKey();
-  const name = `Expertmesh ${cluster}`;
+  const name = authorityName(cluster);
   const validity = validityOf(numDays, nowMs);
   const content = { ...validity, subject: name, issuer: name, isAuthority: true, uris: [], hosts: [] };
   return signed(content, key, key);
@@ -46,7 +53,7 @@ export function issueCertificate(authority: KeyedCertificate, request: IssueRequ
   if (endMs <= nowMs)
     throw new ExpertmeshError('failed_precondition', `the authority was valid until ${own.validTo}: make a new one`);
   const validity = validityOf(numDays, nowMs);
-  const issuer = commonName(own);
+  const issuer = authorityName(clusterOfAuthority(own));
   return signed(
     {
       ...validity,
@@ -85,12 +92,18 @@ const validityOf = (numDays: number, nowMs: number) => ({
   notAfterMs: nowMs + numDays * DAY_MS,
 });
 
-/** An issuer that is not written as its own certificate has it would not be found. */
-function commonName({ subject }: X509Certificate): string {
-  const [, name] = /^CN=([^\n]+)$/.exec(subject) ?? [];
-  if (name !== undefined) return name;
+/**
+ * @throws ExpertmeshError `failed_precondition` for an authority that was not made here: its name would not be written
+ * as its own certificate has it, and what it issued would not be trusted.
+ */
+export function clusterOfAuthority({ subject }: Pick<X509Certificate, 'subject'>): string {
+  const [, cluster] = /^CN=Expertmesh ([A-Za-z0-9_-]{1,64})$/.exec(subject) ?? [];
+  if (cluster !== undefined) return cluster;
   throw new ExpertmeshError(
     'failed_precondition',
-    `the authority ${JSON.stringify(subject)} is not one of "expertmesh certs init": issue certificates where it is kept`,
+    `the authority ${JSON.stringify(subject)} is not one of "expertmesh certs init": issue certificates where it ` +
+      'is kept',
   );
 }
+
+const authorityName = (cluster: string): string => `Expertmesh ${cluster}`;

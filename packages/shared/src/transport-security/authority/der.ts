@@ -11,8 +11,7 @@ export const der = {
   set: (...parts: readonly Buffer[]) => tagged(SET, Buffer.concat(parts)),
   boolean: (value: boolean) => tagged(0x01, Buffer.of(value ? 0xff : 0)),
   integer,
-  bitString: (bytes: Buffer, numUnusedBits = 0) =>
-    tagged(0x03, Buffer.concat([Buffer.of(numUnusedBits), bytes])),
+  bitString: (bytes: Buffer, numUnusedBits = 0) => tagged(0x03, Buffer.concat([Buffer.of(numUnusedBits), bytes])),
   octetString: (bytes: Buffer) => tagged(0x04, bytes),
   utf8: (text: string) => tagged(0x0c, Buffer.from(text, 'utf8')),
   oid,

@@ -1,0 +1,60 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readCredentials } from '@expertmesh/shared/transport-security/credentials';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { CertificateDirectory } from './certificate-directory.js';
+
+function directory() {
+  const dir = join(tempDir(), 'certs');
+  return { dir, certificates: new CertificateDirectory(dir) };
+}
+
+describe('CertificateDirectory', () => {
+  it('issues what a process takes, with keys that nobody else reads', () => {
+    const { dir, certificates } = directory();
+    const authority = certificates.init('lab', 3650, false);
+    const issued = certificates.issue('worker', 'box-1', ['box-1.lan', '10.0.0.7'], 90, false);
+    expect(issued).toMatchObject({ role: 'worker', cluster: 'lab', hosts: ['box-1.lan', '10.0.0.7'] });
+    const files = { ca: authority.certFile, cert: issued.certFile, key: issued.keyFile };
+    expect(readCredentials(files, Date.now()).identity).toEqual({ cluster: 'lab', role: 'worker' });
+    for (const file of [authority.keyFile, issued.keyFile]) expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+  });
+
+  it('overwrites neither an authority nor a certificate unless told to', () => {
+    const { certificates } = directory();
+    const { certFile } = certificates.init('lab', 3650, false);
+    const before = readFileSync(certFile, 'utf8');
+    expect(() => certificates.init('lab', 3650, false)).toThrow(/ca\.crt exists.*--force/);
+    certificates.issue('admin', 'admin', [], 90, false);
+    expect(() => certificates.issue('worker', 'admin', [], 90, false)).toThrow(/admin\.crt exists.*--force/);
+    expect(readFileSync(certFile, 'utf8')).toBe(before);
+    certificates.init('lab', 3650, true);
+    expect(readFileSync(certFile, 'utf8')).not.toBe(before);
+  });
+
+  it('says how to begin where there is no authority', () => {
+    expect(() => directory().certificates.issue('worker', 'box', [], 90, false)).toThrow(/"expertmesh certs init"/);
+  });
+
+  it('rotates what ends soon, under new keys and with the same names, and leaves the rest', () => {
+    const { certificates } = directory();
+    const { certFile: authorityFile } = certificates.init('lab', 3650, false);
+    const short = certificates.issue('worker', 'box-1', ['box-1.lan', 'fd00::1'], 20, false);
+    const long = certificates.issue('coordinator', 'box-0', [], 90, false);
+    const [keyBefore, longBefore] = [short.keyFile, long.certFile].map((file) => readFileSync(file, 'utf8'));
+
+    const [rotated, ...others] = certificates.rotate(30, 90);
+    expect(others).toEqual([]);
+    expect(rotated).toMatchObject({ name: 'box-1', role: 'worker', cluster: 'lab' });
+    expect(Date.parse(rotated?.validTo ?? '')).toBeGreaterThan(Date.parse(short.validTo));
+    const certificate = new X509Certificate(readFileSync(short.certFile));
+    expect(certificate.checkIP('fd00::1')).toBe('fd00::1');
+    expect(certificate.verify(new X509Certificate(readFileSync(authorityFile)).publicKey)).toBe(true);
+    expect(readFileSync(short.keyFile, 'utf8')).not.toBe(keyBefore);
+    expect(readFileSync(long.certFile, 'utf8')).toBe(longBefore);
+    expect(certificates.rotate(30, 90)).toEqual([]);
+  });
+});

@@ -1,0 +1,113 @@
+import { X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import {
+  clusterOfAuthority,
+  createAuthority,
+  issueCertificate,
+  type KeyedCertificate,
+} from '@expertmesh/shared/transport-security/authority/certificate-authority';
+import { identityOf, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
+import { subjectNames } from '@expertmesh/shared/transport-security/subject-names';
+
+/** One certificate of a directory, as commands show it. */
+export interface StoredCertificate {
+  readonly name: string;
+  readonly role: Role | 'authority';
+  readonly cluster: string;
+  readonly hosts: readonly string[];
+  readonly validTo: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+const AUTHORITY = 'ca';
+const DAY_MS = 24 * 3600 * 1000;
+
+/** The authority of a cluster and what it issued: `ca.crt`, `ca.key`, and `<name>.crt` and `<name>.key` of each. */
+export class CertificateDirectory {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** @throws ExpertmeshError `failed_precondition` where there is an authority, unless `overwrites`. */
+  init(cluster: string, numDays: number, overwrites: boolean): StoredCertificate {
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    if (!overwrites) this.#requireNone(AUTHORITY, 'certificates of it would not be trusted any more');
+    this.#write(AUTHORITY, createAuthority(cluster, numDays, Date.now()));
+    return this.#stored(AUTHORITY);
+  }
+
+  /** @throws ExpertmeshError `failed_precondition` where there is one of this name, unless `overwrites`. */
+  issue(role: Role, name: string, hosts: readonly string[], numDays: number, overwrites: boolean): StoredCertificate {
+    if (name === AUTHORITY) throw new ExpertmeshError('invalid_argument', '--name ca is the authority: choose another');
+    const authority = this.#authority();
+    if (!overwrites) this.#requireNone(name, 'whoever uses it would have to be given the new one');
+    const cluster = clusterOfAuthority(new X509Certificate(authority.cert));
+    this.#write(name, issueCertificate(authority, { role, cluster, name, hosts, numDays }, Date.now()));
+    return this.#stored(name);
+  }
+
+  /** Issues anew, with new keys, what ends within this time. */
+  rotate(withinDays: number, numDays: number): StoredCertificate[] {
+    const beforeMs = Date.now() + withinDays * DAY_MS;
+    const due = this.#issued().filter(({ validTo }) => Date.parse(validTo) < beforeMs);
+    return due.map(({ role, name, hosts }) => this.issue(role, name, hosts, numDays, true));
+  }
+
+  #issued() {
+    const names = readdirSync(this.#dir).flatMap((file) => (file.endsWith('.crt') ? [basename(file, '.crt')] : []));
+    const all = names.map((name) => this.#stored(name));
+    return all.flatMap((stored) => (stored.role === 'authority' ? [] : [{ ...stored, role: stored.role }]));
+  }
+
+  #authority(): KeyedCertificate {
+    const [certFile, keyFile] = this.#files(AUTHORITY);
+    if (!existsSync(certFile) || !existsSync(keyFile))
+      throw new ExpertmeshError(
+        'not_found',
+        `there is no authority in ${this.#dir} (ca.crt and ca.key): "expertmesh certs init" makes one, --dir names ` +
+          'another',
+      );
+    return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  }
+
+  #requireNone(name: string, consequence: string): void {
+    const existing = this.#files(name).find((file) => existsSync(file));
+    if (existing === undefined) return;
+    throw new ExpertmeshError('failed_precondition', `${existing} exists, and ${consequence}: --force overwrites it`);
+  }
+
+  /** The key first: who sees the new certificate has its key as well. */
+  #write(name: string, { cert, key }: KeyedCertificate): void {
+    const [certFile, keyFile] = this.#files(name);
+    replace(keyFile, key, 0o600);
+    replace(certFile, cert, 0o644);
+  }
+
+  #stored(name: string): StoredCertificate {
+    const [certFile, keyFile] = this.#files(name);
+    const certificate = new X509Certificate(readFileSync(certFile));
+    const identity =
+      name === AUTHORITY
+        ? ({ role: 'authority', cluster: clusterOfAuthority(certificate) } as const)
+        : identityOf(certificate);
+    const names = subjectNames(certificate.subjectAltName);
+    const hosts = names.flatMap(({ type, value }) => (type === 'URI' ? [] : [value]));
+    return { name, ...identity, hosts, validTo: new Date(certificate.validTo).toISOString(), certFile, keyFile };
+  }
+
+  #files(name: string): readonly [cert: string, key: string] {
+    return [join(this.#dir, `${name}.crt`), join(this.#dir, `${name}.key`)];
+  }
+}
+
+/** Whole at any time, and never readable by more than `mode` says. */
+function replace(file: string, text: string, mode: number): void {
+  const partial = `${file}.${String(process.pid)}.partial`;
+  writeFileSync(partial, text, { mode, flag: 'wx' });
+  renameSync(partial, file);
+}
