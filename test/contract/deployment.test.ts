@@ -31,6 +31,7 @@ const VARIANTS: readonly (readonly [string, readonly string[]])[] = [
     'NATS elsewhere, and a volume for the coordinator',
     ['--set', 'nats.enabled=false,nats.url=nats://nats-0:4222\\,nats-1,coordinator.persistence.enabled=true'],
   ],
+  ['certificates', ['--set', 'tls.coordinatorSecret=c,tls.workerSecret=w,tls.natsSecret=n']],
   ['two coordinators and a volume', ['--set', 'coordinator.replicas=2,store.existingClaim=weights,store.subPath=demo']],
 ];
 
@@ -71,6 +72,7 @@ describe('the helm chart', () => {
     ['nats.enabled=false,nats.url=tls://nats.messaging:4222', '/nats/url'],
     ['worker.pools[0].name=default,worker.pools[0].replicas=0', 'no pool has a worker'],
     ['coordinator.persistence.enabled=true,coordinator.replicas=2', 'one coordinator'],
+    ['tls.coordinatorSecret=c', 'go together'],
   ])('refuses %s and says why', async (setting, reason) => {
     await expect(renderChart('--set', setting)).rejects.toThrow(reason);
   });

@@ -5,6 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
 import { probeNats } from '@expertmesh/shared/control-plane/nats-connection';
+import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
+import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { pause } from './process.js';
 import { tempDir } from './temp-dir.js';
 
@@ -17,16 +19,22 @@ export class NatsServerProcess {
   readonly url: string;
   readonly #port: number;
   readonly #storeDir = join(tempDir(), 'jetstream');
+  readonly #tls: TlsFiles | undefined;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, tls: TlsFiles | undefined) {
     this.#port = port;
+    this.#tls = tls;
     this.url = `nats://127.0.0.1:${String(port)}`;
   }
 
-  /** It is killed when the test process ends, whatever happens. */
-  static async start(): Promise<NatsServerProcess> {
-    const server = new NatsServerProcess(await freePort());
+  /**
+   * It is killed when the test process ends, whatever happens.
+   *
+   * @param tls what it shows, and asks its clients for
+   */
+  static async start(tls?: TlsFiles): Promise<NatsServerProcess> {
+    const server = new NatsServerProcess(await freePort(), tls);
     await server.restart();
     return server;
   }
@@ -35,6 +43,7 @@ export class NatsServerProcess {
   async restart(): Promise<void> {
     await this.stop();
     const args = ['--addr', '127.0.0.1', '--port', String(this.#port), '--jetstream', '--store_dir', this.#storeDir];
+    if (this.#tls !== undefined) args.push(...tlsArgs(this.#tls));
     const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let output = '';
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
@@ -76,13 +85,20 @@ export class NatsServerProcess {
   }
 
   async #answers(): Promise<boolean> {
+    const security = this.#tls && new TransportSecurity(this.#tls, undefined);
     try {
-      return (await probeNats(this.url, PROBE_TIMEOUT_MS)).hasJetStream;
+      return (await probeNats(this.url, PROBE_TIMEOUT_MS, security)).hasJetStream;
     } catch {
       return false;
+    } finally {
+      security?.close();
     }
   }
 }
+
+const tlsArgs = ({ ca, cert, key }: TlsFiles): string[] => [
+  ...['--tlsverify', '--tlscacert', ca, '--tlscert', cert, '--tlskey', key],
+];
 
 /** A suite that needs nats-server. Where it is not installed it is skipped, and its name says why. */
 export function describeNats(name: string, suite: () => void): void {

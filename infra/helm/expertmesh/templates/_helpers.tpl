@@ -31,6 +31,66 @@ nats://{{ include "expertmesh.fullname" . }}-nats:4222
 {{- end -}}
 {{- end -}}
 
+{{/* Whether there are certificates: all of them, or none. */}}
+{{- define "expertmesh.hasTls" -}}
+{{- $t := .Values.tls -}}
+{{- $needed := list $t.coordinatorSecret $t.workerSecret -}}
+{{- if .Values.nats.enabled }}{{ $needed = append $needed $t.natsSecret }}{{ end -}}
+{{- if has "" $needed -}}
+{{- if compact $needed -}}
+{{- fail "tls.coordinatorSecret, tls.workerSecret and, with nats.enabled, tls.natsSecret go together" -}}
+{{- end -}}
+{{- else }}true{{ end -}}
+{{- end -}}
+
+{{- define "expertmesh.tlsArgs" -}}
+{{- if not (include "expertmesh.hasTls" .) }}
+# Without certificates (tls.*Secret) whoever reaches the ports may command.
+- --plaintext-mesh
+{{- end }}
+{{- end -}}
+
+{{- define "expertmesh.tlsEnv" -}}
+{{- if include "expertmesh.hasTls" . }}
+- { name: EXPERTMESH_TLS_CA, value: /etc/expertmesh/tls/ca.crt }
+- { name: EXPERTMESH_TLS_CERT, value: /etc/expertmesh/tls/tls.crt }
+- { name: EXPERTMESH_TLS_KEY, value: /etc/expertmesh/tls/tls.key }
+{{- end }}
+{{- end -}}
+
+{{- define "expertmesh.tlsMount" -}}
+{{- if include "expertmesh.hasTls" . }}
+- name: tls
+  mountPath: /etc/expertmesh/tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "expertmesh.tlsVolume" -}}
+{{- $root := index . 0 -}}
+{{- if include "expertmesh.hasTls" $root }}
+- name: tls
+  secret:
+    secretName: {{ index . 1 }}
+    # Octal 0440.
+    defaultMode: 288
+{{- end }}
+{{- end -}}
+
+{{/* How the health of a worker's control port is asked for: Kubernetes' own gRPC probes speak no TLS. */}}
+{{- define "expertmesh.workerProbe" -}}
+{{- if include "expertmesh.hasTls" . -}}
+exec:
+  command:
+    - sh
+    - -c
+    - expertmesh rpc Health/Check --coordinator 127.0.0.1:9101 | grep -q '"status": 1'
+timeoutSeconds: 5
+{{- else -}}
+grpc: { port: 9101 }
+{{- end -}}
+{{- end -}}
+
 {{- define "expertmesh.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

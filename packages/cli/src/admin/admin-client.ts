@@ -67,6 +67,12 @@ const REMEDIES = [
     remedy: 'is a coordinator running there? --coordinator or EXPERTMESH_COORDINATOR names another (its gRPC port)',
   },
   {
+    pattern: /Connection dropped|ECONNRESET|socket hang up|TLS handshake|wrong version number|certificate|alert/,
+    remedy:
+      'does it speak TLS? --tls-ca, --tls-cert and --tls-key are what the commands speak it with, and without them ' +
+      'they speak plain text (docs/security.md)',
+  },
+  {
     pattern: /Protocol error|does not implement|Received HTTP status code|PROTOCOL_ERROR/,
     remedy: 'this is not the gRPC port of a coordinator, which is 9000 unless --grpc-port says otherwise',
   },

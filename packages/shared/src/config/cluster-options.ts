@@ -50,7 +50,7 @@ export const FAILURE_DOMAIN = option({
 /** As the NATS client takes it. */
 function natsUrl(): OptionValue<string> {
   const isServer = (server: string): boolean =>
-    parseNetworkAddress(server.replace(/^(nats|tls):\/\//, ''), NATS_PORT) !== undefined;
+    parseNetworkAddress(server.replace(/^nats:\/\//, ''), NATS_PORT) !== undefined;
   return {
     placeholder: '<url>',
     accepts: `a URL such as nats://10.0.0.5:${String(NATS_PORT)}, or several separated by commas`,

@@ -43,7 +43,7 @@ export function openTransportSecurity(
   security.close();
   throw new ExpertmeshError(
     'failed_precondition',
-    `${files.cert} is the certificate of a ${identity.role} in cluster ${identity.cluster}, and this is a ${role}` +
+    `${files.cert} is a certificate of role ${identity.role} in cluster ${identity.cluster}, and this is a ${role}` +
       `${cluster === undefined ? '' : ` in cluster ${cluster}`}: "expertmesh certs issue ${role}" makes one`,
   );
 }

@@ -77,7 +77,7 @@ describe('openTransportSecurity', () => {
 
   it('refuses a certificate of another role or cluster, and says how to make the right one', () => {
     expect(() => openTransportSecurity(config(), 'coordinator', 'lab', undefined)).toThrow(
-      /of a worker in cluster lab, and this is a coordinator in cluster lab: "expertmesh certs issue coordinator"/,
+      /of role worker in cluster lab, and this is a coordinator in cluster lab: "expertmesh certs issue coordinator"/,
     );
     expect(() => openTransportSecurity(config(), 'worker', 'other', undefined)).toThrow(
       /this is a worker in cluster other/,
