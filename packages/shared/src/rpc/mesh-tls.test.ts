@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
@@ -177,6 +178,17 @@ describe('a client', () => {
 });
 
 describe('rotation', () => {
+  it('of the authority goes on with a file that has both', async () => {
+    const [old, next] = [new MeshCertificates(), new MeshCertificates()];
+    const both = readFileSync(old.ca, 'utf8') + readFileSync(next.ca, 'utf8');
+    for (const { ca } of [old, next]) writeFileSync(ca, both);
+    for (const [server, client] of [
+      [old, next],
+      [next, old],
+    ] as const)
+      await getStats(openClient(await startControlPort(open(server, 'worker')), open(client, 'coordinator')));
+  });
+
   it('has new connections show and trust what the files hold now, while open ones go on', async () => {
     const rotated = new MeshCertificates();
     const [server, client] = [open(rotated, 'worker'), open(rotated, 'coordinator')];

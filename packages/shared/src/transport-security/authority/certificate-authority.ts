@@ -21,6 +21,15 @@ export interface KeyedCertificate {
   readonly key: string;
 }
 
+/** What a certificate is to say. */
+export interface CertificateRequest {
+  /** How people know it: the common name. */
+  readonly name: string;
+  readonly uris: readonly string[];
+  readonly hosts: readonly string[];
+  readonly numDays: number;
+}
+
 export interface IssueRequest extends MeshIdentity {
   /** How people know it: the common name. */
   readonly name: string;
