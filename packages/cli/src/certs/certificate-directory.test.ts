@@ -39,6 +39,25 @@ describe('CertificateDirectory', () => {
     expect(() => directory().certificates.issue('worker', 'box', [], 90, false)).toThrow(/"expertmesh certs init"/);
   });
 
+  it('keeps what a box has fetched, and the authority of no other cluster with it', () => {
+    const [there, here] = [directory(), directory()];
+    there.certificates.init('lab', 3650, false);
+    const issued = there.certificates.issue('worker', 'box-1', [], 90, false);
+    const [cert, key, ca] = [issued.certFile, issued.keyFile, join(there.dir, 'ca.crt')].map((f) =>
+      readFileSync(f, 'utf8'),
+    );
+    const joined = { name: 'box-1', cert: cert ?? '', key: key ?? '', ca: ca ?? '' };
+    expect(here.certificates.accept(joined, false)).toMatchObject({
+      role: 'worker',
+      certFile: join(here.dir, 'box-1.crt'),
+    });
+    expect(() => here.certificates.accept(joined, false)).toThrow(/box-1\.crt exists.*--force/);
+    expect(() => here.certificates.accept({ ...joined, name: 'ca' }, true)).toThrow(/--name ca is the authority/);
+    const other = directory();
+    other.certificates.init('other', 3650, false);
+    expect(() => other.certificates.accept(joined, false)).toThrow(/ca\.crt exists, and it is of another authority/);
+  });
+
   it('rotates what ends soon, under new keys and with the same names, and leaves the rest', () => {
     const { certificates } = directory();
     const { certFile: authorityFile } = certificates.init('lab', 3650, false);

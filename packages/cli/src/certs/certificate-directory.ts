@@ -10,6 +10,7 @@ import {
 } from '@expertmesh/shared/transport-security/authority/certificate-authority';
 import { identityOf, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { subjectNames } from '@expertmesh/shared/transport-security/subject-names';
+import { type Joined } from './join.js';
 
 /** One certificate of a directory, as commands show it. */
 export interface StoredCertificate {
@@ -43,8 +44,8 @@ export class CertificateDirectory {
 
   /** @throws ExpertmeshError `failed_precondition` where there is one of this name, unless `overwrites`. */
   issue(role: Role, name: string, hosts: readonly string[], numDays: number, overwrites: boolean): StoredCertificate {
-    if (name === AUTHORITY) throw new ExpertmeshError('invalid_argument', '--name ca is the authority: choose another');
-    const authority = this.#authority();
+    requireName(name);
+    const { authority } = this;
     if (!overwrites) this.#requireNone(name, 'whoever uses it would have to be given the new one');
     const cluster = clusterOfAuthority(new X509Certificate(authority.cert));
     this.#write(name, issueCertificate(authority, { role, cluster, name, hosts, numDays }, Date.now()));
@@ -64,7 +65,21 @@ export class CertificateDirectory {
     return all.flatMap((stored) => (stored.role === 'authority' ? [] : [{ ...stored, role: stored.role }]));
   }
 
-  #authority(): KeyedCertificate {
+  /** Keeps what a box has fetched. @throws ExpertmeshError `failed_precondition` where there is some, likewise. */
+  accept({ name, cert, key, ca }: Joined, overwrites: boolean): StoredCertificate {
+    requireName(name);
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    const [caFile] = this.#files(AUTHORITY);
+    const isOther = existsSync(caFile) && readFileSync(caFile, 'utf8') !== ca;
+    if (!overwrites && isOther) this.#requireNone(AUTHORITY, 'it is of another authority');
+    if (!overwrites) this.#requireNone(name, 'it would be lost');
+    replace(caFile, ca, 0o644);
+    this.#write(name, { cert, key });
+    return this.#stored(name);
+  }
+
+  /** @throws ExpertmeshError `not_found` where there is none. */
+  get authority(): KeyedCertificate {
     const [certFile, keyFile] = this.#files(AUTHORITY);
     if (!existsSync(certFile) || !existsSync(keyFile))
       throw new ExpertmeshError(
@@ -103,6 +118,10 @@ export class CertificateDirectory {
   #files(name: string): readonly [cert: string, key: string] {
     return [join(this.#dir, `${name}.crt`), join(this.#dir, `${name}.key`)];
   }
+}
+
+function requireName(name: string): void {
+  if (name === AUTHORITY) throw new ExpertmeshError('invalid_argument', '--name ca is the authority: choose another');
 }
 
 /** Whole at any time, and never readable by more than `mode` says. */

@@ -26,17 +26,12 @@ export interface CertificateRequest {
   /** How people know it: the common name. */
   readonly name: string;
   readonly uris: readonly string[];
-  readonly hosts: readonly string[];
-  readonly numDays: number;
-}
-
-export interface IssueRequest extends MeshIdentity {
-  /** How people know it: the common name. */
-  readonly name: string;
   /** For clients that check host names, such as grpcurl; processes of the mesh check roles. */
   readonly hosts: readonly string[];
   readonly numDays: number;
 }
+
+export interface IssueRequest extends MeshIdentity, Omit<CertificateRequest, 'uris'> {}
 
 /** A new authority of a cluster, which signs itself. */
 export function createAuthority(cluster: string, numDays: number, nowMs: number): KeyedCertificate {
@@ -44,16 +39,31 @@ export function createAuthority(cluster: string, numDays: number, nowMs: number)
   const name = authorityName(cluster);
   const validity = validityOf(numDays, nowMs);
   const content = { ...validity, subject: name, issuer: name, isAuthority: true, uris: [], hosts: [] };
-  return signed(content, key, key);
+  return { cert: signed(content, key.public, key), key: pemOf(key.private) };
 }
 
 /**
- * A new key and a certificate for it, which ends no later than the authority's own.
+ * A new key and a certificate of a process for it, which ends no later than the authority's own.
+ *
+ * @throws ExpertmeshError as certifyKey.
+ */
+export function issueCertificate(authority: KeyedCertificate, request: IssueRequest, nowMs: number): KeyedCertificate {
+  const key = newKey();
+  const uris = [identityUri(request)];
+  return { cert: certifyKey(authority, key.public, { ...request, uris }, nowMs), key: pemOf(key.private) };
+}
+
+/**
+ * A certificate for a key that is there, in PEM.
  *
  * @throws ExpertmeshError `failed_precondition` for an authority that is over, or whose key is another one's.
  */
-export function issueCertificate(authority: KeyedCertificate, request: IssueRequest, nowMs: number): KeyedCertificate {
-  const { name, hosts, numDays } = request;
+export function certifyKey(
+  authority: KeyedCertificate,
+  publicKey: KeyObject,
+  { name, uris, hosts, numDays }: CertificateRequest,
+  nowMs: number,
+): string {
   const own = new X509Certificate(authority.cert);
   const key = createPrivateKey(authority.key);
   if (!own.checkPrivateKey(key))
@@ -61,21 +71,11 @@ export function issueCertificate(authority: KeyedCertificate, request: IssueRequ
   const endMs = Date.parse(own.validTo);
   if (endMs <= nowMs)
     throw new ExpertmeshError('failed_precondition', `the authority was valid until ${own.validTo}: make a new one`);
-  const validity = validityOf(numDays, nowMs);
+  const { notBeforeMs, notAfterMs: wantedMs } = validityOf(numDays, nowMs);
+  const validity = { notBeforeMs, notAfterMs: Math.min(wantedMs, endMs) };
   const issuer = authorityName(clusterOfAuthority(own));
-  return signed(
-    {
-      ...validity,
-      notAfterMs: Math.min(validity.notAfterMs, endMs),
-      subject: name,
-      issuer,
-      isAuthority: false,
-      uris: [identityUri(request)],
-      hosts,
-    },
-    newKey(),
-    { public: createPublicKey(key), private: key },
-  );
+  const content = { ...validity, subject: name, issuer, isAuthority: false, uris, hosts };
+  return signed(content, publicKey, { public: createPublicKey(key), private: key });
 }
 
 interface KeyPair {
@@ -85,15 +85,17 @@ interface KeyPair {
 
 type Unsigned = Omit<CertificateContent, 'serial' | 'publicKey' | 'issuerKey'>;
 
-function signed(content: Unsigned, key: KeyPair, issuerKey: KeyPair): KeyedCertificate {
-  const serial = randomBytes(SERIAL_BYTES);
-  const cert = writeCertificate({ ...content, serial, publicKey: key.public, issuerKey });
-  return { cert, key: key.private.export({ type: 'pkcs8', format: 'pem' }).toString() };
-}
+const signed = (content: Unsigned, publicKey: KeyObject, issuerKey: KeyPair): string =>
+  writeCertificate({ ...content, serial: randomBytes(SERIAL_BYTES), publicKey, issuerKey });
 
-function newKey(): KeyPair {
+/** ECDSA over P-256. */
+export function newKey(): KeyPair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { public: publicKey, private: privateKey };
+}
+
+export function pemOf(privateKey: KeyObject): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 const validityOf = (numDays: number, nowMs: number) => ({
