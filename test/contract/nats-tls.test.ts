@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { NatsConnection } from '@expertmesh/shared/control-plane/nats-connection';
 import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
@@ -63,10 +64,8 @@ describeNats('NATS over TLS', () => {
     mesh.issue('nats');
     mesh.issue('coordinator', 'rotating');
     await server.restart();
-    await expect(NatsConnection.open([server.url], 'test', security)).rejects.toThrow();
-    const reread = new Promise((resolve) => security.onChange(resolve));
-    process.emit('SIGHUP', 'SIGHUP');
-    await reread;
+    const isReread = () => security.credentials.context.ca === readFileSync(mesh.ca, 'utf8');
+    await expect.poll(isReread, { timeout: 10_000 }).toBe(true);
     const connection = await NatsConnection.open([server.url], 'test', security);
     cleanUps.push(() => connection.close());
   });

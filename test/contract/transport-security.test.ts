@@ -77,7 +77,13 @@ function shownSerial(port: number): Promise<string> {
   const { cert, key } = mesh.issue('coordinator', 'looking');
   const files = { cert: readFileSync(cert), key: readFileSync(key) };
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...files, port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+    const socket = connect({
+      ...files,
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2', 'http/1.1'],
+    });
     socket.once('error', reject).once('secureConnect', () => {
       resolve(socket.getPeerX509Certificate()?.serialNumber ?? '');
       socket.destroy();
@@ -104,7 +110,11 @@ describe('a cluster with certificates', () => {
   });
 
   it('answers over HTTPS, with experts over TLS', async () => {
-    expect(await complete(cluster.http)).toMatchObject({ status: 200, body: expect.stringContaining('132') as string });
+    const messages = [{ role: 'user', content: 'What is 47 + 85?' }];
+    const question = { model: 'demo', messages, temperature: 0, max_completion_tokens: 100 };
+    const { status, body } = await ask(cluster.http, 'POST', '/v1/chat/completions', question);
+    expect(status).toBe(200);
+    expect(body).toContain('132');
   });
 
   it.each([
@@ -150,9 +160,13 @@ describe('a cluster with certificates', () => {
   it('takes new certificates while requests run, and none fails', async () => {
     let isOver = false;
     const statuses: number[] = [];
-    const load = Array.from({ length: NUM_STREAMS }, async () => {
-      while (!isOver) statuses.push((await complete(cluster.http)).status);
-    });
+    const load = Promise.all(
+      Array.from({ length: NUM_STREAMS }, async () => {
+        while (!isOver) statuses.push((await complete(cluster.http)).status);
+      }),
+    );
+    // Where an expectation below fails, what comes of the load after that is no other failure.
+    load.catch(() => undefined);
     for (let rotation = 0; rotation < NUM_ROTATIONS; rotation++) {
       const issued = [mesh.issue('worker'), mesh.issue('coordinator'), mesh.issue('client', 'http')];
       const serials = issued.map(({ cert }) => new X509Certificate(readFileSync(cert)).serialNumber);
@@ -163,7 +177,7 @@ describe('a cluster with certificates', () => {
         await expect.poll(() => shownSerial(cluster[port]), { timeout: 10_000, message: port }).toBe(serial);
     }
     isOver = true;
-    await Promise.all(load);
+    await load;
     expect(statuses.length).toBeGreaterThan(NUM_ROTATIONS);
     expect(new Set(statuses)).toEqual(new Set([200]));
   });

@@ -67,7 +67,8 @@ const REMEDIES = [
     remedy: 'is a coordinator running there? --coordinator or EXPERTMESH_COORDINATOR names another (its gRPC port)',
   },
   {
-    pattern: /Connection dropped|ECONNRESET|socket hang up|TLS handshake|wrong version number|certificate|alert/,
+    pattern:
+      /Failed to connect|Connection dropped|ECONNRESET|socket hang up|TLS handshake|wrong version number|certificate|alert/,
     remedy:
       'does it speak TLS? --tls-ca, --tls-cert and --tls-key are what the commands speak it with, and without them ' +
       'they speak plain text (docs/security.md)',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
+  ErrorCode,
   NatsError,
   StorageType,
   type ConnectionOptions,
@@ -91,8 +92,7 @@ export class NatsConnection {
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: MAX_PINGS_OUT,
       ...tlsOf(security),
-    });
-    if (security !== undefined) await requireEncrypted(client);
+    }).catch(withRemedy);
     return new NatsConnection(client);
   }
 
@@ -140,16 +140,13 @@ export class NatsConnection {
 const tlsOf = (security: TransportSecurity | undefined): Pick<ConnectionOptions, 'tls'> =>
   security === undefined ? {} : { tls: natsTlsOptions(security) as TlsOptions };
 
-/** Whether TLS is spoken is the server's choice, and the client's name for a connection without it is none of ours. */
-async function requireEncrypted(client: Client): Promise<void> {
-  const { protocol } = client as unknown as { readonly protocol: { readonly transport: { isEncrypted(): boolean } } };
-  if (protocol.transport.isEncrypted()) return;
-  const server = client.getServer();
-  await client.close();
+/** With certificates the client leaves a server that speaks no TLS, and says as much in its own way. */
+function withRemedy(cause: unknown): never {
+  if (!(cause instanceof NatsError) || cause.code !== (ErrorCode.ServerOptionNotAvailable as string)) throw cause;
   throw new ExpertmeshError(
     'failed_precondition',
-    `the NATS server ${server} speaks no TLS, and this process has certificates: start it with --tls ` +
-      '(see docs/security.md)',
+    'the NATS server speaks no TLS, and this process has certificates: start it with --tlsverify (docs/security.md)',
+    { cause },
   );
 }
 
