@@ -84,7 +84,8 @@ exec:
   command:
     - sh
     - -c
-    - expertmesh rpc Health/Check --coordinator 127.0.0.1:9101 | grep -q '"status": 1'
+    - |-
+      expertmesh rpc Health/Check --coordinator 127.0.0.1:9101 | grep -q '"status": 1'
 timeoutSeconds: 5
 {{- else -}}
 grpc: { port: 9101 }
