@@ -14,10 +14,6 @@ const OVERLOAD_SECONDS = 60;
 const NUM_DISCONNECTS = 500;
 const LIMITED = ['--workers', '1', '--max-num-seqs', '16', '--max-waiting-seqs', '16'];
 
-const phases: Readonly<Record<string, () => Promise<void>>> = { mixed, overload, disconnects };
-const chosen = process.argv.slice(2);
-for (const [name, run] of Object.entries(phases)) if (chosen.length === 0 || chosen.includes(name)) await run();
-
 const SCHEMA = {
   type: 'object',
   properties: { answer: { type: 'integer', minimum: 0, maximum: 999 }, unit: { enum: ['apples', 'pears'] } },
@@ -25,6 +21,10 @@ const SCHEMA = {
   additionalProperties: false,
 };
 const TOOL = { type: 'function', function: { name: 'answer', parameters: SCHEMA, strict: true } };
+
+const phases: Readonly<Record<string, () => Promise<void>>> = { mixed, overload, disconnects };
+const chosen = process.argv.slice(2);
+for (const [name, run] of Object.entries(phases)) if (chosen.length === 0 || chosen.includes(name)) await run();
 
 /** Every kind of request that there is, one after the other. */
 function requestOf(index: number): { readonly path: string; readonly body: object } {
@@ -66,13 +66,15 @@ async function mixed(): Promise<void> {
   await mesh.up.stop();
 }
 
+/** Requests come four times as often as they are answered at most, and do not wait for each other. */
 async function overload(): Promise<void> {
   const mesh = await Mesh.start(LIMITED);
   const peak = await loadFor(mesh.url, 16, OVERLOAD_SECONDS / 2);
-  const over = await loadFor(mesh.url, 128, OVERLOAD_SECONDS);
-  console.log(`overload: 16 clients ${shown(peak)}`);
-  console.log(`  128 clients, 32 places: ${shown(over)}`);
-  const goodput = over.numRight / OVERLOAD_SECONDS / (peak.numRight / (OVERLOAD_SECONDS / 2));
+  const peakPerSecond = peak.numRight / (OVERLOAD_SECONDS / 2);
+  const over = await arrivalsFor(mesh.url, 4 * peakPerSecond, OVERLOAD_SECONDS);
+  console.log(`overload: 16 clients: ${shown(peak)}, ${peakPerSecond.toFixed(1)} a second`);
+  console.log(`  ${(4 * peakPerSecond).toFixed(0)} requests a second: ${shown(over)}`);
+  const goodput = over.numRight / OVERLOAD_SECONDS / peakPerSecond;
   console.log(`  goodput ${goodput.toFixed(2)} of the peak`);
   await mesh.up.stop();
 }
@@ -83,7 +85,7 @@ async function disconnects(): Promise<void> {
   const client = async (): Promise<void> => {
     while (left-- > 0) {
       const { path, body } = requestOf(left);
-      const options = { ...post(body), signal: AbortSignal.timeout(1 + Math.random() * 1_500) };
+      const options = { ...post(body), signal: AbortSignal.timeout(Math.ceil(Math.random() * 1_500)) };
       await fetch(mesh.url + path, options)
         .then(
           (response) => response.text(),
@@ -109,6 +111,19 @@ async function loadFor(url: string, numClients: number, seconds: number): Promis
   return outcomes;
 }
 
+async function arrivalsFor(url: string, perSecond: number, seconds: number): Promise<Outcomes> {
+  const outcomes: Outcomes = { numRight: 0, refused: new Map(), wrong: new Map() };
+  const asked: Promise<void>[] = [];
+  const startMs = performance.now();
+  while (performance.now() - startMs < seconds * 1000) {
+    const due = ((performance.now() - startMs) / 1000) * perSecond;
+    while (asked.length < due) asked.push(ask(url, asked.length, outcomes));
+    await pause(5);
+  }
+  await Promise.all(asked);
+  return outcomes;
+}
+
 async function ask(url: string, turn: number, outcomes: Outcomes): Promise<void> {
   const { path, body } = requestOf(turn);
   const response = await fetch(url + path, post(body)).catch((error: unknown) => String(error));
@@ -121,7 +136,6 @@ async function ask(url: string, turn: number, outcomes: Outcomes): Promise<void>
   if (response.ok && !text.includes('"error":{')) outcomes.numRight += 1;
   else if ((response.status === 429 || response.status === 503) && retryAfter !== null) {
     count(outcomes.refused, String(response.status));
-    await pause(Math.min(1, Number(retryAfter)) * 1000 * Math.random());
   } else count(outcomes.wrong, `${path} ${String(response.status)} ${text.slice(-200)}`);
 }
 

@@ -18,7 +18,10 @@ export type Vocabulary = z.infer<typeof vocabularySchema>;
  * @throws ExpertmeshError `unimplemented` when the tokenizer is not byte-level.
  */
 export class TokenBytes {
-  readonly #bytesById: readonly (Uint8Array | undefined)[];
+  /** Of all tokens, one after the other: an array for each would be 32 MB that every collection of garbage looks at. */
+  readonly #bytes: Uint8Array;
+  /** Where the bytes of a token begin; the last entry is the end. Int32[number of ids + 1]. */
+  readonly #starts: Int32Array;
 
   constructor(vocabulary: Vocabulary) {
     const decoderType = vocabulary.decoder?.type ?? 'none';
@@ -28,12 +31,21 @@ export class TokenBytes {
         `tokenizer.json has decoder ${decoderType}; only ByteLevel, which every Qwen3 tokenizer has, is supported`,
       );
     }
-    this.#bytesById = bytesById(vocabulary);
+    const byId = bytesById(vocabulary);
+    this.#bytes = new Uint8Array(byId.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0));
+    this.#starts = new Int32Array(byId.length + 1);
+    let start = 0;
+    for (const [id, bytes] of byId.entries()) {
+      this.#bytes.set(bytes ?? NO_BYTES, start);
+      start += bytes?.length ?? 0;
+      this.#starts[id + 1] = start;
+    }
   }
 
   /** Empty for ids that no token has: models pad their vocabulary. */
   get(tokenId: number): Uint8Array {
-    return this.#bytesById[tokenId] ?? NO_BYTES;
+    const end = this.#starts[tokenId + 1];
+    return end === undefined ? NO_BYTES : this.#bytes.subarray(this.#starts[tokenId], end);
   }
 }
 

@@ -5,25 +5,29 @@ import * as huggingFace from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { isSliceable, slicesOf } from './encode-slices.js';
-import { TokenBytes, vocabularySchema } from './token-bytes.js';
+import { TokenBytes, type Vocabulary, vocabularySchema } from './token-bytes.js';
 
 export interface DecodeOptions {
   /** Leave control tokens such as `<|im_end|>` out of the text. */
   readonly skipSpecialTokens?: boolean;
 }
 
+/** A vocabulary without what encodes text, which takes a hundred times the memory. */
+export interface TokenTable {
+  /** UTF-8 bytes of a token; they may end in the middle of a character. */
+  bytesOf(tokenId: number): Uint8Array;
+  isSpecial(tokenId: number): boolean;
+  readonly eosTokenId: number | undefined;
+}
+
 /** Text to token ids and back, as Hugging Face's fast tokenizers do it. */
-export interface Tokenizer {
+export interface Tokenizer extends TokenTable {
   /** Control tokens written out in the text become those tokens, as in transformers. */
   encode(text: string): Promise<number[]>;
   /** As `encode`, at once: for texts of a few thousand characters at most. */
   encodeShort(text: string): readonly number[];
   decode(tokenIds: readonly number[], options?: DecodeOptions): string;
-  /** UTF-8 bytes of a token; they may end in the middle of a character. */
-  bytesOf(tokenId: number): Uint8Array;
-  isSpecial(tokenId: number): boolean;
   idOf(token: string): number | undefined;
-  readonly eosTokenId: number | undefined;
   /** Contents of bos_token, eos_token and so on, for chat templates. */
   readonly specialTokens: Readonly<Record<string, string>>;
 }
@@ -56,6 +60,12 @@ const tokenizerConfigSchema = z.looseObject({
   clean_up_tokenization_spaces: z.literal(false).nullish(),
 });
 
+interface TokenizerFiles {
+  readonly tokenizerJson: object;
+  readonly vocabulary: Vocabulary;
+  readonly config: z.infer<typeof tokenizerConfigSchema>;
+}
+
 /**
  * Reads tokenizer.json and tokenizer_config.json of a model directory.
  *
@@ -63,34 +73,54 @@ const tokenizerConfigSchema = z.looseObject({
  * `unimplemented` when the tokenizer is of another kind than Qwen3's.
  */
 export async function loadTokenizer(modelDir: string): Promise<Tokenizer> {
-  const tokenizerPath = join(modelDir, 'tokenizer.json');
-  const tokenizerJson = await readJson(tokenizerPath);
-  const vocabulary = parse(vocabularySchema, tokenizerJson, tokenizerPath);
-  const configPath = join(modelDir, 'tokenizer_config.json');
-  const config = parse(tokenizerConfigSchema, await readJson(configPath), configPath);
-  const tokenBytes = new TokenBytes(vocabulary);
-  const library = new HuggingFaceTokenizer(tokenizerJson, config);
-  const specialIds = new Set(vocabulary.added_tokens.filter(({ special }) => special).map(({ id }) => id));
+  const files = await readTokenizerFiles(modelDir);
+  const { vocabulary, config } = files;
+  const table = tableOf(files);
+  const library = new HuggingFaceTokenizer(files.tokenizerJson, config);
   const addedTokens = vocabulary.added_tokens.map(({ content }) => content);
   const sliceChars = isSliceable(vocabulary.pre_tokenizer, addedTokens) ? SLICE_CHARS : Infinity;
-  const idOf = (token: string): number | undefined => library.token_to_id(token);
-  const { eos_token: eosToken } = config;
 
   return {
+    ...table,
     encode: (text) => encodeInSlices(library, text, sliceChars),
     encodeShort: (text) => library.encode(text).ids,
     decode: (tokenIds, { skipSpecialTokens = false } = {}) =>
       decodeBytes(
-        (skipSpecialTokens ? tokenIds.filter((id) => !specialIds.has(id)) : tokenIds).map((id) => tokenBytes.get(id)),
+        (skipSpecialTokens ? tokenIds.filter((id) => !table.isSpecial(id)) : tokenIds).map((id) => table.bytesOf(id)),
       ),
-    bytesOf: (tokenId) => tokenBytes.get(tokenId),
-    isSpecial: (tokenId) => specialIds.has(tokenId),
-    idOf,
-    eosTokenId: eosToken ? idOf(eosToken) : undefined,
+    idOf: (token) => library.token_to_id(token),
     specialTokens: Object.fromEntries(
       SPECIAL_TOKEN_NAMES.flatMap((name) => (config[name] ? [[name, config[name]]] : [])),
     ),
   };
+}
+
+/** The same files for their tokens alone. Errors as loadTokenizer. */
+export async function loadTokenTable(modelDir: string): Promise<TokenTable> {
+  return tableOf(await readTokenizerFiles(modelDir));
+}
+
+async function readTokenizerFiles(modelDir: string): Promise<TokenizerFiles> {
+  const tokenizerPath = join(modelDir, 'tokenizer.json');
+  const tokenizerJson = await readJson(tokenizerPath);
+  const vocabulary = parse(vocabularySchema, tokenizerJson, tokenizerPath);
+  const configPath = join(modelDir, 'tokenizer_config.json');
+  return { tokenizerJson, vocabulary, config: parse(tokenizerConfigSchema, await readJson(configPath), configPath) };
+}
+
+// What these functions refer to stays in memory: nothing of the vocabulary but its bytes may be in their scope.
+function tableOf({ vocabulary, config: { eos_token: eosToken } }: TokenizerFiles): TokenTable {
+  const tokenBytes = new TokenBytes(vocabulary);
+  const specialIds = new Set(vocabulary.added_tokens.filter(({ special }) => special).map(({ id }) => id));
+  return {
+    bytesOf: (tokenId) => tokenBytes.get(tokenId),
+    isSpecial: (tokenId) => specialIds.has(tokenId),
+    eosTokenId: eosToken ? idIn(vocabulary, eosToken) : undefined,
+  };
+}
+
+function idIn({ added_tokens: added, model }: Vocabulary, token: string): number | undefined {
+  return added.find(({ content }) => content === token)?.id ?? model.vocab[token];
 }
 
 async function encodeInSlices(library: HuggingFaceTokenizer, text: string, sliceChars: number): Promise<number[]> {

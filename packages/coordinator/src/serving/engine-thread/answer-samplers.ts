@@ -6,17 +6,22 @@ import { type Constraint } from '../../sampling/grammar/constraint.js';
 import { type ConstraintState } from '../../sampling/grammar/constraint-state.js';
 import { type TokenVocabulary } from '../../sampling/grammar/token-vocabulary.js';
 import { endTokenIds, readGenerationDefaults } from '../../text/generation-defaults.js';
-import { loadTokenizer, type Tokenizer } from '../../text/tokenizer.js';
+import { loadTokenizer, loadTokenTable, type Tokenizer } from '../../text/tokenizer.js';
 import { WarmUps } from './warm-ups.js';
 
 /** Makes the samplers of answers, and what holds answers to their constraints. */
 export class AnswerSamplers {
-  readonly #tokenizer: Tokenizer;
+  readonly #storeDir: string;
   readonly #vocabulary: TokenVocabulary;
   readonly #warmUps = new WarmUps();
+  /**
+   * What encodes forced text, read when the first constraint comes: while it is in memory, every collection of garbage
+   * takes longer. Answers until then have no tokens told ahead.
+   */
+  #tokenizer: Tokenizer | 'being read' | undefined;
 
-  private constructor(tokenizer: Tokenizer, vocabulary: TokenVocabulary) {
-    this.#tokenizer = tokenizer;
+  private constructor(storeDir: string, vocabulary: TokenVocabulary) {
+    this.#storeDir = storeDir;
     this.#vocabulary = vocabulary;
     // The first constraint of a vocabulary takes half a second, which no request should wait for.
     compileConstraint({ kind: 'json_object' }, vocabulary);
@@ -24,13 +29,13 @@ export class AnswerSamplers {
 
   /** Reads the tokenizer of a store. Errors as loadTokenizer and readGenerationDefaults. */
   static async open(storeDir: string, vocabSize: number): Promise<AnswerSamplers> {
-    const tokenizer = await loadTokenizer(storeDir);
+    const table = await loadTokenTable(storeDir);
     const tokenIds = Array.from({ length: vocabSize }, (_, tokenId) => tokenId);
-    return new AnswerSamplers(tokenizer, {
+    return new AnswerSamplers(storeDir, {
       vocabSize,
-      tokenBytes: { get: (tokenId) => tokenizer.bytesOf(tokenId) },
-      specialTokenIds: new Set(tokenIds.filter((tokenId) => tokenizer.isSpecial(tokenId))),
-      endTokenIds: endTokenIds(await readGenerationDefaults(storeDir), tokenizer),
+      tokenBytes: { get: (tokenId) => table.bytesOf(tokenId) },
+      specialTokenIds: new Set(tokenIds.filter((tokenId) => table.isSpecial(tokenId))),
+      endTokenIds: endTokenIds(await readGenerationDefaults(storeDir), table),
     });
   }
 
@@ -42,7 +47,7 @@ export class AnswerSamplers {
       seed,
       constraint: this.#begin(request.constraint),
       endTokenIds: this.#vocabulary.endTokenIds,
-      encode: (bytes) => this.#tokenizer.encodeShort(wholeCharacters(bytes)),
+      encode: (bytes) => this.#encode(bytes),
     });
   }
 
@@ -52,9 +57,25 @@ export class AnswerSamplers {
   }
 
   #begin(constraint: Constraint): ConstraintState {
+    this.#readTokenizer();
     const compiled = compileConstraint(constraint, this.#vocabulary);
     this.#warmUps.add(compiled);
     return compiled.start();
+  }
+
+  #encode(bytes: Uint8Array): readonly number[] {
+    if (this.#tokenizer === undefined || this.#tokenizer === 'being read') return [];
+    return this.#tokenizer.encodeShort(wholeCharacters(bytes));
+  }
+
+  #readTokenizer(): void {
+    if (this.#tokenizer !== undefined) return;
+    this.#tokenizer = 'being read';
+    void loadTokenizer(this.#storeDir).then(
+      (tokenizer) => (this.#tokenizer = tokenizer),
+      // The main thread has read the same files; what is wrong by now costs drafts alone, and is tried again.
+      () => (this.#tokenizer = undefined),
+    );
   }
 }
 
