@@ -17,7 +17,9 @@ import { identityUri, type Role } from '@expertmesh/shared/transport-security/me
 import { certificateHash, formatToken, isMacOf, newSecret } from './join-token.js';
 
 /** What the server of an invitation is, and no process of a mesh can be: it names no role. */
-export const invitationUri = (cluster: string): string => `expertmesh://${cluster}/invitation`;
+export function invitationUri(cluster: string): string {
+  return `expertmesh://${cluster}/invitation`;
+}
 
 export interface Invitation {
   /** What the box is told. */

@@ -14,7 +14,9 @@ export interface JoinToken {
   readonly secret: string;
 }
 
-export const newSecret = (): string => randomBytes(SECRET_BYTES).toString('base64url');
+export function newSecret(): string {
+  return randomBytes(SECRET_BYTES).toString('base64url');
+}
 
 export function certificateHash({ raw }: Pick<X509Certificate, 'raw'>): string {
   return createHash('sha256').update(raw).digest('base64url');

@@ -21,8 +21,8 @@ interface InviteFlags extends CertificateFlags {
   readonly minutes: number;
 }
 
-export const inviteCommand = (): Command =>
-  withCertificateFlags(new Command('invite'))
+export function inviteCommand(): Command {
+  return withCertificateFlags(new Command('invite'))
     .description('Wait for a box to fetch its certificate, with a token that works once.')
     .addArgument(new Argument('<role>', 'What the certificate is for.').choices(ROLES))
     .addOption(
@@ -46,6 +46,7 @@ export const inviteCommand = (): Command =>
         }
       }),
     );
+}
 
 async function lateness(minutes: number, signal: AbortSignal): Promise<never> {
   await setTimeout(minutes * 60_000, undefined, { ref: false, signal }).catch(() => undefined);
@@ -59,8 +60,8 @@ interface JoinFlags {
   readonly json?: true;
 }
 
-export const joinCommand = (): Command =>
-  withDirFlags(new Command('join'))
+export function joinCommand(): Command {
+  return withDirFlags(new Command('join'))
     .description('Fetch the certificate that "certs invite" waits to give.')
     .argument('<token>', 'As it was printed; @FILE has it in a file, and - in the input.')
     .option('--force', 'Overwrite a certificate of this name.')
@@ -68,6 +69,7 @@ export const joinCommand = (): Command =>
       const joined = await join(await readToken(token));
       printCertificates([new CertificateDirectory(dir).accept(joined, force === true)], json);
     });
+}
 
 async function readToken(text: string): Promise<string> {
   if (text === '-') return textOf(process.stdin);
