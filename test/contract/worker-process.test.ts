@@ -119,7 +119,7 @@ describe('a worker process', () => {
 
   it('ends with code 1 and says why when its compute thread dies', async () => {
     const dieLater = `import { isMainThread } from 'node:worker_threads';
-      if (!isMainThread) setTimeout(() => { throw new Error('struck by lightning'); }, 1000);`;
+      if (!isMainThread) setTimeout(() => { throw new Error('struck by lightning'); }, 4000);`;
     const preload = join(tempDir(), 'die-later.mjs');
     writeFileSync(preload, dieLater);
     vi.stubEnv('NODE_OPTIONS', `--import=${preload}`);
