@@ -47,7 +47,7 @@ export const HTTP_TLS_OPTIONS = {
   }),
 } as const;
 
-type TlsConfig = ConfigOf<typeof TLS_OPTIONS>;
+export type TlsConfig = ConfigOf<typeof TLS_OPTIONS>;
 
 /** What is wrong with the files of the mesh. */
 export function tlsContradiction({ tlsCa, tlsCert, tlsKey }: TlsConfig): string | undefined {

@@ -5,15 +5,13 @@ import { type Role } from '../transport-security/mesh-identity.js';
 import { clientTlsOptions, serverTlsOptions } from '../transport-security/tls-ends.js';
 import { type TransportSecurity } from '../transport-security/transport-security.js';
 
-/** grpc-js's own kinds keep the certificates that they were made with; these look at what holds now. */
+// grpc-js's own kinds keep the certificates that they were made with; these look at what holds now.
 
 /** Clients must show a certificate; those that connect after a change of the files see the new one. */
 export class MeshServerCredentials extends ServerCredentials {
-  readonly stop: () => void;
-
   constructor(security: TransportSecurity) {
     super(serverTlsOptions(security), security.credentials.context);
-    this.stop = security.onChange(({ context }) => {
+    security.onChange(({ context }) => {
       this.updateSecureContextOptions(context);
     });
   }

@@ -1,15 +1,9 @@
+import { type TlsConfig } from '../config/tls-options.js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type TlsFiles } from './credentials.js';
 import { type Role } from './mesh-identity.js';
 import { TransportSecurity } from './transport-security.js';
 import { type CertificateLog } from './watched-certificates.js';
-
-/** As TLS_OPTIONS has them. */
-export interface TlsConfig {
-  readonly tlsCa: string | undefined;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
-}
 
 /** Undefined where the mesh is plain text. */
 export function tlsFilesOf({ tlsCa: ca, tlsCert: cert, tlsKey: key }: TlsConfig): TlsFiles | undefined {
