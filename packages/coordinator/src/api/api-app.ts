@@ -18,6 +18,7 @@ import { acceptJsonBodies } from './http/json-body.js';
 import { canonicalUrl } from './http/request-path.js';
 import { RouteTable } from './http/route-table.js';
 import { sendHttpError, toHttpError } from './http-error.js';
+import { followIdempotencyKeys } from './idempotency/idempotency-hook.js';
 import { type InFlightRequests, shuttingDown } from './in-flight-requests.js';
 import { registerMessageRoutes } from './messages/message-route.js';
 import { registerModelsRoute } from './models-route.js';
@@ -49,6 +50,7 @@ export function buildApi(options: ApiOptions, inFlight: InFlightRequests) {
   acceptJsonBodies(app);
   addRequestHooks(app, options, inFlight, routes);
   guardRequests(app, access, systemClock);
+  followIdempotencyKeys(app, inFlight, systemClock);
   handleErrors(app, routes, maxModelLen);
   registerRoutes(app, options, { model, inFlight, unknownFields });
   return { app, routes };
