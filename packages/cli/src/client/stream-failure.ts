@@ -22,7 +22,8 @@ export class StreamFailure extends Error {
 
   static ofStatus(url: string, status: number, body: string): StreamFailure {
     const message = errorOf(body)?.message;
-    if (message === undefined && !PASSING_STATUSES.has(status)) return StreamFailure.foreign(url, `HTTP ${String(status)}`);
+    if (message === undefined && !PASSING_STATUSES.has(status))
+      return StreamFailure.foreign(url, `HTTP ${String(status)}`);
     return new StreamFailure(`${url}: ${message ?? `HTTP ${String(status)}`}`, PASSING_STATUSES.has(status));
   }
 

@@ -29,7 +29,10 @@ export function chatCommand(): Command {
   return new Command('chat')
     .description('Talk to a served model. Input from a pipe is one question, and only the answer is printed.')
     .addOption(
-      new Option('--url <url>', 'The server; repeated, where others of its cluster go on with an answer that breaks off.')
+      new Option(
+        '--url <url>',
+        'The server; repeated, where others of its cluster go on with an answer that breaks off.',
+      )
         .argParser(appendUrl)
         .default(DEFAULT_URLS, DEFAULT_URLS[0]),
     )

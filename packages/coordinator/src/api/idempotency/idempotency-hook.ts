@@ -20,7 +20,9 @@ export function followIdempotencyKeys(app: FastifyInstance, inFlight: InFlightRe
       const { resume_token_ids: resumed, ...body } = bodyOf(request);
       const ended = known.begin({
         key: JSON.stringify([callerOfRequest(request)?.account?.name ?? null, key]),
-        fingerprint: createHash('sha256').update(JSON.stringify([path, body])).digest('base64'),
+        fingerprint: createHash('sha256')
+          .update(JSON.stringify([path, body]))
+          .digest('base64'),
         resumes: Array.isArray(resumed) && resumed.length > 0,
         end: (reason) => {
           inFlight.abort(reply, reason);
