@@ -50,7 +50,7 @@ export class HeardAnswer {
       ...this.#newText('reasoning_content', delta.reasoning_content),
       ...(calls.length > 0 && { tool_calls: calls }),
     };
-    return Object.keys(news).length === 0 && Object.keys(delta).length > 0 ? undefined : news;
+    return Object.keys(news).length === 0 ? undefined : news;
   }
 
   #newsOfCall(call: CallDelta): CallDelta | undefined {

@@ -68,6 +68,8 @@ class ChatAttempts {
   readonly #options: ResumableChatOptions;
   readonly #key = randomUUID();
   readonly #heard = new HeardAnswer();
+  /** The reason has been told; what follows is usage, maybe. */
+  #hasFinished = false;
 
   constructor(options: ResumableChatOptions) {
     this.#options = options;
@@ -98,24 +100,28 @@ class ChatAttempts {
   }
 
   async *#chunks(body: AsyncIterable<Uint8Array>, url: string): AsyncGenerator<ChatChunk, void, void> {
-    let hasFinished = false;
-    for await (const data of readEventStream(body)) {
-      const chunk = chunkOf(data, url);
-      hasFinished ||= chunk.choices.some(({ finish_reason: reason }) => Boolean(reason));
-      const news = this.#news(chunk);
+    const events = readEventStream(body);
+    let event = await events.next();
+    for (; event.done !== true; event = await events.next()) {
+      const news = this.#news(chunkOf(event.value, url));
       if (news !== undefined) yield news;
     }
-    if (!hasFinished) throw new StreamFailure(`${url}: the connection broke off in the middle of the answer`, true);
+    if (!event.value) throw new StreamFailure(`${url}: the connection broke off in the middle of the answer`, true);
   }
 
   #news(chunk: ChatChunk): ChatChunk | undefined {
-    const choices = chunk.choices.flatMap((choice): readonly ChunkChoice[] => {
-      this.#heard.hearTokens(choice.token_ids ?? []);
-      const delta = this.#heard.news(choice.delta);
-      if (delta !== undefined || choice.finish_reason) return [{ ...choice, delta: delta ?? {} }];
-      return [];
-    });
+    const choices = chunk.choices.flatMap((choice) => this.#newsOf(choice) ?? []);
     return choices.length === 0 && chunk.choices.length > 0 ? undefined : { ...chunk, choices };
+  }
+
+  #newsOf(choice: ChunkChoice): ChunkChoice | undefined {
+    this.#heard.hearTokens(choice.token_ids ?? []);
+    const delta = this.#heard.news(choice.delta);
+    if (choice.finish_reason && !this.#hasFinished) {
+      this.#hasFinished = true;
+      return { ...choice, delta: delta ?? {} };
+    }
+    return delta && { ...choice, delta };
   }
 
   async #post(url: string, signal: AbortSignal): Promise<Response> {

@@ -17,6 +17,8 @@ import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
 import { type KnownWorker } from './workers/known-workers.js';
+import { irreplaceableWorkers } from './decisions/irreplaceable.js';
+import { type ExpertSize, planCluster } from './planning/plan-inputs.js';
 import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
@@ -33,6 +35,7 @@ export interface ClusterCoreOptions {
   /** Whether what was remembered may be served; asked once, at the start. */
   readonly isUsable: (placement: Placement) => boolean;
   readonly serving: ServingEvents;
+  readonly expertSize: ExpertSize;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -95,6 +98,7 @@ export class ClusterCore {
       ...options,
       store: this.store,
       membership: this.membership,
+      irreplaceable: () => this.#irreplaceable(),
       onApplied: (routing) => {
         serving.placementApplied(routing);
         this.#coordinators?.tell();
@@ -194,6 +198,16 @@ export class ClusterCore {
     this.membership.close();
     await this.#coordinators?.close();
     await this.#options.stateDirectory.flush();
+  }
+
+  #irreplaceable(): readonly string[] {
+    const { routing: previous, admissions } = this.store;
+    if (previous === undefined) return [];
+    const { known } = this.membership;
+    const { expertSize } = this.#options;
+    const facts = { workers: known.list(), admissions: admissions.workers, previous, expertSize };
+    const cluster = planCluster({ ...facts, secondsPerRow: 0, numLayers: 0, withRoomToMove: false });
+    return irreplaceableWorkers(previous, cluster, (workerId) => known.get(workerId)?.state === 'up');
   }
 
   #createCommander(): WorkerCommander {

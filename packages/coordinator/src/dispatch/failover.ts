@@ -37,6 +37,12 @@ export class FailedReplicas {
     return this.#workers.has(workerId) || this.#missing.get(workerId)?.has(expertId) === true;
   }
 
+  /** Workers that are away are left out anyway: when they are there again, they may be another process. */
+  forgetAway(links: { isConnected(workerId: string): boolean }): void {
+    for (const workerId of this.#workers) if (!links.isConnected(workerId)) this.#workers.delete(workerId);
+    this.forgetMissing();
+  }
+
   /** Workers may hold by now what they did not. */
   forgetMissing(): void {
     this.#missing.clear();

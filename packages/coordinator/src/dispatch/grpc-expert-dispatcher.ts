@@ -9,6 +9,7 @@ import { dispatchTimes } from './dispatch-times.js';
 import { type AllExperts, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts } from './failover.js';
 import { type FailoverOptions, LayerFailover } from './layer-failover.js';
+import { LostExperts } from './lost-experts.js';
 import { TravellingRows, WorkerPartCaller } from './part-caller.js';
 import { ReplicaProbes } from './replica-probes.js';
 import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
@@ -25,6 +26,8 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
    */
   readonly callTimeoutMs: number;
   readonly maxMessageBytes?: number;
+  /** --replacement-wait-ms; 0 if absent. */
+  readonly replacementWaitMs?: number;
 }
 
 /** Sees what a layer call asks of each worker. @param workerIds of the placement */
@@ -43,16 +46,18 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #probes: ReplicaProbes;
   readonly #failover: FailoverOptions;
   readonly #failovers = new FailoverCounts();
+  readonly #lost: LostExperts;
   readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: GrpcExpertDispatcherOptions) {
-    const { clock = systemClock, callTimeoutMs: timeoutMs } = options;
+    const { clock = systemClock, callTimeoutMs: timeoutMs, replacementWaitMs = 0 } = options;
     this.#options = options;
     const links = (this.#links = new WorkerLinks(options));
     const router = (this.#router = new CurrentRouter(clock));
     const parts = new WorkerPartCaller(links);
     this.#probes = new ReplicaProbes({ ...options, router, parts, links });
-    this.#failover = { parts, router, links, counts: this.#failovers, clock, timeoutMs };
+    const lost = (this.#lost = new LostExperts(clock, replacementWaitMs));
+    this.#failover = { lost, parts, router, links, counts: this.#failovers, clock, timeoutMs };
   }
 
   /**
@@ -70,6 +75,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   /** As CurrentRouter. */
   setWorkerCosts(costs: WorkerCosts): void {
     this.#router.setCosts(costs);
+  }
+
+  /** As LostExperts. */
+  setIrreplaceable(workerIds: readonly string[]): void {
+    this.#lost.setIrreplaceable(workerIds);
   }
 
   /** As WorkerLinks. */

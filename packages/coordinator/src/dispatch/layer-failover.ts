@@ -10,6 +10,7 @@ import {
   MAX_ATTEMPTS,
   NEWER_PLACEMENT_WAIT_MS,
 } from './failover.js';
+import { LOOK_AGAIN_MS, type LostExperts, type LostExpertWait } from './lost-experts.js';
 import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
 import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
@@ -22,6 +23,7 @@ export interface FailoverOptions {
   readonly router: CurrentRouter;
   readonly links: Pick<WorkerLinks, 'isConnected'>;
   readonly counts: Pick<FailoverCounts, 'add'>;
+  readonly lost: Pick<LostExperts, 'newWait'>;
   readonly clock: Clock;
   /** For all attempts together. */
   readonly timeoutMs: number;
@@ -42,6 +44,8 @@ export class LayerFailover {
   /** One for all parts of the call, so that they wait no longer together than one alone. */
   #newerRouter: Promise<void> | undefined;
   readonly #pairsThatWaited = new Set<number>();
+  /** One for all parts of the call, from the first that lacks an expert. */
+  #lostWait: LostExpertWait | undefined;
 
   constructor(call: LayerCall, rows: TravellingRows, maxRowsPerPart: number, options: FailoverOptions) {
     this.#call = call;
@@ -64,7 +68,7 @@ export class LayerFailover {
     const outcome = await this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs });
     if (outcome.kind === 'answered') return [outcome];
     const reason = failoverReason(outcome.error);
-    if (reason === undefined || attempt === MAX_ATTEMPTS) return [outcome];
+    if (reason === undefined || (attempt >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false)) return [outcome];
     const workerId = placement.workerIds[part.workerIndex] ?? '';
     this.#failed.add(workerId, outcome.error);
     const outcomes = await this.#routeAnew(pairsOfPart(this.#call, part), outcome.error, attempt + 1);
@@ -97,7 +101,7 @@ export class LayerFailover {
   }
 
   // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is
-  // about to load it. A pair waits for that once; of a worker that is away, nobody knows whether it comes back.
+  // about to load it. A pair waits for that once.
   async #waitForReplica(
     pairs: readonly number[],
     router: ReplicaRouter,
@@ -105,13 +109,45 @@ export class LayerFailover {
     attempt: number,
   ): Promise<readonly PartOutcome[]> {
     const hasWaited = pairs.some((pair) => this.#pairsThatWaited.has(pair));
-    if (failoverReason(error) !== 'not_held' || hasWaited) return this.#give(pairs, error);
+    if (failoverReason(error) !== 'not_held' || hasWaited) return this.#waitForReplacement(pairs, error, attempt);
     for (const pair of pairs) this.#pairsThatWaited.add(pair);
     const waitMs = Math.min(NEWER_PLACEMENT_WAIT_MS, this.#remainingMs());
     this.#newerRouter ??= this.#options.router.newer(router, waitMs);
     await this.#newerRouter;
     this.#failed.forgetMissing();
     return this.#routeAnew(pairs, error, attempt);
+  }
+
+  // Of workers that are away nobody knows whether they come back: the leader loads their experts elsewhere where there
+  // is room, and here it is waited for as long as there is.
+  async #waitForReplacement(
+    pairs: readonly number[],
+    error: ExpertmeshError,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
+    const wait = (this.#lostWait ??= this.#options.lost.newWait());
+    for (;;) {
+      const router = this.#options.router.require();
+      const holders = this.#holdersOf(pairs, router);
+      if (wait.isOver() || this.#remainingMs() <= 0 || !wait.canReturn(holders))
+        return this.#give(pairs, wait.explained(error, holders));
+      await this.#options.router.newer(router, LOOK_AGAIN_MS);
+      this.#failed.forgetAway(this.#options.links);
+      if (this.#someHaveReplica(pairs)) return this.#routeAnew(pairs, error, attempt);
+    }
+  }
+
+  #holdersOf(pairs: readonly number[], router: ReplicaRouter): string[] {
+    const { layerIndex, expertIds } = this.#call;
+    const holders = new Set(pairs.flatMap((pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1)));
+    return [...holders].map((workerIndex) => router.placement.workerIds[workerIndex] ?? '');
+  }
+
+  #someHaveReplica(pairs: readonly number[]): boolean {
+    const router = this.#options.router.require();
+    const isExcluded = this.#exclusion(router);
+    const { layerIndex, expertIds } = this.#call;
+    return pairs.some((pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1, isExcluded).length > 0);
   }
 
   #give(pairs: readonly number[], error: ExpertmeshError): PartOutcome[] {

@@ -1,7 +1,7 @@
 import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-address';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
-import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { type CoordinatorConfig, replacementWaitMsOf } from '@expertmesh/shared/config/coordinator-config';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
@@ -157,6 +157,7 @@ function engineThreadOptions(
     microBatches: config.microBatches,
     wireDtype: config.wireDtype,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
+    replacementWaitMs: replacementWaitMsOf(config),
     tls: security?.files,
   };
 }

@@ -14,6 +14,13 @@ export function parseCoordinatorConfig(argv: readonly string[], env: Environment
   return parseConfig(command, COORDINATOR_OPTIONS, argv, env, checkCoordinatorConfig);
 }
 
+/** What holds where --replacement-wait-ms is left out. */
+export function replacementWaitMsOf({ replacementWaitMs, natsUrl }: ReplacementConfig): number {
+  return replacementWaitMs ?? (natsUrl === undefined ? 0 : 10_000);
+}
+
+type ReplacementConfig = Pick<CoordinatorConfig, 'replacementWaitMs' | 'natsUrl'>;
+
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
   const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
   const contradiction = membershipContradiction(config);

@@ -38,6 +38,7 @@ export interface EngineThreadOptions {
   readonly microBatches: number;
   readonly wireDtype: WireDtype;
   readonly dispatchTimeoutMs: number;
+  readonly replacementWaitMs: number;
   /** Of the streams to the workers; undefined for plain text. */
   readonly tls: TlsFiles | undefined;
 }
@@ -60,6 +61,8 @@ export interface EngineContract extends ThreadContract {
     readonly submit: { readonly id: number; readonly request: SequenceRequest };
     readonly cancel: { readonly id: number };
     readonly workerCosts: WorkerCosts;
+    /** Workers whose experts find no room elsewhere. */
+    readonly irreplaceable: readonly string[];
     readonly workerUp: { readonly workerId: string; readonly dataAddress: string };
     readonly workerDown: { readonly workerId: string; readonly reason: string };
     readonly workerForgotten: { readonly workerId: string };

@@ -131,6 +131,9 @@ export class EngineHost implements ThreadService<EngineContract> {
       workerCosts: (costs) => {
         dispatcher.setWorkerCosts(costs);
       },
+      irreplaceable: (workerIds) => {
+        dispatcher.setIrreplaceable(workerIds);
+      },
       workerUp: ({ workerId, dataAddress }) => {
         dispatcher.setWorkerUp(workerId, dataAddress);
       },
@@ -207,6 +210,7 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
     hiddenSize: spec.hiddenSize,
     wireDtype: options.wireDtype,
     callTimeoutMs: options.dispatchTimeoutMs,
+    replacementWaitMs: options.replacementWaitMs,
     local,
     // The main thread tells what becomes of the files.
     security: options.tls && new TransportSecurity(options.tls, undefined),

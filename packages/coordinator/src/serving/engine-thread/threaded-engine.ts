@@ -118,6 +118,11 @@ export class ThreadedEngine implements EngineClient {
     this.#thread.send('workerCosts', costs);
   }
 
+  /** Workers whose experts find no room elsewhere. */
+  setIrreplaceable(workerIds: readonly string[]): void {
+    this.#thread.send('irreplaceable', workerIds);
+  }
+
   setWorkerUp(workerId: string, dataAddress: string): void {
     this.#thread.send('workerUp', { workerId, dataAddress });
   }
