@@ -34,6 +34,16 @@ export default defineConfig({
       },
       {
         test: {
+          // A short form of each; with CHAOS=full (npm run test:chaos) as long as their figures ask for.
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          testTimeout: process.env['CHAOS'] === 'full' ? 3_600_000 : 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,

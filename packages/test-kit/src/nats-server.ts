@@ -17,15 +17,17 @@ const PROBE_TIMEOUT_MS = 250;
 /** A real nats-server with JetStream, on a free loopback port and in a directory of its own. */
 export class NatsServerProcess {
   readonly url: string;
+  readonly #host: string;
   readonly #port: number;
   readonly #storeDir = join(tempDir(), 'jetstream');
   readonly #tls: TlsFiles | undefined;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, tls: TlsFiles | undefined) {
+  private constructor(host: string, port: number, tls: TlsFiles | undefined) {
+    this.#host = host;
     this.#port = port;
     this.#tls = tls;
-    this.url = `nats://127.0.0.1:${String(port)}`;
+    this.url = `nats://${host}:${String(port)}`;
   }
 
   /**
@@ -33,8 +35,8 @@ export class NatsServerProcess {
    *
    * @param tls what it shows, and asks its clients for
    */
-  static async start(tls?: TlsFiles): Promise<NatsServerProcess> {
-    const server = new NatsServerProcess(await freePort(), tls);
+  static async start(tls?: TlsFiles, host = '127.0.0.1'): Promise<NatsServerProcess> {
+    const server = new NatsServerProcess(host, await freePort(), tls);
     await server.restart();
     return server;
   }
@@ -42,7 +44,7 @@ export class NatsServerProcess {
   /** Starts it again where it was, with what its store has. */
   async restart(): Promise<void> {
     await this.stop();
-    const args = ['--addr', '127.0.0.1', '--port', String(this.#port), '--jetstream', '--store_dir', this.#storeDir];
+    const args = ['--addr', this.#host, '--port', String(this.#port), '--jetstream', '--store_dir', this.#storeDir];
     if (this.#tls !== undefined) args.push(...tlsArgs(this.#tls));
     const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let output = '';
