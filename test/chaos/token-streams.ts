@@ -59,7 +59,7 @@ async function follow(url: string, stream: TokenStream, maxTokens: number): Prom
     if (error !== undefined) throw new Error(error.message);
     for (const { token_ids: tokenIds = [], finish_reason: reason } of choices) {
       stream.tokenIds.push(...tokenIds);
-      for (let index = 0; index < tokenIds.length; index++) stream.atMs.push(performance.now());
+      stream.atMs.push(...tokenIds.map(() => performance.now()));
       hasFinished ||= reason !== null;
     }
   }

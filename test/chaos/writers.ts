@@ -8,7 +8,7 @@ import { pause } from '@expertmesh/test-kit/process';
 
 const LOOK_EVERY_MS = 200;
 
-/** Watches the control plane and the workers for what must never be: two writers of an epoch, or an epoch that falls. */
+/** Watches control plane and workers for what must never be: two writers of an epoch, or an epoch that falls. */
 export class Writers {
   readonly violations: string[] = [];
   readonly leaders = new Map<number, string>();

@@ -44,7 +44,7 @@ describeNats('a coordinator that is killed in the middle of answers', () => {
     return { told, ended: follow() };
   }
 
-  it('is replaced by the other one, which goes on with every answer as it would have been, greedy and drawn', async () => {
+  it('is replaced by the other one, which goes on as it would have, greedy and drawn', async () => {
     const [c1, c2] = [cluster.coordinator('c1'), cluster.coordinator('c2')];
     const quiet = bodies.map((body) => tell([c2.url], body));
     await Promise.all(quiet.map(({ ended }) => ended));
