@@ -10,6 +10,7 @@ import { type AllExperts, type ExpertDispatcher, type LayerCall, type LayerResul
 import { FailoverCounts } from './failover.js';
 import { type FailoverOptions, LayerFailover } from './layer-failover.js';
 import { LostExperts } from './lost-experts.js';
+import { PartsUnderWay } from './parts-under-way.js';
 import { TravellingRows, WorkerPartCaller } from './part-caller.js';
 import { ReplicaProbes } from './replica-probes.js';
 import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
@@ -47,7 +48,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #failover: FailoverOptions;
   readonly #failovers = new FailoverCounts();
   readonly #lost: LostExperts;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay: PartsUnderWay;
 
   constructor(options: GrpcExpertDispatcherOptions) {
     const { clock = systemClock, callTimeoutMs: timeoutMs, replacementWaitMs = 0 } = options;
@@ -57,19 +58,20 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const parts = new WorkerPartCaller(links);
     this.#probes = new ReplicaProbes({ ...options, router, parts, links });
     const lost = (this.#lost = new LostExperts(clock, replacementWaitMs));
-    this.#failover = { lost, parts, router, links, counts: this.#failovers, clock, timeoutMs };
+    this.#underWay = new PartsUnderWay(parts);
+    this.#failover = { lost, parts: this.#underWay, router, links, counts: this.#failovers, clock, timeoutMs };
   }
 
   /**
    * Routes by this placement the layers that are dispatched from now on, and what must be sent again.
    *
-   * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement
-   * lacks.
+   * @returns when the calls that were sent before have ended: then nobody here asks for a replica that the placement
+   * lacks. Layers that wait for an expert do not count: they may wait for this very placement.
    */
   async setPlacement(placement: Placement): Promise<void> {
-    const before = [...this.#underWay];
+    const ended = this.#underWay.ended();
     this.#router.setPlacement(placement);
-    await Promise.allSettled(before);
+    await ended;
   }
 
   /** As CurrentRouter. */
@@ -100,16 +102,6 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */
   async dispatch(call: LayerCall, observe?: PartsObserver): Promise<LayerResult> {
-    const dispatched = this.#dispatch(call, observe);
-    this.#underWay.add(dispatched);
-    try {
-      return await dispatched;
-    } finally {
-      this.#underWay.delete(dispatched);
-    }
-  }
-
-  async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
     const router = this.#router.require();
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const startMs = performance.now();

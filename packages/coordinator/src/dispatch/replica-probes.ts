@@ -3,6 +3,7 @@ import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { combineParts, type PartOutcome } from './combine.js';
 import { type CurrentRouter } from './current-router.js';
 import { type LayerCall } from './expert-dispatcher.js';
+import { failoverReason } from './failover.js';
 import { type PartCaller, type RoutedBy, TravellingRows } from './part-caller.js';
 import { type DispatchPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
@@ -25,26 +26,37 @@ export class ReplicaProbes {
   }
 
   /**
-   * Sends every worker of the placement one row for one of its experts of the layer, except workers that are away and
-   * can be spared.
+   * Sends every worker of the placement one row for one of its experts of the layer. Workers that are away, or cannot
+   * compute now as calls are routed past them for, can be spared where others have all that they have: one that was
+   * started again is connected before it has loaded anything.
    *
    * @throws ExpertmeshError of the first worker (in the placement's order) that did not answer with finite values.
    */
   async probe(layerIndex: number): Promise<void> {
     const router = this.#options.router.require();
     const { placement } = router;
-    const isAway = (workerIndex: number): boolean =>
-      !this.#options.links.isConnected(placement.workerIds[workerIndex] ?? '');
-    const outcomes = await Promise.all(
-      placement.workerIds.flatMap((_, workerIndex) => {
-        const held = expertsOf(placement, layerIndex, workerIndex);
-        const isSpared = (expertId: number): boolean => router.replicasOf(layerIndex, expertId, isAway).length > 0;
-        const [expertId] = held;
-        if (expertId === undefined || (isAway(workerIndex) && held.every(isSpared))) return [];
-        return [this.#probe(layerIndex, expertId, workerIndex, placement)];
-      }),
+    const useless = new Set(
+      [...placement.workerIds.keys()].filter((workerIndex) => this.#isAway(placement, workerIndex)),
     );
-    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+    const heldBy = (workerIndex: number): readonly number[] => expertsOf(placement, layerIndex, workerIndex);
+    const isSpared = (workerIndex: number): boolean =>
+      heldBy(workerIndex).every(
+        (expertId) => router.replicasOf(layerIndex, expertId, (holder) => useless.has(holder)).length > 0,
+      );
+    const asked = [...placement.workerIds.keys()].filter(
+      (workerIndex) => heldBy(workerIndex).length > 0 && !(useless.has(workerIndex) && isSpared(workerIndex)),
+    );
+    const outcomes = await Promise.all(
+      asked.map((workerIndex) => this.#probe(layerIndex, heldBy(workerIndex)[0] ?? -1, workerIndex, placement)),
+    );
+    const failed = outcomes.flatMap((outcome) => (outcome.kind === 'failed' ? [outcome] : []));
+    for (const { part, error } of failed) if (failoverReason(error) !== undefined) useless.add(part.workerIndex);
+    for (const { part, error } of failed)
+      if (!useless.has(part.workerIndex) || !isSpared(part.workerIndex)) throw error;
+  }
+
+  #isAway({ workerIds }: RoutedBy, workerIndex: number): boolean {
+    return !this.#options.links.isConnected(workerIds[workerIndex] ?? '');
   }
 
   /**
