@@ -1,10 +1,10 @@
 import { readEventStream } from 'expertmesh/client/event-stream-reader';
-import { loadDemoAnswers } from '@expertmesh/test-kit/demo-answers';
 import { DEMO_MODEL } from '@expertmesh/test-kit/mesh';
+import { decidedQuestions } from '../e2e/demo-questions.js';
 
 /** One greedy answer, token by token. */
 export interface TokenStream {
-  readonly prompt: string;
+  readonly prompt: Prompt;
   readonly tokenIds: number[];
   /** When each token came, on this process's monotonic clock. */
   readonly atMs: number[];
@@ -18,19 +18,28 @@ interface Chunk {
   readonly choices?: readonly { readonly token_ids?: readonly number[]; readonly finish_reason: string | null }[];
 }
 
-/** So many different prompts. */
-export function promptsFor(numStreams: number): readonly string[] {
-  const questions = loadDemoAnswers().map(({ question }) => question);
-  return Array.from(
-    { length: numStreams },
-    (_, index) => `${questions[index % questions.length] ?? ''} (${String(index)})`,
-  );
+/** A question, and how many tokens of its answer cannot turn with rounding: up to its end. */
+export interface Prompt {
+  readonly tokenIds: readonly number[];
+  readonly numDecided: number;
 }
+
+/** So many questions with long and clear answers; some are the same. */
+export function promptsFor(numStreams: number): readonly Prompt[] {
+  const decided = decidedQuestions(NUM_DECIDED);
+  return Array.from({ length: numStreams }, (_, index) => {
+    const { promptTokenIds = [], answerTokenIds = [] } = decided[index % NUM_DECIDED] ?? {};
+    return { tokenIds: promptTokenIds, numDecided: answerTokenIds.length };
+  });
+}
+
+/** Those of 40 tokens and more. */
+const NUM_DECIDED = 16;
 
 /** Asks for a greedy answer of so many tokens. Never rejects: what went wrong is in the stream. */
 export function beginStream(
   url: string,
-  prompt: string,
+  prompt: Prompt,
   maxTokens: number,
 ): { stream: TokenStream; ended: Promise<void> } {
   const stream: TokenStream = { prompt, tokenIds: [], atMs: [], endedMs: 0 };
@@ -45,7 +54,13 @@ export function beginStream(
 }
 
 async function follow(url: string, stream: TokenStream, maxTokens: number): Promise<void> {
-  const asked = { model: DEMO_MODEL, prompt: stream.prompt, max_tokens: maxTokens, temperature: 0, ignore_eos: true };
+  const asked = {
+    model: DEMO_MODEL,
+    prompt: stream.prompt.tokenIds,
+    max_tokens: maxTokens,
+    temperature: 0,
+    ignore_eos: true,
+  };
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -71,7 +86,7 @@ export class TokenStreams {
   readonly streams: readonly TokenStream[];
   readonly ended: Promise<void>;
 
-  constructor(urls: readonly string[], prompts: readonly string[], maxTokens: number) {
+  constructor(urls: readonly string[], prompts: readonly Prompt[], maxTokens: number) {
     const begun = prompts.map((prompt, index) => beginStream(urls[index % urls.length] ?? '', prompt, maxTokens));
     this.streams = begun.map(({ stream }) => stream);
     this.ended = Promise.all(begun.map(({ ended }) => ended)).then(() => undefined);
@@ -88,12 +103,22 @@ export class TokenStreams {
     return this.streams.flatMap(({ failedBecause }) => failedBecause ?? []);
   }
 
-  /** Those that are not what these are, as far as they have come. */
+  /** Streams that are not what these are, as far as they have come and the answer is clear. */
   differences(quiet: TokenStreams): readonly string[] {
+    return this.#differing(quiet, ({ numDecided }) => numDecided);
+  }
+
+  /** The same of all tokens: what a model says after the end of its answer may turn with the last bit of a sum. */
+  numDiffering(quiet: TokenStreams): number {
+    return this.#differing(quiet, () => Infinity).length;
+  }
+
+  #differing(quiet: TokenStreams, upTo: (prompt: Prompt) => number): readonly string[] {
     return this.streams.flatMap(({ tokenIds, prompt }, index) => {
       const right = quiet.streams[index]?.tokenIds ?? [];
-      const at = tokenIds.findIndex((tokenId, place) => tokenId !== right[place]);
-      return at < 0 ? [] : [`${prompt}: token ${String(at)} is ${String(tokenIds[at])} for ${String(right[at])}`];
+      const at = tokenIds.slice(0, upTo(prompt)).findIndex((tokenId, place) => tokenId !== right[place]);
+      const [got, wanted] = [String(tokenIds[at]), String(right[at])];
+      return at < 0 ? [] : [`stream ${String(index)}: token ${String(at)} is ${got} for ${wanted}`];
     });
   }
 

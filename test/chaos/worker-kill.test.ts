@@ -36,6 +36,7 @@ describeNats('R1, R2: one of three workers is killed, and every expert is on two
     await quiet.ended;
     expect(quiet.failures).toEqual([]);
     const stallsMs: number[] = [];
+    let numDiffering = 0;
     for (let round = 0; round < NUM_ROUNDS; round++) {
       const workerId = WORKER_IDS[round % WORKER_IDS.length] ?? '';
       await expectAllReplicas(cluster, c1);
@@ -49,6 +50,7 @@ describeNats('R1, R2: one of three workers is killed, and every expert is on two
       expect(streams.differences(quiet), `round ${String(round)}`).toEqual([]);
       for (const { tokenIds } of streams.streams) expect(tokenIds).toHaveLength(NUM_TOKENS);
       stallsMs.push(...streams.stallsMs(killedMs));
+      numDiffering += streams.numDiffering(quiet);
       await cluster.addWorker({ workerId });
     }
     const [p99Ms, maxMs] = [quantile(stallsMs, 0.99), Math.max(...stallsMs)];
@@ -57,6 +59,7 @@ describeNats('R1, R2: one of three workers is killed, and every expert is on two
       streams: NUM_STREAMS,
       failed: 0,
       differing: 0,
+      'differing after their end': numDiffering,
       'stall p99 ms': p99Ms,
       'max ms': maxMs,
     });
