@@ -103,7 +103,7 @@ describe('an idempotency key', () => {
     expect(await seedOf('three', { seed: 5 })).toBe(5);
   });
 
-  it('is refused with 422 for another request, and with 409 while its own is answered, which resuming ends', async () => {
+  it('is refused with 422 for another request, and with 409 while its own is answered', async () => {
     api.engine.script = { tokenIds: await api.model.tokenizer.encode('one two'), end: 'hang until aborted' };
     const { hanging } = api.engine;
     const first = complete({}, 'busy');

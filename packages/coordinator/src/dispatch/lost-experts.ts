@@ -46,7 +46,7 @@ export interface LostExpertWait {
 
 function explained(cause: ExpertmeshError, hadProspect: boolean, waitMs: number): ExpertmeshError {
   const remedy = hadProspect
-    ? `its experts were not loaded elsewhere within ${String(waitMs)} ms (--replacement-wait-ms): the leader's log says why`
+    ? `its experts were not loaded elsewhere within ${String(waitMs)} ms (--replacement-wait-ms): see the leader's log`
     : 'no other worker has room for its experts: start it again, or add a worker';
   return new ExpertmeshError(cause.code, `${cause.message}; ${remedy}`, { cause });
 }

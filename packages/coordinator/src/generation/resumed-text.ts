@@ -26,8 +26,9 @@ export async function* resumedText(
   for await (const output of model.engine.generate(sequence, signal)) {
     if (isFirst) yield { promptTokenIds, ...promptNewsOf(output), ...begun };
     isFirst = false;
-    yield answer.push(output);
-    if (answer.hasEnded) return;
+    const delta = answer.push(output);
+    yield delta;
+    if (delta.finishReason !== undefined) return;
   }
 }
 

@@ -74,7 +74,7 @@ function takeOver({ request: before, endedAtMs }: KnownKey, { fingerprint, resum
     return;
   }
   const message =
-    'The request of this idempotency key is still being answered here; wait for it, or send resume_token_ids to go on ' +
-    'from the tokens that have come';
+    'The request of this idempotency key is still being answered here; wait for it, or send resume_token_ids to go ' +
+    'on from the tokens that have come';
   throw new HttpRefusal(409, 'idempotency_key_in_use', message);
 }
