@@ -29,7 +29,7 @@ export interface ClusterCoreOptions {
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly controlPlane: ControlPlane;
-  readonly stateDirectory: StateDirectory;
+  readonly stateDirectory: Pick<StateDirectory, 'read' | 'write' | 'delete' | 'flush'>;
   /** Whether what was remembered may be served; asked once, at the start. */
   readonly isUsable: (placement: Placement) => boolean;
   readonly serving: ServingEvents;
