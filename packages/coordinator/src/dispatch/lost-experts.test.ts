@@ -1,4 +1,5 @@
 import { type Placement } from '@expertmesh/shared/placement/placement';
+import { connectionOpeners } from '../serving/connection-openers.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
@@ -39,6 +40,7 @@ async function startCluster(options: Partial<GrpcExpertDispatcherOptions>) {
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: 10_000,
+    ...connectionOpeners(undefined),
     ...options,
   });
   cleanUps.push(() => dispatcher.close(), ...servers.map((server) => () => server.close()));
