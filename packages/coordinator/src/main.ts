@@ -14,6 +14,7 @@ import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { createStoreService } from '@expertmesh/shared/store-repair/store-service';
 import { openTransportSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { keyedEngine } from './access/keyed-engine.js';
@@ -73,6 +74,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, security, {
+    store,
     model,
     engine: gate,
     host: config.host,
@@ -131,7 +133,7 @@ async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
   security: TransportSecurity | undefined,
-  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate },
+  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate; readonly store: ExpertStore },
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
@@ -150,6 +152,7 @@ async function openPorts(
     services: [
       bindService(inferenceService, withKeys(inferenceHandlers(options.model), options.access, systemClock)),
       bindAdminService(options.admin, options.access),
+      createStoreService(options.store),
       health.service,
       ...(config.reflection ? reflectionServices() : []),
     ],

@@ -20,6 +20,7 @@ import { type KnownWorker } from './workers/known-workers.js';
 import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
+import { fileSources } from './workers/file-sources.js';
 import { WorkerCommander } from './workers/worker-commander.js';
 import { WorkerRates } from './workers/worker-rates.js';
 
@@ -71,6 +72,8 @@ export class ClusterCore {
   readonly #commander: WorkerCommander;
   #leadership: Leadership | undefined;
   #coordinators: Coordinators | undefined;
+  /** Where others reach the gRPC port. */
+  #ownAddress: string | undefined;
 
   constructor(options: ClusterCoreOptions) {
     const { controlPlane, logger, serving, stateDirectory, storeId } = options;
@@ -110,6 +113,7 @@ export class ClusterCore {
    */
   start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
+    this.#ownAddress = identity.adminAddress;
     this.#placementChanged();
     this.membership.start();
     this.#coordinators = new Coordinators({
@@ -203,6 +207,11 @@ export class ClusterCore {
       known: this.membership.known,
       commands: (workerId) => this.membership.pool.commands(workerId),
       wanted: (workerId) => this.wanted(workerId),
+      sources: (workerId, shards) =>
+        fileSources(workerId, shards, this.membership.known.list(), {
+          controlAddress: (otherId) => this.membership.controlAddress(otherId),
+          ownAddress: this.#ownAddress,
+        }),
       placementVersion: () => this.store.inForce?.change?.toVersion ?? this.store.inForce?.version ?? 0,
       epoch: () => this.office?.epoch,
       refresh: (workerId) => {

@@ -1,5 +1,10 @@
 import { type NetworkAddress, formatNetworkAddress } from '@expertmesh/shared/config/network-address';
-import { type AssignRequest, type LoadProgress, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import {
+  type AssignRequest,
+  type LoadProgress,
+  type LoadRequest,
+  type WorkerStats,
+} from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { workerService } from '@expertmesh/shared/rpc/services';
@@ -11,9 +16,12 @@ import { type TransportSecurity } from '@expertmesh/shared/transport-security/tr
  */
 export interface WorkerCommands {
   /** Also loads what was assigned; resolves when the worker holds exactly that. */
-  hold(request: AssignRequest, onProgress: (progress: LoadProgress) => void): Promise<void>;
+  hold(request: HoldRequest, onProgress: (progress: LoadProgress) => void): Promise<void>;
   unload(epoch: number): Promise<void>;
 }
+
+/** What to hold, and who may have the files of it. */
+export type HoldRequest = AssignRequest & Pick<LoadRequest, 'sources'>;
 
 const ASSIGN_TIMEOUT_MS = 30_000;
 /** Loading takes as long as the disk needs; whether the worker lives is what heartbeats tell meanwhile. */
@@ -38,12 +46,13 @@ export class WorkerChannel implements WorkerCommands {
     return this.#client.unary(workerService.getStats, {}, { deadlineMs, signal: this.#abort.signal });
   }
 
-  async hold(request: AssignRequest, onProgress: (progress: LoadProgress) => void): Promise<void> {
+  async hold(request: HoldRequest, onProgress: (progress: LoadProgress) => void): Promise<void> {
     const { signal } = this.#abort;
     await this.#client.unary(workerService.assign, request, { deadlineMs: ASSIGN_TIMEOUT_MS, signal });
-    const { placementVersion, epoch } = request;
+    const { placementVersion, epoch, sources } = request;
     const options = { deadlineMs: LOAD_TIMEOUT_MS, signal };
-    for await (const progress of this.#client.serverStream(workerService.load, { placementVersion, epoch }, options))
+    const load = { placementVersion, epoch, sources };
+    for await (const progress of this.#client.serverStream(workerService.load, load, options))
       if (!signal.aborted) onProgress(progress);
   }
 
