@@ -51,7 +51,7 @@ describe('weights that are damaged while they are served', () => {
     const addresses = ports.map(({ controlPort }) => `127.0.0.1:${String(controlPort)}`).join(',');
     coordinator = ExpertmeshProcess.start(
       ['coordinator', '--store', coordinatorDir, '--workers', addresses, '--host', '127.0.0.1', '--port', '0'].concat([
-        ...['--grpc-port', '0', '--served-model-name', 'demo', '--num-threads', '1', '--max-replicas', '1', ...SCRUB],
+        ...['--grpc-port', '0', '--served-model-name', 'demo', '--num-threads', '1', ...SCRUB],
       ]),
     );
     const { httpPort } = await coordinator.listening('coordinator');
