@@ -20,11 +20,13 @@ export class NatsServerProcess {
   readonly #port: number;
   readonly #storeDir = join(tempDir(), 'jetstream');
   readonly #tls: TlsFiles | undefined;
+  readonly #configFile: string | undefined;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, tls: TlsFiles | undefined) {
+  private constructor(port: number, tls: TlsFiles | undefined, configFile: string | undefined) {
     this.#port = port;
     this.#tls = tls;
+    this.#configFile = configFile;
     this.url = `nats://127.0.0.1:${String(port)}`;
   }
 
@@ -32,9 +34,10 @@ export class NatsServerProcess {
    * It is killed when the test process ends, whatever happens.
    *
    * @param tls what it shows, and asks its clients for
+   * @param configFile which takes the directory and the files of TLS from the environment
    */
-  static async start(tls?: TlsFiles): Promise<NatsServerProcess> {
-    const server = new NatsServerProcess(await freePort(), tls);
+  static async start(tls?: TlsFiles, configFile?: string): Promise<NatsServerProcess> {
+    const server = new NatsServerProcess(await freePort(), tls, configFile);
     await server.restart();
     return server;
   }
@@ -42,9 +45,11 @@ export class NatsServerProcess {
   /** Starts it again where it was, with what its store has. */
   async restart(): Promise<void> {
     await this.stop();
-    const args = ['--addr', '127.0.0.1', '--port', String(this.#port), '--jetstream', '--store_dir', this.#storeDir];
-    if (this.#tls !== undefined) args.push(...tlsArgs(this.#tls));
-    const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const args = ['--addr', '127.0.0.1', '--port', String(this.#port)];
+    if (this.#configFile !== undefined) args.push('--config', this.#configFile);
+    else args.push('--jetstream', '--store_dir', this.#storeDir, ...tlsArgs(this.#tls));
+    const env = { ...process.env, NATS_STORE_DIR: this.#storeDir, ...tlsEnvironment(this.#tls) };
+    const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
     let output = '';
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
     this.#child = child;
@@ -96,9 +101,11 @@ export class NatsServerProcess {
   }
 }
 
-const tlsArgs = ({ ca, cert, key }: TlsFiles): string[] => [
-  ...['--tlsverify', '--tlscacert', ca, '--tlscert', cert, '--tlskey', key],
-];
+const tlsArgs = (tls: TlsFiles | undefined): string[] =>
+  tls === undefined ? [] : ['--tlsverify', '--tlscacert', tls.ca, '--tlscert', tls.cert, '--tlskey', tls.key];
+
+const tlsEnvironment = (tls: TlsFiles | undefined): NodeJS.ProcessEnv =>
+  tls === undefined ? {} : { NATS_TLS_CA: tls.ca, NATS_TLS_CERT: tls.cert, NATS_TLS_KEY: tls.key };
 
 /** A suite that needs nats-server. Where it is not installed it is skipped, and its name says why. */
 export function describeNats(name: string, suite: () => void): void {

@@ -24,6 +24,7 @@ export interface NatsControlPlaneOptions {
   readonly logger: Logger;
   /** Absent for plain text. */
   readonly security?: TransportSecurity | undefined;
+  readonly credsFile?: string | undefined;
 }
 
 /**
