@@ -10,8 +10,9 @@ import { type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
 import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
-import { bytes } from '@expertmesh/test-kit/recording-watch';
+import { bytes, RecordingWatch } from '@expertmesh/test-kit/recording-watch';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { until } from '@expertmesh/test-kit/until';
 
 const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
 const logger = createLogger({ name: 'test', level: 'fatal' });
@@ -47,20 +48,18 @@ describeNats('infra/nats/expertmesh.conf', () => {
     server = await NatsServerProcess.start(mesh.issue('nats'), CONFIG);
     cleanUps.push(() => server.stop());
     coordinator = openAs('coordinator');
-    await expect.poll(() => coordinator.state, { timeout: 10_000 }).toBe('connected');
+    await until(() => coordinator.state === 'connected');
     worker = openAs('worker');
-    await expect.poll(() => worker.state, { timeout: 10_000 }).toBe('connected');
+    await until(() => worker.state === 'connected');
   });
   afterAll(async () => {
     for (const cleanUp of cleanUps.reverse()) await cleanUp();
   });
 
   it('lets a coordinator do all that it does', async () => {
-    const seen: string[] = [];
-    coordinator.workers.watch({
-      onEntry: ({ key }) => seen.push(key),
-      onDelete: (key) => seen.push(`-${key}`),
-    } as Parameters<typeof coordinator.workers.watch>[0]);
+    const watch = new RecordingWatch();
+    coordinator.workers.watch(watch);
+    await watch.current;
     for (const bucket of [coordinator.placement, coordinator.leader]) {
       const revision = (await bucket.create(LEADER_KEY, bytes('1'))) ?? 0;
       expect(await bucket.update(LEADER_KEY, bytes('2'), revision)).toBeGreaterThan(revision);
@@ -68,6 +67,7 @@ describeNats('infra/nats/expertmesh.conf', () => {
       await bucket.delete(LEADER_KEY);
     }
     await coordinator.workers.put(coordinatorKey('c'), bytes('1'));
+    await expect.poll(() => watch.told).toEqual(['coordinator/c=1']);
     const heard = new Promise<string>((resolve) => {
       coordinator.subscribe('load', (payload) => {
         resolve(Buffer.from(payload).toString());
@@ -77,7 +77,7 @@ describeNats('infra/nats/expertmesh.conf', () => {
     expect(await heard).toBe('much');
   });
 
-  it("lets a worker keep its record, which coordinators see, and take it away", async () => {
+  it('lets a worker keep its record, which coordinators see, and take it away', async () => {
     await worker.workers.put(workerKey('w'), bytes('1'));
     expect((await coordinator.workers.get(workerKey('w')))?.value).toEqual(bytes('1'));
     await worker.workers.delete(workerKey('w'));
@@ -124,7 +124,10 @@ describeNats('a NATS server that knows its users by nkeys', () => {
   it('takes a process with --nats-creds, and refuses one with another seed, or none, or a file of something else', async () => {
     const [known, unknown] = [seedFile(), seedFile()];
     const config = join(dir, 'nkeys.conf');
-    writeFileSync(config, `jetstream { store_dir: $NATS_STORE_DIR }\nauthorization { users: [ { nkey: ${known.publicKey} } ] }\n`);
+    writeFileSync(
+      config,
+      `jetstream { store_dir: $NATS_STORE_DIR }\nauthorization { users: [ { nkey: ${known.publicKey} } ] }\n`,
+    );
     const server = await NatsServerProcess.start(undefined, config, known.file);
     try {
       const connection = await NatsConnection.open([server.url], 'test', undefined, known.file);
@@ -132,7 +135,9 @@ describeNats('a NATS server that knows its users by nkeys', () => {
       const refused = /knows no user by the certificate of --tls-cert or by --nats-creds/;
       await expect(NatsConnection.open([server.url], 'test', undefined, unknown.file)).rejects.toThrow(refused);
       await expect(NatsConnection.open([server.url], 'test')).rejects.toThrow(refused);
-      await expect(NatsConnection.open([server.url], 'test', undefined, config)).rejects.toThrow(/is neither a \.creds/);
+      await expect(NatsConnection.open([server.url], 'test', undefined, config)).rejects.toThrow(
+        /is neither a \.creds/,
+      );
     } finally {
       await server.stop();
     }

@@ -76,7 +76,9 @@ describe('expertmesh store verify', () => {
     flipBit(EXPERT);
     expect(await store('verify', dir, '--partial')).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/^damaged {2}experts\/layer-001\/expert-003\.bin: .*\n.* has 1 wrong files of /) as string,
+      out: expect.stringMatching(
+        /^damaged {2}experts\/layer-001\/expert-003\.bin: .*\n.* has 1 wrong files of /,
+      ) as string,
     });
   });
 

@@ -96,7 +96,12 @@ describe('a worker whose weights in memory are damaged', () => {
     });
     expect(await client.stats()).toMatchObject({
       numExpertsLoaded: 31,
-      shards: [{ layerIndex: 0, expertIds: [0, 1, 2, 4, 5, 6, 7] }, { layerIndex: 1 }, { layerIndex: 2 }, { layerIndex: 3 }],
+      shards: [
+        { layerIndex: 0, expertIds: [0, 1, 2, 4, 5, 6, 7] },
+        { layerIndex: 1 },
+        { layerIndex: 2 },
+        { layerIndex: 3 },
+      ],
     });
     await answerOf(stream, 4);
     expect(worker.output).toMatch(/expert-003\.bin has sha256 .* the expert is withdrawn/);

@@ -1,7 +1,11 @@
 import '@expertmesh/shared/onnx/no-telemetry';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import {
+  grpcHostOf,
+  parseCoordinatorConfig,
+  type CoordinatorConfig,
+} from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
@@ -36,6 +40,7 @@ import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
+import { connectionOpeners } from './serving/connection-openers.js';
 import { ReadinessGate } from './serving/readiness-gate.js';
 
 /**
@@ -55,7 +60,8 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const security = openTransportSecurity(config, 'coordinator', config.natsUrl && config.cluster, logger);
   const { store, gate } = await openStore(config);
   const { signal, fail: onDeath } = lifecycle;
-  const cluster = await Cluster.open({ config, store, gate, logger, signal, security, onDeath });
+  const { openClient } = connectionOpeners(security);
+  const cluster = await Cluster.open({ config, store, gate, logger, signal, security, openClient, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
   const metrics = coordinatorMetrics({
@@ -70,7 +76,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     admin: cluster.admin,
     monitor: cluster.monitor,
     adminKey: config.adminKey,
-    security,
+    openClient,
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, security, {
@@ -133,7 +139,11 @@ async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
   security: TransportSecurity | undefined,
-  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate; readonly store: ExpertStore },
+  options: HttpServerOptions & {
+    readonly admin: AdminApi;
+    readonly engine: ReadinessGate;
+    readonly store: ExpertStore;
+  },
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
@@ -145,7 +155,7 @@ async function openPorts(
     for (const name of [WHOLE_SERVER, InferenceServiceDefinition.fullName]) health.set(name, isReady);
   });
   const grpc = await startServer({
-    host: config.grpcHost ?? config.host,
+    host: grpcHostOf(config),
     port: config.grpcPort,
     portFlag: '--grpc-port',
     security,

@@ -21,12 +21,14 @@ export class NatsServerProcess {
   readonly #storeDir = join(tempDir(), 'jetstream');
   readonly #tls: TlsFiles | undefined;
   readonly #configFile: string | undefined;
+  readonly #credsFile: string | undefined;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, tls: TlsFiles | undefined, configFile: string | undefined) {
+  private constructor(port: number, tls?: TlsFiles, configFile?: string, credsFile?: string) {
     this.#port = port;
     this.#tls = tls;
     this.#configFile = configFile;
+    this.#credsFile = credsFile;
     this.url = `nats://127.0.0.1:${String(port)}`;
   }
 
@@ -35,9 +37,10 @@ export class NatsServerProcess {
    *
    * @param tls what it shows, and asks its clients for
    * @param configFile which takes the directory and the files of TLS from the environment
+   * @param credsFile by which it knows who asks whether it is there
    */
-  static async start(tls?: TlsFiles, configFile?: string): Promise<NatsServerProcess> {
-    const server = new NatsServerProcess(await freePort(), tls, configFile);
+  static async start(tls?: TlsFiles, configFile?: string, credsFile?: string): Promise<NatsServerProcess> {
+    const server = new NatsServerProcess(await freePort(), tls, configFile, credsFile);
     await server.restart();
     return server;
   }
@@ -92,7 +95,7 @@ export class NatsServerProcess {
   async #answers(): Promise<boolean> {
     const security = this.#tls && new TransportSecurity(this.#tls, undefined);
     try {
-      return (await probeNats(this.url, PROBE_TIMEOUT_MS, security)).hasJetStream;
+      return (await probeNats(this.url, PROBE_TIMEOUT_MS, security, this.#credsFile)).hasJetStream;
     } catch {
       return false;
     } finally {

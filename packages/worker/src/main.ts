@@ -67,11 +67,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
     port: config.controlPort,
     portFlag: '--control-port',
     security,
-    services: [
-      createWorkerService(control, counters, identity, capacity),
-      createStoreService(store),
-      health.service,
-    ],
+    services: [createWorkerService(control, counters, identity, capacity), createStoreService(store), health.service],
   });
   lifecycle.onShutdown('control port', async () => {
     health.close();

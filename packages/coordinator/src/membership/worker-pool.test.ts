@@ -1,10 +1,16 @@
-import { type AssignRequest, type LoadRequest, WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import {
+  type AssignRequest,
+  type LoadRequest,
+  WorkerState,
+  WorkerStats,
+} from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { bindService, type RpcServer, startServer } from '@expertmesh/shared/rpc/server';
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { until } from '@expertmesh/test-kit/until';
 import { type WorkerEvent } from './worker-event.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 import { membersAt, WorkerPool } from './worker-pool.js';
 
 const HEARTBEAT_INTERVAL_MS = 500;
@@ -81,6 +87,7 @@ async function startPool(prepare: (worker: RecordingWorker) => void = () => unde
     onEvent: (event) => events.push(event),
     clock,
     random: () => 0,
+    openClient: connectionOpeners(undefined, clock).openClient,
   });
   cleanUps.push(() => {
     pool.close();

@@ -1,11 +1,12 @@
 import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-address';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
-import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { grpcHostOf, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
@@ -28,6 +29,7 @@ export interface ClusterOptions {
   readonly signal: AbortSignal;
   /** Undefined for plain text. */
   readonly security: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
   /** The engine thread has died: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }
@@ -82,7 +84,7 @@ export class Cluster {
     const { config, store, gate, logger, signal } = this.#options;
     const { core, localShards, leading, serving, bootId } = this.#parts;
     const coordinatorId = ownMemberId(config.coordinatorId, grpcPort);
-    const adminAddress = advertisedAddress({ ...config, host: config.grpcHost ?? config.host }, grpcPort);
+    const adminAddress = advertisedAddress({ ...config, host: grpcHostOf(config) }, grpcPort);
     core.start({ coordinatorId, bootId, adminAddress }, leading.duties);
     const provider = await chooseCompute(config, store, localShards, logger, signal);
     const engine = await this.#startEngine(provider, localShards);

@@ -28,7 +28,12 @@ export interface NatsServer {
  *
  * @throws ExpertmeshError `unavailable` when no server answers within timeoutMs.
  */
-export async function probeNats(url: string, timeoutMs: number, security?: TransportSecurity): Promise<NatsServer> {
+export async function probeNats(
+  url: string,
+  timeoutMs: number,
+  security?: TransportSecurity,
+  credsFile?: string,
+): Promise<NatsServer> {
   try {
     const connection = await connect({
       servers: url,
@@ -36,7 +41,8 @@ export async function probeNats(url: string, timeoutMs: number, security?: Trans
       reconnect: false,
       name: 'expertmesh',
       ...tlsOf(security),
-    });
+      ...natsLogin(credsFile),
+    }).catch(withRemedy);
     try {
       return { version: connection.info?.version ?? 'unknown', hasJetStream: connection.info?.jetstream === true };
     } finally {
@@ -159,6 +165,14 @@ const REMEDIES: Readonly<Partial<Record<string, string>>> = {
     'the NATS server knows no user by the certificate of --tls-cert or by --nats-creds: give it one, or show another ' +
     '(docs/security.md)',
 };
+
+/** A bucket's calls; see NatsBucket. */
+export type NatsBucketCalls = Pick<NatsBucket, keyof NatsBucket>;
+
+/** What a control plane needs of a connection; see NatsConnection. */
+export interface NatsLink extends Omit<Pick<NatsConnection, keyof NatsConnection>, 'bucket'> {
+  bucket(name: string): Promise<NatsBucketCalls>;
+}
 
 /** One entry of a bucket as a watch tells it. Keys are encoded. */
 export interface NatsChange {

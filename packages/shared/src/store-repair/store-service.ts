@@ -44,7 +44,7 @@ async function sendFile(store: ExpertStore, stream: ReadStream): Promise<void> {
   const { sizeBytes } = store.blob(path);
   const file = await open(await store.requireBlobFile(path), 'r');
   try {
-    for (let offset = 0; offset < sizeBytes && !stream.cancelled; ) {
+    for (let offset = 0; offset < sizeBytes && !stream.cancelled;) {
       // gRPC keeps what it is given until it is sent, so every chunk has a buffer of its own.
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, sizeBytes - offset));
       const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, offset);

@@ -13,12 +13,7 @@ export interface Compute {
    *
    * @param sources addresses of those who may have files that the disk lacks
    */
-  load(
-    assignment: Assignment,
-    onProgress: OnProgress,
-    signal: AbortSignal,
-    sources: readonly string[],
-  ): Promise<void>;
+  load(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal, sources: readonly string[]): Promise<void>;
   /** Refuses calls for an expert from now on, until it is loaded anew; see ShardHost.withdraw. */
   withdraw(layerIndex: number, expertId: number): Promise<void>;
   unload(): Promise<void>;

@@ -92,7 +92,11 @@ export class WorkerControl {
    * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and
    * as CommandEpoch and ShardHost.
    */
-  async load({ placementVersion, epoch, sources }: LoadRequest, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+  async load(
+    { placementVersion, epoch, sources }: LoadRequest,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#epoch.require(epoch);
     while (this.#load?.abort.signal.aborted === true) await isOver(this.#load);
     this.#refuseWhenDraining();
