@@ -15,7 +15,7 @@ import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { until } from '@expertmesh/test-kit/until';
 
 const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
-const logger = createLogger({ name: 'test', level: 'fatal' });
+const logger = createLogger({ name: 'test', level: 'silent' });
 
 describeNats('infra/nats/expertmesh.conf', () => {
   const mesh = new MeshCertificates();
