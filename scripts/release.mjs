@@ -21,12 +21,25 @@ writeFileSync(join(outDir, bill), billOfMaterials());
 writeFileSync(join(outDir, 'SHA256SUMS'), [archive, bill].map(sumLine).join(''));
 console.log(`${outDir}: ${archive}, ${bill}, SHA256SUMS`);
 
-/** Of what is installed to run, by the lock file. */
+/**
+ * Of what is installed to run, by the lock file. npm's own --omit dev leaves out what the tests need as well as the
+ * product.
+ */
 function billOfMaterials() {
-  const bill = JSON.parse(run('npm', 'sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only'));
+  const bill = JSON.parse(run('npm', 'sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'));
+  const components = bill.components.filter(({ properties = [] }) => !properties.some(isOfDevelopment));
+  const refs = new Set([bill.metadata.component['bom-ref'], ...components.map((component) => component['bom-ref'])]);
+  const dependencies = bill.dependencies
+    .filter(({ ref }) => refs.has(ref))
+    .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)) }));
   // npm takes the name from the folder.
   const component = { ...bill.metadata.component, name: 'expertmesh', version };
-  return `${JSON.stringify({ ...bill, metadata: { ...bill.metadata, component } }, undefined, 2)}\n`;
+  const metadata = { ...bill.metadata, component };
+  return `${JSON.stringify({ ...bill, metadata, components, dependencies }, undefined, 2)}\n`;
+}
+
+function isOfDevelopment(property) {
+  return property.name === 'cdx:npm:package:development' && property.value === 'true';
 }
 
 /** A known hole in what runs stops the release; a registry that knows of none does not. */
