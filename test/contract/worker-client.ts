@@ -87,6 +87,8 @@ export interface Stats {
   readonly uptimeMs: number;
   readonly epoch: number;
   readonly shards: readonly LayerShard[];
+  readonly scrubbedBytes: number;
+  readonly numDamagedExperts: number;
   readonly capacity: {
     readonly provider: string;
     readonly numCores: number;
@@ -128,10 +130,11 @@ export class WorkerClient {
   }
 
   /** All messages of the progress stream. */
-  async load(placementVersion: number, epoch = 0): Promise<LoadProgress[]> {
+  async load(placementVersion: number, epoch = 0, sources: readonly string[] = []): Promise<LoadProgress[]> {
     const load = (this.#worker['load'] as ServerStream).bind(this.#worker);
     const messages: LoadProgress[] = [];
-    for await (const message of load({ placementVersion, epoch }, deadline())) messages.push(message as LoadProgress);
+    for await (const message of load({ placementVersion, epoch, sources }, deadline()))
+      messages.push(message as LoadProgress);
     return messages;
   }
 

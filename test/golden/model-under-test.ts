@@ -129,7 +129,7 @@ async function poolHolding(
 ): Promise<WorkerPool> {
   const hold = async (pool: WorkerPool, workerId: string): Promise<void> => {
     const shards = [...shardsOf(placement, workerId)];
-    const request = { placementVersion: placement.version, storeId, epoch: 1, shards };
+    const request = { placementVersion: placement.version, storeId, epoch: 1, shards, sources: [] };
     await pool.commands(workerId)?.hold(request, () => undefined);
   };
   const loads: Promise<void>[] = [];

@@ -1,7 +1,11 @@
 import '@expertmesh/shared/onnx/no-telemetry';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import {
+  grpcHostOf,
+  parseCoordinatorConfig,
+  type CoordinatorConfig,
+} from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
@@ -14,6 +18,7 @@ import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { createStoreService } from '@expertmesh/shared/store-repair/store-service';
 import { openTransportSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { keyedEngine } from './access/keyed-engine.js';
@@ -75,6 +80,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, security, {
+    store,
     model,
     engine: gate,
     host: config.host,
@@ -133,7 +139,11 @@ async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
   security: TransportSecurity | undefined,
-  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate },
+  options: HttpServerOptions & {
+    readonly admin: AdminApi;
+    readonly engine: ReadinessGate;
+    readonly store: ExpertStore;
+  },
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
@@ -145,13 +155,14 @@ async function openPorts(
     for (const name of [WHOLE_SERVER, InferenceServiceDefinition.fullName]) health.set(name, isReady);
   });
   const grpc = await startServer({
-    host: config.grpcHost ?? config.host,
+    host: grpcHostOf(config),
     port: config.grpcPort,
     portFlag: '--grpc-port',
     security,
     services: [
       bindService(inferenceService, withKeys(inferenceHandlers(options.model), options.access, systemClock)),
       bindAdminService(options.admin, options.access),
+      createStoreService(options.store),
       health.service,
       ...(config.reflection ? reflectionServices() : []),
     ],

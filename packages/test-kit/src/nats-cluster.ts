@@ -70,7 +70,7 @@ export class NatsCluster {
 
   /** Resolves when every coordinator is ready. `stopClusters` ends all of it, also after a failure here. */
   static async start(options: NatsClusterOptions): Promise<NatsCluster> {
-    const cluster = new NatsCluster(await NatsServerProcess.start(undefined, options.network?.natsHost), options);
+    const cluster = new NatsCluster(await NatsServerProcess.start({ host: options.network?.natsHost }), options);
     running.add(cluster);
     await Promise.all([
       ...options.workers.map((worker) => cluster.addWorker(worker)),

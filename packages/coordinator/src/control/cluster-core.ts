@@ -22,6 +22,7 @@ import { type ExpertSize, planCluster } from './planning/plan-inputs.js';
 import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
+import { fileSources } from './workers/file-sources.js';
 import { WorkerCommander } from './workers/worker-commander.js';
 import { WorkerRates } from './workers/worker-rates.js';
 
@@ -73,6 +74,8 @@ export class ClusterCore {
   readonly #commander: WorkerCommander;
   #leadership: Leadership | undefined;
   #coordinators: Coordinators | undefined;
+  /** Where others reach the gRPC port. */
+  #ownAddress: string | undefined;
 
   constructor(options: ClusterCoreOptions) {
     const { controlPlane, logger, serving, stateDirectory, storeId } = options;
@@ -113,6 +116,7 @@ export class ClusterCore {
    */
   start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
+    this.#ownAddress = identity.adminAddress;
     this.#placementChanged();
     this.membership.start();
     this.#coordinators = new Coordinators({
@@ -216,6 +220,11 @@ export class ClusterCore {
       known: this.membership.known,
       commands: (workerId) => this.membership.pool.commands(workerId),
       wanted: (workerId) => this.wanted(workerId),
+      sources: (workerId, shards) =>
+        fileSources(workerId, shards, this.membership.known.list(), {
+          controlAddress: (otherId) => this.membership.controlAddress(otherId),
+          ownAddress: this.#ownAddress,
+        }),
       placementVersion: () => this.store.inForce?.change?.toVersion ?? this.store.inForce?.version ?? 0,
       epoch: () => this.office?.epoch,
       refresh: (workerId) => {

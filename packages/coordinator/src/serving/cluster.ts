@@ -1,8 +1,8 @@
 import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-address';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
-import { type CoordinatorConfig, replacementWaitMsOf } from '@expertmesh/shared/config/coordinator-config';
-import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type CoordinatorConfig, grpcHostOf, replacementWaitMsOf } from '@expertmesh/shared/config/coordinator-config';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
@@ -19,6 +19,7 @@ import { openClusterParts, type ClusterParts } from './cluster-parts.js';
 import { engineSide } from './engine-side.js';
 import { type EngineThreadOptions } from './engine-thread/engine-contract.js';
 import { type ReadinessGate } from './readiness-gate.js';
+import { scrubDense } from './scrub-dense.js';
 
 export interface ClusterOptions {
   readonly config: CoordinatorConfig;
@@ -83,11 +84,12 @@ export class Cluster {
     const { config, store, gate, logger, signal } = this.#options;
     const { core, localShards, leading, serving, bootId } = this.#parts;
     const coordinatorId = ownMemberId(config.coordinatorId, grpcPort);
-    const adminAddress = advertisedAddress({ ...config, host: config.grpcHost ?? config.host }, grpcPort);
+    const adminAddress = advertisedAddress({ ...config, host: grpcHostOf(config) }, grpcPort);
     core.start({ coordinatorId, bootId, adminAddress }, leading.duties);
     const provider = await chooseCompute(config, store, localShards, logger, signal);
     const engine = await this.#startEngine(provider, localShards);
     this.#engine = engine;
+    if (provider === 'native' && config.scrubBytesPerSecond > 0) this.#startScrubbing(engine, localShards);
     core.routing.attach(engineSide(engine, store.spec.hiddenSize * BYTES_PER_VALUE[config.wireDtype]));
     gate.attach(engine);
     serving.engineLoaded(() => engine.canary());
@@ -106,6 +108,16 @@ export class Cluster {
     await this.#engine?.close(deadline);
     await monitor.close();
     await controlPlane.close();
+  }
+
+  /** With damaged weights nothing can be answered, so the process ends, and whoever runs it starts it again. */
+  #startScrubbing(engine: ThreadedEngine, localShards: readonly LayerShard[]): void {
+    const { config, store, signal, onDeath } = this.#options;
+    const onDamaged = async (error: ExpertmeshError): Promise<void> => {
+      await engine.close(AbortSignal.abort());
+      onDeath(new ExpertmeshError('data_loss', `${error.message}: "expertmesh store repair" mends the file`));
+    };
+    void scrubDense({ store, bytesPerSecond: config.scrubBytesPerSecond, localShards, onDamaged }, signal);
   }
 
   #startEngine(provider: Provider, localShards: readonly LayerShard[]): Promise<ThreadedEngine> {

@@ -21,6 +21,11 @@ export function replacementWaitMsOf({ replacementWaitMs, natsUrl }: ReplacementC
 
 type ReplacementConfig = Pick<CoordinatorConfig, 'replacementWaitMs' | 'natsUrl'>;
 
+/** Where the gRPC port listens. */
+export function grpcHostOf({ grpcHost, host }: Pick<CoordinatorConfig, 'grpcHost' | 'host'>): string {
+  return grpcHost ?? host;
+}
+
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
   const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
   const contradiction = membershipContradiction(config);
@@ -34,10 +39,10 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
 }
 
 function securityContradiction(config: CoordinatorConfig): string | undefined {
-  const { host, grpcHost, httpTlsCert, httpTlsKey } = config;
+  const { grpcHost, httpTlsCert, httpTlsKey } = config;
   if ((httpTlsCert === undefined) !== (httpTlsKey === undefined))
     return '--http-tls-cert and --http-tls-key go together';
-  return listeningContradiction(config, grpcHost ?? host, grpcHost === undefined ? '--host' : '--grpc-host');
+  return listeningContradiction(config, grpcHostOf(config), grpcHost === undefined ? '--host' : '--grpc-host');
 }
 
 function membershipContradiction({ natsUrl, workers, localExperts }: CoordinatorConfig): string | undefined {

@@ -83,6 +83,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 2,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
+      },
+      {
+       "name": "sources",
+       "number": 3,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_STRING"
       }
      ]
     },
@@ -257,6 +263,18 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_MESSAGE",
        "typeName": ".expertmesh.v1.WorkerCapacity"
+      },
+      {
+       "name": "scrubbedBytes",
+       "number": 20,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      },
+      {
+       "name": "numDamagedExperts",
+       "number": 21,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
       }
      ]
     },
@@ -2827,6 +2845,54 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "name": "Detokenize",
        "inputType": ".expertmesh.v1.DetokenizeRequest",
        "outputType": ".expertmesh.v1.DetokenizeResponse"
+      }
+     ]
+    }
+   ],
+   "syntax": "proto3"
+  },
+  {
+   "name": "expertmesh/v1/store.proto",
+   "package": "expertmesh.v1",
+   "messageType": [
+    {
+     "name": "ReadFileRequest",
+     "field": [
+      {
+       "name": "storeId",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "path",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "FileChunk",
+     "field": [
+      {
+       "name": "data",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BYTES"
+      }
+     ]
+    }
+   ],
+   "service": [
+    {
+     "name": "StoreService",
+     "method": [
+      {
+       "name": "ReadFile",
+       "inputType": ".expertmesh.v1.ReadFileRequest",
+       "outputType": ".expertmesh.v1.FileChunk",
+       "serverStreaming": true
       }
      ]
     }

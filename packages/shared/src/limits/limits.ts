@@ -27,6 +27,9 @@ export const MAX_WAITING_TOKENS = 2 ** 21;
  */
 export const QUANTISED_MEMORY_FACTOR = 1.3;
 
+/** Files of the store that a process gives to others at a time; the next is refused with `resource_exhausted`. */
+export const MAX_FILE_READS = 32;
+
 /** Most answers to one prompt. */
 export const MAX_ANSWERS = 128;
 

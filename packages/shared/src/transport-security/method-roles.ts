@@ -18,6 +18,8 @@ export const METHOD_ROLES: Readonly<Record<string, readonly Role[]>> = {
   '/expertmesh.v1.WorkerService/GetStats': OPERATORS,
   '/expertmesh.v1.WorkerService/Drain': OPERATORS,
 
+  '/expertmesh.v1.StoreService/ReadFile': [...OPERATORS, 'worker'],
+
   '/expertmesh.v1.AdminService/GetCluster': [...OPERATORS, 'worker'],
   '/expertmesh.v1.AdminService/WatchCluster': OPERATORS,
   '/expertmesh.v1.AdminService/CordonWorker': OPERATORS,

@@ -1,3 +1,4 @@
+import { missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { setImmediate } from 'node:timers/promises';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
@@ -73,6 +74,14 @@ export class CallExecutor {
     for (const { batchKey } of this.#takeWaiting((waiting) => waiting.owner === owner)) batchKey.release();
   }
 
+  /** Refuses the waiting calls whose experts were withdrawn since they came. */
+  refuseWithdrawn(): void {
+    for (const { call, batchKey, send } of this.#takeWaiting((waiting) => withdrawnExperts(waiting).length > 0)) {
+      batchKey.release();
+      this.#sendError(call, withdrawnError(call, batchKey), send);
+    }
+  }
+
   /**
    * Refuses new calls from now on, for good, and returns when the waiting ones are answered. When `signal` aborts,
    * those that still wait are failed; the one that is being computed is finished.
@@ -141,7 +150,11 @@ export class CallExecutor {
     const run = { startMs, computeUs: microseconds(startMs, performance.now()), numCallsTogether: batch.length };
     this.#count(batch, run.computeUs);
     this.#learnCost(layer, batch, run.computeUs / 1e6);
-    for (const [index, waiting] of batch.entries()) waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+    for (const [index, waiting] of batch.entries()) {
+      if (withdrawnExperts(waiting).length > 0)
+        this.#sendError(waiting.call, withdrawnError(waiting.call, layer), waiting.send);
+      else waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+    }
   }
 
   #count(batch: readonly WaitingCall[], computeUs: number): void {
@@ -213,6 +226,16 @@ function countActiveExperts(batch: readonly WaitingCall[], numExperts: number): 
     }
   return numActive;
 }
+
+/** Those of a call that were withdrawn since it was taken. */
+const withdrawnExperts = ({ call, batchKey }: Pick<WaitingCall, 'call' | 'batchKey'>): number[] =>
+  batchKey.isIntact ? [] : missingExperts(call.expertIds, batchKey.localIndices);
+
+const withdrawnError = (call: DispatchCall, batchKey: LoadedLayer): CallError => ({
+  code: 'failed_precondition',
+  message: `weights of layer ${String(call.layerIndex)} were found to be damaged: send the call to another replica`,
+  missingExpertIds: withdrawnExperts({ call, batchKey }),
+});
 
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
 

@@ -36,6 +36,11 @@ export async function openCompute(options: ComputeThreadOptions): Promise<Thread
     requests: {
       load: (assignment, { progress, signal }) =>
         logged(logger, 'load', loadShard(shardHost, assignment, progress, signal, logger)),
+      withdraw: ({ layerIndex, expertId }) => {
+        shardHost.withdraw(layerIndex, expertId);
+        executor.refuseWithdrawn();
+        return Promise.resolve();
+      },
       unload: () => logged(logger, 'unload', shardHost.unload()),
       drain: (_, { signal }) => logged(logger, 'drain', executor.drain(signal)),
       closePort: () => logged(logger, 'close', closePort(service, server)),

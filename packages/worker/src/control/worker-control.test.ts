@@ -42,7 +42,7 @@ const assign = (placementVersion: number, ...expertIds: number[]): Assignment =>
   shards: [{ layerIndex: 0, expertIds }],
 });
 
-const load = (placementVersion: number): LoadRequest => ({ placementVersion, epoch: EPOCH });
+const load = (placementVersion: number): LoadRequest => ({ placementVersion, epoch: EPOCH, sources: [] });
 
 const progressOf = (loadedLayers: number): LoadProgress => ({
   placementVersion: 1,
@@ -67,6 +67,11 @@ class FakeCompute implements Compute {
         reject(new ExpertmeshError('cancelled', 'the load was cancelled'));
       });
     });
+  }
+
+  withdraw(layerIndex: number, expertId: number): Promise<void> {
+    this.events.push(`withdraw ${String(layerIndex)}/${String(expertId)}`);
+    return Promise.resolve();
   }
 
   unload(): Promise<void> {
@@ -228,7 +233,7 @@ describe('WorkerControl', () => {
       message: expect.stringMatching(/of epoch 2, epoch 3 commands this worker: .* leave the command to it/) as string,
     }) as Error;
     expect(() => control.assign({ ...assign(3, 4), epoch: EPOCH - 1 })).toThrow(refused);
-    await expect(control.load({ placementVersion: 2, epoch: EPOCH - 1 }, noProgress, NEVER)).rejects.toEqual(refused);
+    await expect(control.load({ ...load(2), epoch: EPOCH - 1 }, noProgress, NEVER)).rejects.toEqual(refused);
     await expect(control.unload({ epoch: EPOCH - 1 })).rejects.toEqual(refused);
     expect(compute.events).toEqual(['load 1', 'load 2']);
     expect(control.state()).toMatchObject({ state: WORKER_STATE_SERVING, epoch: EPOCH, placementVersion: 2 });
@@ -239,7 +244,7 @@ describe('WorkerControl', () => {
     control.assign(assign(1, 2));
     const former = expect(control.load(load(1), noProgress, NEVER)).rejects.toMatchObject({ code: 'cancelled' });
     control.assign({ ...assign(1, 3), epoch: EPOCH + 1 });
-    const loaded = control.load({ placementVersion: 1, epoch: EPOCH + 1 }, noProgress, NEVER);
+    const loaded = control.load({ ...load(1), epoch: EPOCH + 1 }, noProgress, NEVER);
     await former;
     await expect.poll(() => compute.events).toEqual(['load 1', 'load 1']);
     compute.finishLoad();
@@ -253,6 +258,18 @@ describe('WorkerControl', () => {
     await serve({ ...assign(2), shards: [] });
     expect(control.state()).toMatchObject({ state: WORKER_STATE_SERVING, placementVersion: 2, numExpertsLoaded: 0 });
     expect(serving).toEqual([true, true]);
+  });
+
+  it('holds an expert no more that was withdrawn, until it is loaded again', async () => {
+    const { control, compute, serve } = openControl();
+    await serve(assign(1, 2, 3));
+    await control.withdraw(0, 3);
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 1, shards: [{ layerIndex: 0, expertIds: [2] }] });
+    await control.withdraw(0, 2);
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 0, packedBytes: 0, shards: [] });
+    await serve(assign(1, 2, 3));
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 2 });
+    expect(compute.events).toEqual(['load 1', 'withdraw 0/3', 'withdraw 0/2', 'load 1']);
   });
 
   it('forgets everything when it unloads, also a load under way', async () => {

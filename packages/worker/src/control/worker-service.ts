@@ -93,4 +93,6 @@ const processStats = (counters: WorkerCounters) => ({
   numRuns: counters.get('numRuns'),
   computeUs: counters.get('computeUs'),
   numQueuedCalls: counters.get('numQueuedCalls'),
+  scrubbedBytes: counters.get('scrubbedBytes'),
+  numDamagedExperts: counters.get('numDamagedExperts'),
 });

@@ -66,6 +66,11 @@ export class ShardHost {
     await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
   }
 
+  /** The expert's weights are wrong: calls do not find it, and the next load brings its layer into memory anew. */
+  withdraw(layerIndex: number, expertId: number): void {
+    for (const layer of this.#layers) if (layer.layerIndex === layerIndex) layer.withdraw(expertId);
+  }
+
   async unload(): Promise<void> {
     this.#served = undefined;
     await this.#retireAllBut(() => false);
@@ -77,7 +82,7 @@ export class ShardHost {
   }
 
   #kept(shard: LayerShard): LoadedLayer | undefined {
-    return this.#layers.find((layer) => isSameShard(layer.shard, shard));
+    return this.#layers.find((layer) => layer.isIntact && isSameShard(layer.shard, shard));
   }
 
   async #loadLayer(shard: LayerShard, verification: ShardVerification): Promise<LoadedLayer> {

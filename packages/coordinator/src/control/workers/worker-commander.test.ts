@@ -50,6 +50,7 @@ function setUp() {
       },
     }),
     wanted: () => state.wanted,
+    sources: (workerId) => [`peer of ${workerId}`],
     placementVersion: () => 5,
     epoch: () => state.epoch,
     refresh: () => {
@@ -75,7 +76,8 @@ describe('WorkerCommander', () => {
     await settle();
     commander.reconcileAll();
     await settle();
-    expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2) }]);
+    const sources = ['peer of a'];
+    expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2), sources }]);
   });
 
   it('does nothing out of office, nor before there is a placement', async () => {

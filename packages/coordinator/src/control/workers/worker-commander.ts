@@ -18,6 +18,8 @@ export interface WorkerCommanderOptions {
    * that.
    */
   readonly wanted: (workerId: string) => Shards | undefined;
+  /** Who may have files that the worker's disk lacks: addresses of StoreService. */
+  readonly sources: (workerId: string, shards: Shards) => string[];
   /** Names the placement to workers. */
   readonly placementVersion: () => number;
   /** undefined while this coordinator does not lead: nothing is commanded then. */
@@ -151,8 +153,14 @@ export class WorkerCommander {
   }
 
   async #hold(channel: WorkerCommands, workerId: string, shards: Shards, epoch: number): Promise<void> {
-    const { storeId, placementVersion, onProgress } = this.#options;
-    const request = { placementVersion: placementVersion(), storeId, shards: [...shards], epoch };
+    const { storeId, sources, placementVersion, onProgress } = this.#options;
+    const request = {
+      placementVersion: placementVersion(),
+      storeId,
+      shards: [...shards],
+      epoch,
+      sources: sources(workerId, shards),
+    };
     await channel.hold(request, (progress) => {
       onProgress(workerId, progress);
     });

@@ -56,6 +56,8 @@ export interface AssignResponse {
 export interface LoadRequest {
   placementVersion: number;
   epoch: number;
+  /** Where StoreService of this store may have what the worker's own disk lacks, as host:port, in the order to ask. */
+  sources: string[];
 }
 
 export interface LoadProgress {
@@ -101,7 +103,12 @@ export interface WorkerStats {
   epoch: number;
   /** The experts that are loaded: what a placement can be rebuilt from. */
   shards: LayerShard[];
-  capacity: WorkerCapacity | undefined;
+  capacity:
+    | WorkerCapacity
+    | undefined;
+  /** Bytes of weights that were compared with the manifest while they were served, and experts that were found to differ. */
+  scrubbedBytes: number;
+  numDamagedExperts: number;
 }
 
 /** What planning needs to know of a worker. */
@@ -370,7 +377,7 @@ export const AssignResponse: MessageFns<AssignResponse> = {
 };
 
 function createBaseLoadRequest(): LoadRequest {
-  return { placementVersion: 0, epoch: 0 };
+  return { placementVersion: 0, epoch: 0, sources: [] };
 }
 
 export const LoadRequest: MessageFns<LoadRequest> = {
@@ -380,6 +387,9 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(16).uint64(message.epoch);
+    }
+    for (const v of message.sources) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -413,6 +423,14 @@ export const LoadRequest: MessageFns<LoadRequest> = {
             message.epoch = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sources.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -432,6 +450,7 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     const message = createBaseLoadRequest();
     message.placementVersion = object.placementVersion ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.sources = object.sources?.map((e) => e) || [];
     return message;
   },
 };
@@ -701,6 +720,8 @@ function createBaseWorkerStats(): WorkerStats {
     epoch: 0,
     shards: [],
     capacity: undefined,
+    scrubbedBytes: 0,
+    numDamagedExperts: 0,
   };
 }
 
@@ -762,6 +783,12 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     }
     if (message.capacity !== undefined) {
       WorkerCapacity.encode(message.capacity, writer.uint32(154).fork()).join();
+    }
+    if (message.scrubbedBytes !== 0) {
+      writer.uint32(160).uint64(message.scrubbedBytes);
+    }
+    if (message.numDamagedExperts !== 0) {
+      writer.uint32(168).uint64(message.numDamagedExperts);
     }
     return writer;
   },
@@ -931,6 +958,22 @@ export const WorkerStats: MessageFns<WorkerStats> = {
             message.capacity = WorkerCapacity.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.scrubbedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.numDamagedExperts = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -969,6 +1012,8 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     message.capacity = (object.capacity !== undefined && object.capacity !== null)
       ? WorkerCapacity.fromPartial(object.capacity)
       : undefined;
+    message.scrubbedBytes = object.scrubbedBytes ?? 0;
+    message.numDamagedExperts = object.numDamagedExperts ?? 0;
     return message;
   },
 };
@@ -1244,7 +1289,7 @@ export const WorkerServiceDefinition = {
     },
     /**
      * Loads what is assigned and not yet loaded, verifies every blob's sha256, and drops what is no longer assigned after the calls that
-     * use it. The stream ends when all is loaded.
+     * use it. Files that the disk lacks or has damaged are fetched from the sources. The stream ends when all is loaded.
      */
     load: {
       name: "Load",
