@@ -12,7 +12,7 @@ import { report } from './report.js';
 import { ResumableLoad } from './resumable-load.js';
 import { clockAhead, MemoryLimit, SmallDisk } from './starved.js';
 
-const DURATION_MS = 1_000 * scaled('CHAOS_RANDOM_SECONDS', 15, 1_800);
+const DURATION_MS = 1_000 * scaled('CHAOS_RANDOM_SECONDS', 8, 1_800);
 const NUM_STREAMS = 8;
 const PATIENCE_MS = 60_000;
 const ENDS_WITHIN_MS = 120_000;
