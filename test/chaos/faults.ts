@@ -3,6 +3,7 @@ import { writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NatsCluster } from '@expertmesh/test-kit/nats-cluster';
 import { pause } from '@expertmesh/test-kit/process';
+import { type FarWire } from './far-wire.js';
 import { expectAllReplicas } from './replicas.js';
 
 /** Something that goes wrong and is mended in the end. */
@@ -17,12 +18,14 @@ export interface FaultOptions {
   readonly restartWorker: (workerId: string) => Promise<void>;
   /** Of the coordinators: a small file system. */
   readonly smallDisk: string | undefined;
+  /** To one of the workers. */
+  readonly wire: FarWire;
 }
 
 const WORKER_IDS = ['w1', 'w2', 'w3'];
 
 /** What may happen to a cluster of three workers and two coordinators, c2 of which stays. */
-export function faultsOf({ cluster, restartWorker, smallDisk }: FaultOptions): readonly Fault[] {
+export function faultsOf({ cluster, restartWorker, smallDisk, wire }: FaultOptions): readonly Fault[] {
   const anyWorker = (): string => WORKER_IDS[randomInt(WORKER_IDS.length)] ?? 'w1';
   const stopped = async (child: { kill(signal: NodeJS.Signals): boolean }, ms: number): Promise<void> => {
     child.kill('SIGSTOP');
@@ -67,8 +70,23 @@ export function faultsOf({ cluster, restartWorker, smallDisk }: FaultOptions): r
       },
     },
   ];
+  faults.push(...faultsOfWire(wire));
   if (smallDisk !== undefined) faults.push(fullDisk(smallDisk));
   return faults;
+}
+
+function faultsOfWire(wire: FarWire): readonly Fault[] {
+  return [
+    {
+      name: 'wire long',
+      happen: async () => {
+        await wire.setDelay(randomInt(5, 100));
+        await pause(randomInt(500, 3_000));
+        await wire.setDelay(0);
+      },
+    },
+    { name: 'wire broken', happen: () => wire.break() },
+  ];
 }
 
 function fullDisk(directory: string): Fault {

@@ -1,18 +1,19 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packDemoStore } from '@expertmesh/test-kit/demo-store';
-import { NatsCluster, stopClusters } from '@expertmesh/test-kit/nats-cluster';
+import { NatsCluster, stopClusters, type WorkerSpec } from '@expertmesh/test-kit/nats-cluster';
 import { describeNats } from '@expertmesh/test-kit/nats-server';
 import { pause } from '@expertmesh/test-kit/process';
 import { decidedQuestions } from '../e2e/demo-questions.js';
 import { scaled } from './chaos-scale.js';
+import { FarWire } from './far-wire.js';
 import { expectWhole, faultsOf } from './faults.js';
 import { growthPerTenMinutes, type MemorySample, residentBytes } from './memory-slope.js';
 import { report } from './report.js';
 import { ResumableLoad } from './resumable-load.js';
 import { clockAhead, MemoryLimit, SmallDisk } from './starved.js';
 
-const DURATION_MS = 1_000 * scaled('CHAOS_RANDOM_SECONDS', 15, 1_800);
+const DURATION_MS = 1_000 * scaled('CHAOS_RANDOM_SECONDS', 8, 1_800);
 const NUM_STREAMS = 8;
 const PATIENCE_MS = 60_000;
 const ENDS_WITHIN_MS = 120_000;
@@ -29,26 +30,32 @@ describeNats('R10: random faults under load', () => {
   let cluster: NatsCluster;
   const disk = SmallDisk.mount();
   const limit = MemoryLimit.create(LITTLE_MEMORY_BYTES);
-  /** w1 has little memory, w2 a clock of its own. */
-  const specs = new Map([
-    ['w1', { workerId: 'w1' }],
-    ['w2', { workerId: 'w2', prefix: clockAhead(3_600_000) }],
-    ['w3', { workerId: 'w3', prefix: clockAhead(-86_400_000) }],
-  ]);
+  const wire = new FarWire();
+  /** w1 has little memory, w2 and w3 a clock of their own, and w3 is at the end of a wire. */
+  const specs: readonly WorkerSpec[] = [
+    { workerId: 'w1', onStarted: ({ process }) => limit?.add(process.pid) },
+    { workerId: 'w2', prefix: clockAhead(3_600_000) },
+    {
+      workerId: 'w3',
+      prefix: clockAhead(-86_400_000),
+      flags: FarWire.workerFlags,
+      onStarted: (worker) => wire.leadTo(worker),
+    },
+  ];
 
   beforeAll(async () => {
     cluster = await NatsCluster.start({
       storeDir: await packDemoStore(),
       coordinatorIds: ['c1', 'c2'],
-      workers: [...specs.values()],
+      workers: specs,
       ...(disk && { stateDir: disk.path }),
       heartbeatTimeoutMs: 1_000,
       coordinatorFlags: ['--survive', '1', '--repair-after-ms', '600000'],
     });
-    limit?.add(cluster.worker('w1').process.pid);
   });
   afterAll(async () => {
     await stopClusters();
+    await wire.close();
     limit?.close();
     disk?.close();
   });
@@ -61,10 +68,10 @@ describeNats('R10: random faults under load', () => {
       PATIENCE_MS,
     );
     const restartWorker = async (workerId: string): Promise<void> => {
-      const { process } = await cluster.addWorker(specs.get(workerId) ?? { workerId });
-      if (workerId === 'w1') limit?.add(process.pid);
+      const spec = specs.find((known) => known.workerId === workerId);
+      await cluster.addWorker(spec ?? { workerId });
     };
-    const faults = faultsOf({ cluster, restartWorker, smallDisk: disk?.path });
+    const faults = faultsOf({ cluster, restartWorker, smallDisk: disk?.path, wire });
     const happened = new Map<string, number>();
     const memory: MemorySample[] = [];
     const sampler = setInterval(() => {

@@ -4,6 +4,7 @@ import { type AddressInfo } from 'node:net';
 import { resumableChat, type ChatChunk } from 'expertmesh/client/resumable-chat';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EOS_TOKEN, MODEL_ID, type ScriptedApi, startScriptedApi } from '@expertmesh/test-kit/http-api';
+import { pipe } from './chat-user.js';
 
 const tool = { type: 'function', function: { name: 'add', parameters: { type: 'object' } } };
 const ANSWER =
@@ -210,6 +211,15 @@ describe('the client helper', () => {
     await expect(toldBy(wrong)).rejects.toThrow('temperature');
     const nobody = resumableChat({ urls: ['http://127.0.0.1:9'], body, patienceMs: 300 });
     await expect(toldBy(nobody)).rejects.toThrow('No server answers at http://127.0.0.1:9');
+  });
+
+  it('is what expertmesh chat goes on with at the next --url', async () => {
+    await api.answerWith('one two three four five');
+    // The model is asked for first.
+    const dying = await startCuttingProxy([Infinity, 1500]);
+    const { stdout, stderr, exitCode } = await pipe('Count.', ['--url', dying.url, '--url', api.url]);
+    expect({ stdout, stderr, exitCode }).toEqual({ stdout: 'one two three four five\n', stderr: '', exitCode: 0 });
+    expect(api.engine.requests.at(-1)?.resumedTokenIds?.length).toBeGreaterThan(0);
   });
 
   it('leaves a server that is silent', async () => {

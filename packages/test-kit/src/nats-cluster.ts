@@ -33,6 +33,8 @@ export interface WorkerSpec {
   readonly flags?: readonly string[];
   /** A command to run it under. */
   readonly prefix?: CommandPrefix;
+  /** Whenever it has been started and listens. */
+  readonly onStarted?: (worker: ClusterWorker) => void | Promise<void>;
 }
 
 export interface NatsClusterOptions {
@@ -113,7 +115,7 @@ export class NatsCluster {
   }
 
   /** Resolves when it listens. */
-  async addWorker({ workerId, memoryBudgetBytes, flags = [], prefix }: WorkerSpec): Promise<ClusterWorker> {
+  async addWorker({ workerId, memoryBudgetBytes, flags = [], prefix, onStarted }: WorkerSpec): Promise<ClusterWorker> {
     const { storeDir, network } = this.#options;
     const host = network?.workerHost ?? '127.0.0.1';
     const onNetwork = network === undefined ? [] : ['--host', host, '--plaintext-mesh'];
@@ -126,6 +128,7 @@ export class NatsCluster {
     const { controlPort } = await process.listening('worker');
     const worker = new ClusterWorker(process, `${host}:${String(controlPort)}`);
     this.workers.set(workerId, worker);
+    await onStarted?.(worker);
     return worker;
   }
 }
