@@ -14,6 +14,11 @@ import { bytes, RecordingWatch } from '@expertmesh/test-kit/recording-watch';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { until } from '@expertmesh/test-kit/until';
 
+interface KeyPair {
+  getPublicKey(): string;
+  getSeed(): Uint8Array;
+}
+
 const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
 const logger = createLogger({ name: 'test', level: 'silent' });
 
@@ -115,13 +120,13 @@ describeNats('infra/nats/expertmesh.conf', () => {
 describeNats('a NATS server that knows its users by nkeys', () => {
   const dir = tempDir();
   const seedFile = (): { readonly file: string; readonly publicKey: string } => {
-    const pair = nkeys.createUser();
+    const pair = (nkeys as { createUser(): KeyPair }).createUser();
     const file = join(dir, `${pair.getPublicKey()}.nk`);
     writeFileSync(file, `${Buffer.from(pair.getSeed()).toString()}\n`, { mode: 0o600 });
     return { file, publicKey: pair.getPublicKey() };
   };
 
-  it('takes a process with --nats-creds, and refuses one with another seed, or none, or a file of something else', async () => {
+  it('takes a process with --nats-creds, and refuses one with another seed, none, or another file', async () => {
     const [known, unknown] = [seedFile(), seedFile()];
     const config = join(dir, 'nkeys.conf');
     writeFileSync(

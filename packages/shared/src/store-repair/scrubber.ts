@@ -27,11 +27,12 @@ const IDLE_MS = 1_000;
  */
 export async function scrub(options: ScrubberOptions, signal: AbortSignal): Promise<void> {
   const thread = new HashingThread();
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     const paths = options.paths();
     for (const path of paths) {
-      if (signal.aborted) break;
       await pause((options.store.blob(path).sizeBytes / options.bytesPerSecond) * 1000, signal);
+      if (isOver()) break;
       // What is computed with may be another by now.
       if (options.paths().includes(path)) await scrubOne(path, options, thread, signal);
     }
