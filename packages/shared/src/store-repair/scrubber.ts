@@ -6,11 +6,14 @@ import { HashingThread } from '../expert-store/verification/hashing-thread.js';
 export interface ScrubberOptions {
   readonly store: Pick<ExpertStore, 'blob' | 'requireBlobFile'>;
   readonly bytesPerSecond: number;
-  /** The blobs that are computed with now. */
+  /** The blobs that are computed with now; asked before each round. */
   readonly paths: () => readonly string[];
   /** A blob has been compared, and is right. */
   readonly onIntact: (sizeBytes: number) => void;
-  /** A blob is not what the manifest says, as it is in memory. Awaited before the next is read. */
+  /**
+   * A blob is not what the manifest says, as it is in memory. It may be one that is not computed with since the round
+   * began. Awaited before the next is read.
+   */
   readonly onDamaged: (path: string, error: ExpertmeshError) => Promise<void> | void;
 }
 
@@ -33,8 +36,7 @@ export async function scrub(options: ScrubberOptions, signal: AbortSignal): Prom
     for (const path of paths) {
       await pause((options.store.blob(path).sizeBytes / options.bytesPerSecond) * 1000, signal);
       if (isOver()) break;
-      // What is computed with may be another by now.
-      if (options.paths().includes(path)) await scrubOne(path, options, thread, signal);
+      await scrubOne(path, options, thread, signal);
     }
     if (paths.length === 0) await pause(IDLE_MS, signal);
   }
