@@ -46,8 +46,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;
   const { compute, dataPort } = await startCompute(config, { provider, counters: counters.memory }, logger, lifecycle);
-  const { numThreads, failureDomain } = config;
-  const capacity = new OwnCapacity({ store, provider, numThreads, failureDomain, counters });
+  const capacity = new OwnCapacity({ ...config, store, provider, counters });
   void measureInto(capacity, config, logger);
   const health = createHealth();
   const onServing = (isServing: boolean): void => {

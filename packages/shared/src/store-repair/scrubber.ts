@@ -17,6 +17,8 @@ export interface ScrubberOptions {
   readonly onDamaged: (path: string, error: ExpertmeshError) => Promise<void> | void;
 }
 
+/** To find and open a file costs about as much processor time as this many bytes of it. */
+const MIN_COUNTED_BYTES = 512 * 1024;
 /** How long to wait for something to read. */
 const IDLE_MS = 1_000;
 
@@ -34,7 +36,8 @@ export async function scrub(options: ScrubberOptions, signal: AbortSignal): Prom
   while (!isOver()) {
     const paths = options.paths();
     for (const path of paths) {
-      await pause((options.store.blob(path).sizeBytes / options.bytesPerSecond) * 1000, signal);
+      const countedBytes = Math.max(options.store.blob(path).sizeBytes, MIN_COUNTED_BYTES);
+      await pause((countedBytes / options.bytesPerSecond) * 1000, signal);
       if (isOver()) break;
       await scrubOne(path, options, thread, signal);
     }

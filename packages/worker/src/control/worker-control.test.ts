@@ -69,10 +69,7 @@ class FakeCompute implements Compute {
     });
   }
 
-  withdraw(layerIndex: number, expertId: number): Promise<void> {
-    this.events.push(`withdraw ${String(layerIndex)}/${String(expertId)}`);
-    return Promise.resolve();
-  }
+  withdraw = (): Promise<void> => Promise.resolve();
 
   unload(): Promise<void> {
     this.events.push('unload');
