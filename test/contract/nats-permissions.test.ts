@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nkeys } from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { coordinatorKey, LEADER_KEY, workerKey } from '@expertmesh/shared/cluster/cluster-keys';
 import { NatsConnection } from '@expertmesh/shared/control-plane/nats-connection';
@@ -13,6 +12,11 @@ import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-serve
 import { bytes, RecordingWatch } from '@expertmesh/test-kit/recording-watch';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { until } from '@expertmesh/test-kit/until';
+
+/** Made for this test, and of use for nothing else. */
+const KNOWN_USER = 'UA3NNBTYF5ZENT5SUSKECWQPGYPHOSSACEJUP2QZQGSBF5C3WAZTNLVF';
+const KNOWN_SEED = 'SUAP2MC7ZCCVJTTACPSPKNUWIDHCVKWOKPN2DN6D7C5WE3FIO35CXLLZKE';
+const OTHER_SEED = 'SUAPRQ6MHGABJGIJPLQPBAJV43AQJUSYQSOKW3KQSQ2UJHD5LYL65JXNVI';
 
 const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
 const logger = createLogger({ name: 'test', level: 'silent' });
@@ -114,26 +118,25 @@ describeNats('infra/nats/expertmesh.conf', () => {
 
 describeNats('a NATS server that knows its users by nkeys', () => {
   const dir = tempDir();
-  const seedFile = (): { readonly file: string; readonly publicKey: string } => {
-    const pair = nkeys.createUser();
-    const file = join(dir, `${pair.getPublicKey()}.nk`);
-    writeFileSync(file, `${Buffer.from(pair.getSeed()).toString()}\n`, { mode: 0o600 });
-    return { file, publicKey: pair.getPublicKey() };
+  const seedFile = (seed: string): string => {
+    const file = join(dir, `${seed.slice(0, 8)}.nk`);
+    writeFileSync(file, `${seed}\n`, { mode: 0o600 });
+    return file;
   };
 
-  it('takes a process with --nats-creds, and refuses one with another seed, or none, or a file of something else', async () => {
-    const [known, unknown] = [seedFile(), seedFile()];
+  it('takes a process with --nats-creds, and refuses one with another seed, none, or another file', async () => {
+    const [known, unknown] = [seedFile(KNOWN_SEED), seedFile(OTHER_SEED)];
     const config = join(dir, 'nkeys.conf');
     writeFileSync(
       config,
-      `jetstream { store_dir: $NATS_STORE_DIR }\nauthorization { users: [ { nkey: ${known.publicKey} } ] }\n`,
+      `jetstream { store_dir: $NATS_STORE_DIR }\nauthorization { users: [ { nkey: ${KNOWN_USER} } ] }\n`,
     );
-    const server = await NatsServerProcess.start({ configFile: config, credsFile: known.file });
+    const server = await NatsServerProcess.start({ configFile: config, credsFile: known });
     try {
-      const connection = await NatsConnection.open([server.url], 'test', undefined, known.file);
+      const connection = await NatsConnection.open([server.url], 'test', undefined, known);
       await connection.close();
       const refused = /knows no user by the certificate of --tls-cert or by --nats-creds/;
-      await expect(NatsConnection.open([server.url], 'test', undefined, unknown.file)).rejects.toThrow(refused);
+      await expect(NatsConnection.open([server.url], 'test', undefined, unknown)).rejects.toThrow(refused);
       await expect(NatsConnection.open([server.url], 'test')).rejects.toThrow(refused);
       await expect(NatsConnection.open([server.url], 'test', undefined, config)).rejects.toThrow(
         /is neither a \.creds/,

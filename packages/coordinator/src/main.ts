@@ -64,12 +64,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const cluster = await Cluster.open({ config, store, gate, logger, signal, security, openClient, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
-  const metrics = coordinatorMetrics({
-    engineStats: () => gate.stats(),
-    dispatchStats: () => cluster.status().dispatch,
-    monitor: cluster.monitor,
-    numMoves: () => cluster.numMoves,
-  });
+  const metrics = metricsOf(gate, cluster);
   const access = await openAccess(config, logger, lifecycle);
   const model = await openModel(config, store, meteredEngine(gate, metrics), new KeyMetrics(metrics.registry), logger);
   const api = new AdminApi({
@@ -97,6 +92,15 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     version: ownVersion(),
   });
   await cluster.start(grpcPort);
+}
+
+function metricsOf(gate: ReadinessGate, cluster: Cluster) {
+  return coordinatorMetrics({
+    engineStats: () => gate.stats(),
+    dispatchStats: () => cluster.status().dispatch,
+    monitor: cluster.monitor,
+    numMoves: () => cluster.numMoves,
+  });
 }
 
 async function openStore(config: CoordinatorConfig): Promise<{ store: ExpertStore; gate: ReadinessGate }> {
@@ -134,16 +138,18 @@ function ownVersion(): string {
   return (JSON.parse(packageJson) as { readonly version: string }).version;
 }
 
+interface PortOptions extends HttpServerOptions {
+  readonly admin: AdminApi;
+  readonly engine: ReadinessGate;
+  readonly store: ExpertStore;
+}
+
 /** Returns the gRPC port. */
 async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
   security: TransportSecurity | undefined,
-  options: HttpServerOptions & {
-    readonly admin: AdminApi;
-    readonly engine: ReadinessGate;
-    readonly store: ExpertStore;
-  },
+  options: PortOptions,
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];

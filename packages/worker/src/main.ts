@@ -45,10 +45,8 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   const counters = new WorkerCounters();
   const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;
-  const own = { provider, counters: counters.memory };
-  const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);
-  const { numThreads, failureDomain } = config;
-  const capacity = new OwnCapacity({ store, provider, numThreads, failureDomain, counters });
+  const { compute, dataPort } = await startCompute(config, { provider, counters: counters.memory }, logger, lifecycle);
+  const capacity = new OwnCapacity({ ...config, store, provider, counters });
   void measureInto(capacity, config, logger);
   const health = createHealth();
   const onServing = (isServing: boolean): void => {
@@ -56,12 +54,10 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   };
   const mending = mendingCompute(config, store, compute, security, logger);
   const control = new WorkerControl({ store, memory, compute: mending, onServing });
-  const { scrubBytesPerSecond: bytesPerSecond } = config;
-  if (provider === 'native' && bytesPerSecond > 0)
-    void scrubExperts({ store, bytesPerSecond, control, compute: mending, counters, logger }, lifecycle.signal);
+  const scrubbing = { store, bytesPerSecond: config.scrubBytesPerSecond, control, compute: mending, counters, logger };
+  if (provider === 'native') void scrubExperts(scrubbing, lifecycle.signal);
   const { storeId } = store;
-  const bootId = randomUUID();
-  const identity = { bootId, storeId, dataPort, memoryBudgetBytes };
+  const identity = { bootId: randomUUID(), storeId, dataPort, memoryBudgetBytes };
   const server = await startServer({
     host: config.host,
     port: config.controlPort,
@@ -73,7 +69,7 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  await register(config, { bootId, storeId, controlPort: server.port, security }, logger, lifecycle);
+  await register(config, { ...identity, controlPort: server.port, security }, logger, lifecycle);
   // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);

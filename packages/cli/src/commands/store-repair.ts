@@ -15,8 +15,8 @@ interface RepairFlags extends InspectionFlags {
   readonly from: string;
 }
 
-export const storeRepairCommand = (): Command =>
-  addOptions(addInspectionFlags(new Command('repair')), TLS_OPTIONS)
+export function storeRepairCommand(): Command {
+  return addOptions(addInspectionFlags(new Command('repair')), TLS_OPTIONS)
     .description('Fetch the files that are missing or damaged from another copy of the same store.')
     .argument('<store-dir>', 'The store. Its own manifest says what is right.')
     .requiredOption(
@@ -31,6 +31,7 @@ export const storeRepairCommand = (): Command =>
         process.stdout.write(flags.json === true ? jsonOf(store, faults) : textOf(store, faults));
       }),
     );
+}
 
 async function repair(
   store: ExpertStore,

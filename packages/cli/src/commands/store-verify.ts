@@ -5,8 +5,8 @@ import { findExtraFiles } from '@expertmesh/shared/store-repair/find-faults';
 import { interruptible } from '../admin/admin-command.js';
 import { addInspectionFlags, countFiles, faultLines, inspect, type InspectionFlags } from '../store/inspection.js';
 
-export const storeVerifyCommand = (): Command =>
-  addInspectionFlags(new Command('verify'))
+export function storeVerifyCommand(): Command {
+  return addInspectionFlags(new Command('verify'))
     .description('Compare every file with the manifest, by size and sha256. Exit code 1 where one differs.')
     .argument('<store-dir>', 'The store.')
     .action((storeDir: string, flags: InspectionFlags, command: Command) =>
@@ -21,6 +21,7 @@ export const storeVerifyCommand = (): Command =>
         if (inspection.faults.length > 0) process.exitCode = EXIT_FAILED;
       }),
     );
+}
 
 function reportText(
   { numFiles, sizeBytes, faults, extra }: Awaited<ReturnType<typeof inspect>> & { readonly extra: readonly string[] },

@@ -57,7 +57,7 @@ export async function meshPortCheck(
     return ok(name, `a ${role} answers, and ${isServing ? 'serves' : 'does not serve yet'}`);
   } catch (thrown) {
     const { message } = ExpertmeshError.from(thrown);
-    return /ECONNREFUSED/.test(message) ? note(name, `nobody listens (${role})`) : broken(name, message);
+    return message.includes('ECONNREFUSED') ? note(name, `nobody listens (${role})`) : broken(name, message);
   } finally {
     client.close();
   }

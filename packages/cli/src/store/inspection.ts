@@ -65,5 +65,6 @@ export function faultLines(faults: readonly FileFault[]): string {
   return faults.map(({ path, kind, reason }) => `${kind}  ${path}: ${reason}\n`).join('');
 }
 
-export const countFiles = (numFiles: number, sizeBytes: number): string =>
-  `${String(numFiles)} files, ${formatBytes(sizeBytes)}`;
+export function countFiles(numFiles: number, sizeBytes: number): string {
+  return `${String(numFiles)} files, ${formatBytes(sizeBytes)}`;
+}

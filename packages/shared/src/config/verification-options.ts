@@ -21,7 +21,7 @@ export const VERIFICATION_OPTIONS = {
       'How much of the weights in memory is compared with the manifest in a second, over and over, where the native ' +
       'kernels compute; 0 for none. What differs is not computed with any more.',
     value: byteSize(0),
-    default: constant(8 * 2 ** 20),
+    default: constant(4 * 2 ** 20),
   }),
   cacheDir: option({
     description: 'Where it is remembered which files were verified.',

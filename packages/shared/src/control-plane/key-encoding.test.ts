@@ -16,10 +16,8 @@ describe('encodeKey', () => {
     expect(decodeKey(encoded)).toBe(key);
   });
 
-  it.each(['a..b', '.a', 'a/b', 'a=2fb', '=2', '=zz', '=41', 'a=', '=C3=B6', '=ff'])(
-    'never gives %j, which is no key then',
-    (encoded) => {
-      expect(decodeKey(encoded)).toBeUndefined();
-    },
-  );
+  const foreign = ['a..b', '.a', 'a/b', 'a=2fb', '=2', '=zz', '=41', 'a=', '=C3=B6', '=ff'];
+  it.each(foreign)('never gives %j, which is no key then', (encoded) => {
+    expect(decodeKey(encoded)).toBeUndefined();
+  });
 });

@@ -2,19 +2,18 @@ import { readFileSync } from 'node:fs';
 import { credsAuthenticator, nkeyAuthenticator, type ConnectionOptions } from 'nats';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 
-const HAS_JWT = /-BEGIN NATS USER JWT-/;
 const SEED = /^SU[A-Z2-7]{56}$/;
 
 /**
- * What a connection shows to the server beside a certificate: by a `.creds` file, as `nsc` writes it, or a file with the
- * seed of an nkey. What is in them is signed with, and neither sent nor logged.
+ * What a connection shows to the server beside a certificate: by a `.creds` file, as `nsc` writes it, or a file with
+ * the seed of an nkey. What is in them is signed with, and neither sent nor logged.
  *
  * @throws ExpertmeshError `not_found` for a file that cannot be read, `failed_precondition` for one that is neither.
  */
 export function natsLogin(credsFile: string | undefined): Pick<ConnectionOptions, 'authenticator'> {
   if (credsFile === undefined) return {};
   const text = read(credsFile);
-  if (HAS_JWT.test(text)) return { authenticator: credsAuthenticator(Buffer.from(text)) };
+  if (text.includes('-BEGIN NATS USER JWT-')) return { authenticator: credsAuthenticator(Buffer.from(text)) };
   const seed = text.trim();
   if (SEED.test(seed)) return { authenticator: nkeyAuthenticator(Buffer.from(seed)) };
   throw new ExpertmeshError(

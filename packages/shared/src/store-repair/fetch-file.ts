@@ -57,7 +57,7 @@ async function receive(
   if (sizeBytes !== file.sizeBytes)
     throw new ExpertmeshError(
       'data_loss',
-      `${source.name} has ${sizeBytes > file.sizeBytes ? 'more' : 'only'} ${String(sizeBytes)} bytes of ${file.path}, ` +
+      `${source.name} has ${String(sizeBytes)} bytes${sizeBytes > file.sizeBytes ? ' or more' : ''} of ${file.path}, ` +
         `the manifest says ${String(file.sizeBytes)}`,
     );
   const sha256 = hash.digest('hex');

@@ -6,14 +6,19 @@ import { HashingThread } from '../expert-store/verification/hashing-thread.js';
 export interface ScrubberOptions {
   readonly store: Pick<ExpertStore, 'blob' | 'requireBlobFile'>;
   readonly bytesPerSecond: number;
-  /** The blobs that are computed with now. */
+  /** The blobs that are computed with now; asked before each round. */
   readonly paths: () => readonly string[];
   /** A blob has been compared, and is right. */
   readonly onIntact: (sizeBytes: number) => void;
-  /** A blob is not what the manifest says, as it is in memory. Awaited before the next is read. */
+  /**
+   * A blob is not what the manifest says, as it is in memory. It may be one that is not computed with since the round
+   * began. Awaited before the next is read.
+   */
   readonly onDamaged: (path: string, error: ExpertmeshError) => Promise<void> | void;
 }
 
+/** To find and open a file costs about as much processor time as this many bytes of it. */
+const MIN_COUNTED_BYTES = 512 * 1024;
 /** How long to wait for something to read. */
 const IDLE_MS = 1_000;
 
@@ -27,13 +32,14 @@ const IDLE_MS = 1_000;
  */
 export async function scrub(options: ScrubberOptions, signal: AbortSignal): Promise<void> {
   const thread = new HashingThread();
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     const paths = options.paths();
     for (const path of paths) {
-      if (signal.aborted) break;
-      await pause((options.store.blob(path).sizeBytes / options.bytesPerSecond) * 1000, signal);
-      // What is computed with may be another by now.
-      if (options.paths().includes(path)) await scrubOne(path, options, thread, signal);
+      const countedBytes = Math.max(options.store.blob(path).sizeBytes, MIN_COUNTED_BYTES);
+      await pause((countedBytes / options.bytesPerSecond) * 1000, signal);
+      if (isOver()) break;
+      await scrubOne(path, options, thread, signal);
     }
     if (paths.length === 0) await pause(IDLE_MS, signal);
   }

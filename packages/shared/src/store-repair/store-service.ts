@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
-import { type ServerWritableStream } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type ExpertStore } from '../expert-store/expert-store.js';
-import { type FileChunk, type ReadFileRequest } from '../gen/expertmesh/v1/store.js';
 import { MAX_FILE_READS } from '../limits/limits.js';
 import { bindService, type BoundService } from '../rpc/server.js';
 import { storeService } from '../rpc/services.js';
@@ -14,7 +12,7 @@ const CHUNK_BYTES = 256 * 1024;
 /** A reader that takes nothing for this long is given up, so that it holds none of the places. */
 const STALLED_READER_MS = 30_000;
 
-type ReadStream = ServerWritableStream<ReadFileRequest, FileChunk>;
+type ReadStream = Parameters<Parameters<typeof bindService<typeof storeService>>[1]['readFile']>[0];
 
 /** `expertmesh.v1.StoreService`: gives the files that the manifest lists, and no others, to those who lack them. */
 export function createStoreService(store: ExpertStore): BoundService {

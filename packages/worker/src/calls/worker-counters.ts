@@ -17,8 +17,9 @@ const NAMES = [
 export type CounterName = (typeof NAMES)[number];
 
 /**
- * Counters that the compute thread writes (the main thread those of scrubbing) and the main thread reads, in memory that both see: GetStats then answers
- * while the compute thread is inside a long run. Each has one writer, so plain stores are enough.
+ * Counters that the compute thread writes (but for those of scrubbing) and the main thread reads, in memory that both
+ * see: GetStats then answers while the compute thread is inside a long run. Each has one writer, so plain stores are
+ * enough.
  */
 export class WorkerCounters {
   readonly memory: SharedArrayBuffer;

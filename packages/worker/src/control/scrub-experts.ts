@@ -8,6 +8,7 @@ import { type WorkerControl } from './worker-control.js';
 
 export interface ScrubExpertsOptions {
   readonly store: ExpertStore;
+  /** 0 for none. */
   readonly bytesPerSecond: number;
   readonly control: Pick<WorkerControl, 'state' | 'withdraw'>;
   readonly compute: Pick<MendingCompute, 'suspect'>;
@@ -22,6 +23,7 @@ export interface ScrubExpertsOptions {
  */
 export async function scrubExperts(options: ScrubExpertsOptions, signal: AbortSignal): Promise<void> {
   const { store, bytesPerSecond, control, compute, counters, logger } = options;
+  if (bytesPerSecond === 0) return;
   const held = (): ReadonlyMap<string, HeldExpert> =>
     new Map(
       control

@@ -69,10 +69,7 @@ class FakeCompute implements Compute {
     });
   }
 
-  withdraw(layerIndex: number, expertId: number): Promise<void> {
-    this.events.push(`withdraw ${String(layerIndex)}/${String(expertId)}`);
-    return Promise.resolve();
-  }
+  withdraw = (): Promise<void> => Promise.resolve();
 
   unload(): Promise<void> {
     this.events.push('unload');
@@ -258,18 +255,6 @@ describe('WorkerControl', () => {
     await serve({ ...assign(2), shards: [] });
     expect(control.state()).toMatchObject({ state: WORKER_STATE_SERVING, placementVersion: 2, numExpertsLoaded: 0 });
     expect(serving).toEqual([true, true]);
-  });
-
-  it('holds an expert no more that was withdrawn, until it is loaded again', async () => {
-    const { control, compute, serve } = openControl();
-    await serve(assign(1, 2, 3));
-    await control.withdraw(0, 3);
-    expect(control.state()).toMatchObject({ numExpertsLoaded: 1, shards: [{ layerIndex: 0, expertIds: [2] }] });
-    await control.withdraw(0, 2);
-    expect(control.state()).toMatchObject({ numExpertsLoaded: 0, packedBytes: 0, shards: [] });
-    await serve(assign(1, 2, 3));
-    expect(control.state()).toMatchObject({ numExpertsLoaded: 2 });
-    expect(compute.events).toEqual(['load 1', 'withdraw 0/3', 'withdraw 0/2', 'load 1']);
   });
 
   it('forgets everything when it unloads, also a load under way', async () => {

@@ -118,8 +118,8 @@ export class WorkerControl {
   }
 
   /**
-   * An expert's weights are wrong: it is not held any more, until a leader has it loaded again. Resolves when no call is
-   * answered with them any more.
+   * An expert's weights are wrong: it is not held any more, until a leader has it loaded again. Resolves when no call
+   * is answered with them any more.
    */
   async withdraw(layerIndex: number, expertId: number): Promise<void> {
     await this.#options.compute.withdraw(layerIndex, expertId);
