@@ -27,7 +27,7 @@ export async function packDemoStore(): Promise<DemoStore> {
 export async function startWorker(store: DemoStore, ...flags: string[]) {
   const worker = ExpertmeshProcess.start(workerArgs(store.dir, ['--log-level', 'warn', ...flags]));
   const { dataPort, controlPort } = await worker.listening('worker');
-  return { worker, dataPort, client: new WorkerClient({ dataPort, controlPort }) };
+  return { worker, dataPort, client: new WorkerClient({ dataPort, controlPort, storeId: store.storeId }) };
 }
 
 /** The same experts of every layer. */

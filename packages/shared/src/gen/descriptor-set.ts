@@ -1721,6 +1721,20 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_FLOAT"
       },
       {
+       "name": "storeId",
+       "number": 11,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BYTES"
+      },
+      {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1731,6 +1745,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [
@@ -1812,6 +1831,14 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_UINT32"
       },
       {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1822,6 +1849,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [

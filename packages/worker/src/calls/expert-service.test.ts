@@ -10,6 +10,7 @@ const message = encodeDispatchCall({
   layerIndex: 0,
   placementVersion: 1,
   numRows: 1,
+  storeId: '0123456789abcdef',
   hiddenSize: 1,
   rowDtype: 'fp32',
   rowOffsets: Uint32Array.of(0, 1),
