@@ -31,8 +31,12 @@ export function checksumField(message: Uint8Array): Buffer {
   return field;
 }
 
-/** @throws DamagedMessageError where the message does not end with the checksum of what it has before. */
-export function verifyChecksum(message: Uint8Array): void {
+/**
+ * The message without its checksum, as a view.
+ *
+ * @throws DamagedMessageError where it does not end with the checksum of what it has before.
+ */
+export function verified(message: Uint8Array): Uint8Array {
   const end = message.byteLength - CHECKSUM_BYTES;
   if (end < 0 || message[end] !== CHECKSUM_TAG)
     throw new DamagedMessageError(
@@ -40,12 +44,13 @@ export function verifyChecksum(message: Uint8Array): void {
       callIdOf(message),
     );
   const stated = new DataView(message.buffer, message.byteOffset + end + 1, 4).getUint32(0, true);
-  const actual = crc32c(message.subarray(0, end));
-  if (stated !== actual)
-    throw new DamagedMessageError(
-      `its ${String(end)} bytes have the CRC-32C ${hex(actual)}, it says ${hex(stated)}`,
-      callIdOf(message),
-    );
+  const body = message.subarray(0, end);
+  const actual = crc32c(body);
+  if (stated === actual) return body;
+  throw new DamagedMessageError(
+    `its ${String(end)} bytes have the CRC-32C ${hex(actual)}, it says ${hex(stated)}`,
+    callIdOf(message),
+  );
 }
 
 /** The call id of a message that may be anything; 0 where there is none. */

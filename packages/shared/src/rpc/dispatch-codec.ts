@@ -9,7 +9,7 @@ import {
   type WireDtype,
   type WireRows,
 } from './dispatch-message.js';
-import { verifyChecksum } from './dispatch-checksum.js';
+import { verified } from './dispatch-checksum.js';
 import { elementBytes, numScales } from './wire-rows.js';
 import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
 import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
@@ -54,8 +54,7 @@ export function encodeDispatchCall(call: DispatchCall): Buffer {
  * fields that contradict each other.
  */
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
-  verifyChecksum(message);
-  const fields = readFields(message, CALL_FIELDS);
+  const fields = readFields(verified(message), CALL_FIELDS);
   const head = header(fields, 'invalid_argument');
   const call: DispatchCall = {
     ...head,
@@ -98,8 +97,7 @@ export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
  * contradict each other.
  */
 export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
-  verifyChecksum(message);
-  const fields = readFields(message, ANSWER_FIELDS);
+  const fields = readFields(verified(message), ANSWER_FIELDS);
   const error = fields.has(8) ? asError(fields.tensor(8)) : undefined;
   const rest = {
     numPairs: fields.uint(7),
