@@ -19,16 +19,11 @@ import { GrpcFrameReader } from '@expertmesh/shared/rpc/grpc-stream/grpc-frame';
  */
 export type ChangeMessage = (message: Buffer) => readonly Uint8Array[];
 
-export interface DispatchFaults {
-  onCall: ChangeMessage;
-  onAnswer: ChangeMessage;
-}
-
 /**
  * A proxy before a worker's data port that knows HTTP/2 and the framing of gRPC, so that it can change what messages
  * say and leave all around them intact. Plain text only.
  */
-export class DispatchProxy implements DispatchFaults {
+export class DispatchProxy {
   onCall: ChangeMessage = (message) => [message];
   onAnswer: ChangeMessage = (message) => [message];
   readonly #server: Http2Server;
@@ -47,18 +42,14 @@ export class DispatchProxy implements DispatchFaults {
   }
 
   /** @param target `host:port` of the worker's data port */
-  static async start(target: string): Promise<DispatchProxy> {
-    const server = createServer({ settings: SETTINGS }).listen(0, '127.0.0.1');
+  static async start(target: string, listen = { host: '127.0.0.1', port: 0 }): Promise<DispatchProxy> {
+    const server = createServer({ settings: SETTINGS }).listen(listen.port, listen.host);
     await once(server, 'listening');
     return new DispatchProxy(server, target);
   }
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
-  }
-
-  get address(): string {
-    return `127.0.0.1:${String(this.port)}`;
   }
 
   async close(): Promise<void> {

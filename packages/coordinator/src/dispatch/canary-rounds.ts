@@ -38,6 +38,8 @@ export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
   readonly #references = new CanaryReferences();
   readonly #sweep = new CanarySweep();
+  /** By worker, the last probe that it answered otherwise than before: no exam is passed without it. */
+  readonly #drifted = new Map<string, CanaryProbe>();
   #step = 0;
   #isClosed = false;
   #nextScheduledMs: number;
@@ -51,6 +53,7 @@ export class CanaryRounds {
 
   /** Another process, or the same one over another connection, may compute otherwise: all its replicas are new. */
   cameUp(workerId: string): void {
+    this.#drifted.delete(workerId);
     this.#sweep.forget(workerId);
   }
 
@@ -99,12 +102,14 @@ export class CanaryRounds {
     return MIN_SWEEP_PAUSE_MS;
   }
 
-  /** In every layer, one of its experts: all must be right. */
+  /** What it drifted in, and in every layer one of its experts: all must be right. */
   async #examine(workerId: string): Promise<void> {
     const { router, standing, links } = this.#options;
     const { placement } = router;
     const workerIndex = placement?.workerIds.indexOf(workerId) ?? -1;
-    let hasPassed = links.isConnected(workerId);
+    const drifted = this.#drifted.get(workerId);
+    let hasPassed = links.isConnected(workerId) && (drifted === undefined || (await this.#ask(drifted)) === 'right');
+    if (hasPassed) this.#drifted.delete(workerId);
     if (placement !== undefined && workerIndex >= 0)
       for (let layer = 0; layer < placement.replicas.size && hasPassed; layer++) {
         const probe = scheduledProbe(placement, workerIndex + placement.workerIds.length * layer, this.#step++);
@@ -114,7 +119,8 @@ export class CanaryRounds {
   }
 
   /** Never rejects. */
-  async #ask({ workerId, layerIndex, expertIds }: CanaryProbe): Promise<'right' | 'not_held' | 'failed'> {
+  async #ask(probe: CanaryProbe): Promise<'right' | 'not_held' | 'failed'> {
+    const { workerId, layerIndex, expertIds } = probe;
     const { links, probes, standing } = this.#options;
     // Its own experts have no wire that could change them, and no other process.
     if (workerId === LOCAL_MEMBER || !links.isConnected(workerId)) return 'failed';
@@ -130,7 +136,9 @@ export class CanaryRounds {
         this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
       )
       .find((difference) => difference !== undefined);
-    if (wrong !== undefined) standing.wrong(workerId, 'drift', wrong);
-    return wrong === undefined ? 'right' : 'failed';
+    if (wrong === undefined) return 'right';
+    this.#drifted.set(workerId, probe);
+    standing.wrong(workerId, 'drift', wrong);
+    return 'failed';
   }
 }

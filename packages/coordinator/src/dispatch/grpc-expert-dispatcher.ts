@@ -1,6 +1,6 @@
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
-import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { CanaryRounds } from './canary-rounds.js';
 import { combineParts, type PartOutcome } from './combine.js';
@@ -50,6 +50,7 @@ export type PartsObserver = (workerIds: readonly string[], parts: readonly Dispa
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
+  readonly #clock: Clock;
   readonly #links: WorkerLinks;
   readonly #router: CurrentRouter;
   readonly #probes: ReplicaProbes;
@@ -62,10 +63,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   constructor(options: GrpcExpertDispatcherOptions) {
     const { clock = systemClock, callTimeoutMs: timeoutMs } = options;
     this.#options = options;
+    this.#clock = clock;
     const standing = (this.#standing = new WorkerStanding({ ...options, clock, hedging: options.hedging ?? false }));
     const links = (this.#links = new WorkerLinks({ ...options, observer: standing }));
     const router = (this.#router = new CurrentRouter(clock));
-    const parts = new WorkerPartCaller(links, options.storeId);
+    const parts = new WorkerPartCaller(links, options.storeId, clock);
     const probes = (this.#probes = new ReplicaProbes({ ...options, router, parts, links, standing }));
     this.#failover = { parts, router, links, standing, counts: this.#failovers, clock, timeoutMs };
     const { canaryIntervalMs: intervalMs } = options;
@@ -123,18 +125,18 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
     const router = this.#router.require();
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
-    const startMs = performance.now();
+    const startMs = this.#clock.nowMs();
     const rows = new TravellingRows(call, hiddenSize, wireDtype);
     const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
     const layer = new LayerFailover(call, rows, maxRows, this.#failover);
     const parts = layer.plan(router).sort(mostPairsFirst);
     observe?.(router.placement.workerIds, parts);
     const answers = parts.map((part) => layer.compute(part, router));
-    const sentMs = performance.now();
+    const sentMs = this.#clock.nowMs();
     const outcomes = (await Promise.all(answers)).flat();
-    const answeredMs = performance.now();
+    const answeredMs = this.#clock.nowMs();
     const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
-    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: performance.now() }, outcomes);
+    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: this.#clock.nowMs() }, outcomes);
     return { ...combined, times };
   }
 

@@ -1,5 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, type PartOutcome } from './combine.js';
@@ -54,10 +55,12 @@ export class WorkerPartCaller implements PartCaller {
   readonly #links: Pick<WorkerLinks, 'linkTo'>;
   /** As calls name it. */
   readonly #storeId: string;
+  readonly #clock: Clock;
 
-  constructor(links: Pick<WorkerLinks, 'linkTo'>, storeId: string) {
+  constructor(links: Pick<WorkerLinks, 'linkTo'>, storeId: string, clock: Clock) {
     this.#links = links;
     this.#storeId = storeId;
+    this.#clock = clock;
   }
 
   async call(call: PartCall): Promise<PartOutcome> {
@@ -72,7 +75,7 @@ export class WorkerPartCaller implements PartCaller {
     } catch (thrown) {
       return { kind: 'failed', part, error: ExpertmeshError.from(thrown) };
     }
-    const answeredMs = performance.now();
+    const answeredMs = this.#clock.nowMs();
     const wrong = checkAnswer(message, answer, link.peer);
     if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
     link.countWrongAnswer(wrong.kind, wrong.message);

@@ -1,7 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type LinkObserver } from './expert-link.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
@@ -13,8 +13,7 @@ export interface WorkerLinksOptions {
   readonly observer?: LinkObserver | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openStream: OpenStream;
 }
 
 /**
