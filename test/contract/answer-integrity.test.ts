@@ -5,10 +5,11 @@ import {
 } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { type LayerCall, type LayerResult } from '@expertmesh/coordinator/dispatch/expert-dispatcher';
 import { type WrongAnswerKind } from '@expertmesh/coordinator/dispatch/wrong-answer-error';
+import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
-import { connectionOpeners } from '@expertmesh/shared/transport-security/connection-openers';
+
 import { DispatchProxy } from '@expertmesh/test-kit/dispatch-proxy';
 import { eventually } from '@expertmesh/test-kit/eventually';
 import { flippingBits, rewritingAnswers, rewritingCalls } from '@expertmesh/test-kit/message-faults';
@@ -102,7 +103,8 @@ describe('answers of real workers behind a proxy that changes them', () => {
     for (const [index, { sums, failures }] of results.entries()) {
       expect([...failures.values()]).toEqual([]);
       const expected = quiet[index]?.sums ?? new Float32Array();
-      for (const [column, value] of sums.entries()) expect(Math.abs(value - (expected[column] ?? NaN))).toBeLessThan(1e-4);
+      for (const [column, value] of sums.entries())
+        expect(Math.abs(value - (expected[column] ?? NaN))).toBeLessThan(1e-4);
     }
   }
 
@@ -147,7 +149,10 @@ describe('answers of real workers behind a proxy that changes them', () => {
         : [message];
     const dispatcher = await open();
     expectQuiet(await dispatchAll(dispatcher));
-    expect(dispatcher.stats()).toMatchObject({ quarantined: [], wrongAnswers: [{ kind: 'not_finite', numAnswers: 1 }] });
+    expect(dispatcher.stats()).toMatchObject({
+      quarantined: [],
+      wrongAnswers: [{ kind: 'not_finite', numAnswers: 1 }],
+    });
   });
 
   it('drops answers that come twice', async () => {
@@ -164,27 +169,31 @@ describe('answers of real workers behind a proxy that changes them', () => {
     const dispatcher = await open();
     expectQuiet(await dispatchAll(dispatcher));
     expect(dispatcher.stats().failovers).toMatchObject([{ workerId: 'a', reason: 'not_held' }]);
-    await expect(dispatcher.probeReplica('a', 1, 1)).rejects.toThrow(/holds store [0-9a-f]{16} and not ffffffffffffffff/);
+    await expect(dispatcher.probeReplica('a', 1, 1)).rejects.toThrow(
+      /holds store [0-9a-f]{16} and not ffffffffffffffff/,
+    );
   });
 
   it('quarantines a worker whose canary rows drift, and takes it back when they are right', async () => {
     const quarantined: unknown[] = [];
     const dispatcher = await open({
-      canaryIntervalMs: 100,
+      canaryIntervalMs: 1_000,
       onQuarantine: (workerId, because) => quarantined.push([workerId, because]),
     });
     // Every replica has answered once by then.
     await eventually(() => {
-      expect(dispatcher.stats().workers.every(({ numAnswers }) => numAnswers > (NUM_LAYERS * NUM_EXPERTS) / 4)).toBe(true);
-    });
+      expect(dispatcher.stats().workers.every(({ numAnswers }) => numAnswers > (NUM_LAYERS * NUM_EXPERTS) / 4)).toBe(
+        true,
+      );
+    }, 20_000);
     proxy.onAnswer = rewritingAnswers((answer) => ({ ...answer, rows: answer.rows.map((value) => 1.2 * value) }));
     await eventually(() => {
       expect(quarantined).toEqual([['a', expect.stringMatching(/answers the canary row 20\.0 % off/)]]);
-    });
+    }, 20_000);
     proxy.onAnswer = (message) => [message];
     await eventually(() => {
       expect(quarantined.at(-1)).toEqual(['a', undefined]);
-    });
+    }, 20_000);
   });
 
   it('asks the other replica within 0.3 s when a worker is stopped, and drops its late answers', async () => {

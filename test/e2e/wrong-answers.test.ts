@@ -25,7 +25,7 @@ describe('24 greedy streams over 3 workers, every expert on two of them', () => 
 
   beforeAll(async () => {
     const storeDir = await packDemoStore();
-    workers = [0, 1, 2].map(() => ExpertmeshProcess.start(workerArgs(storeDir)));
+    workers = [0, 1, 2].map((index) => ExpertmeshProcess.start(workerArgs(storeDir, ['--failure-domain', `box-${String(index)}`])));
     const ports = await Promise.all(workers.map((worker) => worker.listening('worker')));
     const { dataPort = 0, controlPort = 0 } = ports[0] ?? {};
     dataProxy = await DispatchProxy.start(`127.0.0.1:${String(dataPort)}`, { host: PROXY_HOST, port: dataPort });
