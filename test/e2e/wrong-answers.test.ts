@@ -5,6 +5,7 @@ import { CuttableProxy } from '@expertmesh/test-kit/cuttable-proxy';
 import { packDemoStore } from '@expertmesh/test-kit/demo-store';
 import { DispatchProxy } from '@expertmesh/test-kit/dispatch-proxy';
 import { eventually } from '@expertmesh/test-kit/eventually';
+import { DEMO_MODEL } from '@expertmesh/test-kit/mesh';
 import { flippingBits, rewritingAnswers } from '@expertmesh/test-kit/message-faults';
 import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { StreamLoad } from '@expertmesh/test-kit/stream-load';
@@ -33,7 +34,7 @@ describe('24 greedy streams over 3 workers, every expert on two of them', () => 
     const addresses = ports.map((port, index) => `${index === 0 ? PROXY_HOST : '127.0.0.1'}:${String(port.controlPort)}`);
     coordinator = ExpertmeshProcess.start([
       ...['coordinator', '--store', storeDir, '--workers', addresses.join(','), '--survive', '1'],
-      ...['--port', '0', '--grpc-port', '0', '--num-threads', '1'],
+      ...['--port', '0', '--grpc-port', '0', '--num-threads', '1', '--served-model-name', DEMO_MODEL],
     ]);
     const { httpPort } = await coordinator.listening('coordinator');
     url = `http://127.0.0.1:${String(httpPort)}`;
