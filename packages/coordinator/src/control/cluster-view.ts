@@ -11,7 +11,7 @@ import {
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { type WorkerDispatchStats } from '../dispatch/dispatch-stats.js';
+import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { type ChangeFeed } from './change/change-feed.js';
 import { layerSwitches } from './change/layer-switch.js';
 import { type Coordinators } from './coordinators.js';
@@ -34,7 +34,7 @@ export interface ClusterViewSources {
   readonly running: ChangeFeed | undefined;
   readonly monitor: LoadMonitor;
   readonly rates: WorkerRates;
-  readonly dispatch: readonly WorkerDispatchStats[];
+  readonly dispatch: Pick<DispatchStats, 'workers' | 'quarantined'>;
   /** Memory of a replica where its worker does not say. */
   readonly expertMemoryBytes: number;
   readonly timeMs: number;
@@ -93,7 +93,8 @@ function workerView(
   const address = membership.controlAddress(workerId);
   const capacity = stats?.capacity;
   const numReplicas = numReplicasIn(worker.holds);
-  const sent = dispatch.find((stream) => stream.workerId === workerId);
+  const quarantined = dispatch.quarantined.find((entry) => entry.workerId === workerId);
+  const sent = dispatch.workers.find((stream) => stream.workerId === workerId);
   return WorkerView.create({
     workerId,
     controlAddress: address === undefined ? '' : formatNetworkAddress(address),
@@ -101,7 +102,7 @@ function workerView(
     bootId: stats?.bootId ?? '',
     availability: availabilityOf(worker, store),
     admission,
-    reason: reason,
+    reason: reason === '' && quarantined !== undefined ? `in quarantine: ${quarantined.because}` : reason,
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
     memoryUsedBytes: numReplicas * Math.max(capacity?.expertMemoryBytes ?? 0, expertMemoryBytes),

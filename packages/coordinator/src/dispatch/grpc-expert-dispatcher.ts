@@ -2,6 +2,7 @@ import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { CanaryRounds } from './canary-rounds.js';
 import { combineParts, type PartOutcome } from './combine.js';
 import { CurrentRouter } from './current-router.js';
 import { type DispatchStats } from './dispatch-stats.js';
@@ -12,12 +13,17 @@ import { type FailoverOptions, LayerFailover } from './layer-failover.js';
 import { LostExperts } from './lost-experts.js';
 import { PartsUnderWay } from './parts-under-way.js';
 import { TravellingRows, WorkerPartCaller } from './part-caller.js';
+import { type QuarantineListener } from './quarantine.js';
 import { ReplicaProbes } from './replica-probes.js';
 import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
 import { type WorkerCosts } from './worker-cost.js';
 import { WorkerLinks, type WorkerLinksOptions } from './worker-links.js';
+import { WorkerStanding } from './worker-standing.js';
+import { type WrongAnswerReport } from './wrong-answers.js';
 
 export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
+  /** Of the store whose experts are asked for; see storeIdOfCalls. */
+  readonly storeId: string;
   readonly hiddenSize: number;
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
@@ -29,6 +35,12 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly maxMessageBytes?: number;
   /** --replacement-wait-ms; 0 if absent. */
   readonly replacementWaitMs?: number;
+  /** Whether a late call is sent to another replica as well; not where absent. */
+  readonly hedging?: boolean;
+  /** Time of a round of canary rows through all workers and layers; absent for none. */
+  readonly canaryIntervalMs?: number | undefined;
+  readonly onQuarantine?: QuarantineListener;
+  readonly onWrongAnswer?: (report: WrongAnswerReport) => void;
 }
 
 /** Sees what a layer call asks of each worker. @param workerIds of the placement */
@@ -50,18 +62,25 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #failovers = new FailoverCounts();
   readonly #lost: LostExperts;
   readonly #underWay: PartsUnderWay;
+  readonly #standing: WorkerStanding;
+  readonly #canary: CanaryRounds | undefined;
 
   constructor(options: GrpcExpertDispatcherOptions) {
     const { clock = systemClock, callTimeoutMs: timeoutMs, replacementWaitMs = 0 } = options;
     this.#options = options;
     this.#clock = clock;
-    const links = (this.#links = new WorkerLinks(options));
+    const standing = (this.#standing = new WorkerStanding({ ...options, clock, hedging: options.hedging ?? false }));
+    const links = (this.#links = new WorkerLinks({ ...options, observer: standing }));
     const router = (this.#router = new CurrentRouter(clock));
-    const parts = new WorkerPartCaller(links, clock);
-    this.#probes = new ReplicaProbes({ ...options, router, parts, links });
+    const parts = new WorkerPartCaller(links, options.storeId, clock);
+    const probes = (this.#probes = new ReplicaProbes({ ...options, router, parts, links, standing }));
     const lost = (this.#lost = new LostExperts(clock, replacementWaitMs));
-    this.#underWay = new PartsUnderWay(parts);
-    this.#failover = { lost, parts: this.#underWay, router, links, counts: this.#failovers, clock, timeoutMs };
+    const underWay = (this.#underWay = new PartsUnderWay(parts));
+    this.#failover = { lost, parts: underWay, router, links, standing, counts: this.#failovers, clock, timeoutMs };
+    const { canaryIntervalMs: intervalMs } = options;
+    const isBusy = (): boolean => !underWay.isEmpty;
+    if (intervalMs !== undefined)
+      this.#canary = new CanaryRounds({ router, probes, links, standing, clock, intervalMs, isBusy });
   }
 
   /**
@@ -88,7 +107,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
   /** As WorkerLinks. */
   setWorkerUp(workerId: string, dataAddress: string): void {
-    this.#links.setWorkerUp(workerId, dataAddress);
+    if (this.#links.setWorkerUp(workerId, dataAddress)) this.#canary?.cameUp(workerId);
   }
 
   /** As WorkerLinks. */
@@ -100,6 +119,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   forgetWorker(workerId: string): void {
     this.#links.forgetWorker(workerId);
     this.#failovers.forget(workerId);
+    this.#standing.forget(workerId);
+    this.#canary?.cameUp(workerId);
   }
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */
@@ -141,11 +162,15 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       placementVersion: this.#router.placement?.version,
       workers: this.#links.stats(),
       failovers: this.#failovers.read(),
+      wrongAnswers: this.#standing.wrongAnswers.read(),
+      quarantined: this.#standing.quarantine.list(),
+      hedges: this.#standing.hedges.read(),
     };
   }
 
   /** Ends the streams; what is in flight fails with `unavailable`. */
   close(): Promise<void> {
+    this.#canary?.close();
     this.#links.close();
     this.#router.endWaits();
     return Promise.resolve();

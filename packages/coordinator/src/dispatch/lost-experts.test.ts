@@ -37,6 +37,7 @@ async function startCluster(options: Partial<GrpcExpertDispatcherOptions>) {
     SimpleExpertServer.start(),
   ]);
   const dispatcher = new GrpcExpertDispatcher({
+    storeId: '0123456789abcdef',
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: 10_000,

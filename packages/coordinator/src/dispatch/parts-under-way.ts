@@ -16,6 +16,10 @@ export class PartsUnderWay implements PartCaller {
     return called;
   }
 
+  get isEmpty(): boolean {
+    return this.#underWay.size === 0;
+  }
+
   /** Resolves when those that are in flight now have ended, however. */
   async ended(): Promise<void> {
     await Promise.allSettled([...this.#underWay]);

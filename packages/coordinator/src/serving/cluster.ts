@@ -12,7 +12,7 @@ import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
-import { ThreadedEngine } from './engine-thread/threaded-engine.js';
+import { ThreadedEngine, type ThreadedEngineOptions } from './engine-thread/threaded-engine.js';
 import { type WorkerStatus } from '../membership/worker-event.js';
 import { chooseCompute } from './choose-compute.js';
 import { openClusterParts, type ClusterParts } from './cluster-parts.js';
@@ -132,6 +132,7 @@ export class Cluster {
       onConnection: (workerId: string, lostBecause: string | undefined) => {
         serving.connectionEvent(workerId, lostBecause);
       },
+      ...loggedAnswers(logger),
       onRoutes: (report: RouteReport) => {
         monitor.add(report);
       },
@@ -145,6 +146,18 @@ export class Cluster {
     };
     return ThreadedEngine.start(options, signal);
   }
+}
+
+function loggedAnswers(logger: Logger): Pick<ThreadedEngineOptions, 'onQuarantine' | 'onWrongAnswer'> {
+  return {
+    onQuarantine: (workerId, because) => {
+      if (because === undefined) logger.info({ workerId }, 'worker is out of quarantine: it has passed its exam');
+      else logger.warn({ workerId, because }, 'worker is in quarantine: it is asked only for what no other holds');
+    },
+    onWrongAnswer: ({ workerId, kind, what, numUnreported }) => {
+      logger.warn({ workerId, kind, reason: what, numUnreported }, 'an answer was wrong and is asked for again');
+    },
+  };
 }
 
 function engineThreadOptions(
@@ -172,6 +185,8 @@ function engineThreadOptions(
     wireDtype: config.wireDtype,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
     replacementWaitMs: replacementWaitMsOf(config),
+    hedging: config.hedging === 'on',
+    canaryIntervalMs: config.canaryIntervalMs === 0 ? undefined : config.canaryIntervalMs,
     tls: security?.files,
   };
 }

@@ -1739,6 +1739,20 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_FLOAT"
       },
       {
+       "name": "storeId",
+       "number": 11,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BYTES"
+      },
+      {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1749,6 +1763,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [
@@ -1830,6 +1849,14 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_UINT32"
       },
       {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1840,6 +1867,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [

@@ -4,7 +4,7 @@ import { type ServedShard } from '../shards/served-shard.js';
 import { findLayer } from './call-validation.js';
 
 const layer = { layerIndex: 2, localIndices: Int32Array.of(-1, 0, 1, -1) };
-const shard: ServedShard = { hiddenSize: 3, layers: new Map([[2, layer]]) };
+const shard: ServedShard = { storeId: '0123456789abcdef', hiddenSize: 3, layers: new Map([[2, layer]]) };
 
 /** Two rows: the first with experts 1 and 2, the second with expert 2. */
 const call: DispatchCall = {
@@ -12,6 +12,7 @@ const call: DispatchCall = {
   layerIndex: 2,
   placementVersion: 7,
   numRows: 2,
+  storeId: '0123456789abcdef',
   hiddenSize: 3,
   rowDtype: 'fp32',
   rowOffsets: Uint32Array.of(0, 2, 3),
@@ -46,6 +47,8 @@ describe('findLayer', () => {
       [1, 2],
       /expert 1 and 1 more of layer 2 .* holds nothing yet/,
     ],
+    ['those of another store', { storeId: 'ffff' }, shard, [1, 2], /holds store 0123456789abcdef and not ffff: route by/],
+    ['those of a store that is not named', { storeId: '' }, shard, [1, 2], /and not one that is not named/],
     ['those of a layer without experts here', { layerIndex: 5 }, shard, [1, 2], /1 layers from 2 to 2: route by/],
     [
       'those that are held elsewhere',

@@ -14,6 +14,8 @@ import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
  */
 export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: ServedShard<Layer> | undefined): Layer {
   if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
+  if (call.storeId !== shard.storeId)
+    throw notHeld(call, new Set(call.expertIds), `store ${shard.storeId} and not ${call.storeId || 'one that is not named'}`);
   if (call.hiddenSize !== shard.hiddenSize)
     refuse(
       `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: ` +

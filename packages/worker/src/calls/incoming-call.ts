@@ -1,5 +1,6 @@
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
 import { DispatchRequest } from '@expertmesh/shared/gen/expertmesh/v1/expert';
+import { DamagedMessageError } from '@expertmesh/shared/rpc/dispatch-checksum';
 import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 
@@ -12,6 +13,9 @@ export type IncomingCall =
   | { readonly kind: 'call'; readonly call: DispatchCall; readonly sizeBytes: number }
   | { readonly kind: 'refused'; readonly identity: CallIdentity; readonly error: ErrorData };
 
+/** Of a damaged call nothing is believed. */
+const UNKNOWN = { layerIndex: 0, placementVersion: 0 };
+
 /**
  * Reads a DispatchRequest so that a wrong one can be answered by its call id and the other calls of the stream go on.
  *
@@ -22,6 +26,8 @@ export function decodeIncomingCall(message: Uint8Array): IncomingCall {
     return { kind: 'call', call: decodeDispatchCall(message), sizeBytes: message.byteLength };
   } catch (thrown) {
     const error = ExpertmeshError.from(thrown);
+    if (error instanceof DamagedMessageError)
+      return { kind: 'refused', identity: { callId: error.callId, ...UNKNOWN }, error: toErrorData(error) };
     if (error.code === 'data_loss') throw error;
     const { callId, layerIndex, placementVersion } = DispatchRequest.decode(message);
     return { kind: 'refused', identity: { callId, layerIndex, placementVersion }, error: toErrorData(error) };

@@ -24,6 +24,7 @@ function openHost(onLoad: (shard: LayerShard) => void = () => undefined) {
   const events: string[] = [];
   const verified: string[] = [];
   const host = new ShardHost({
+    storeId: '0123456789abcdef',
     hiddenSize: 4,
     packedBytesOf: ({ expertIds }) => 100 * expertIds.length,
     verify: (shards) => {

@@ -9,6 +9,8 @@ import { isSameShard } from './layer-shard.js';
 import { type LoadedLayer } from './loaded-layer.js';
 
 export interface ShardHostOptions {
+  /** As calls name it. */
+  readonly storeId: string;
   readonly hiddenSize: number;
   readonly loadLayer: LayerLoader;
   readonly packedBytesOf: (shard: LayerShard) => number;
@@ -62,7 +64,8 @@ export class ShardHost {
     } finally {
       await verification.end();
     }
-    this.#served = { hiddenSize: this.#options.hiddenSize, layers };
+    const { storeId, hiddenSize } = this.#options;
+    this.#served = { storeId, hiddenSize, layers };
     await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
   }
 
