@@ -20,7 +20,7 @@ const PAUSE = {
   numStreams: scaled('CHAOS_PAUSE_STREAMS', 16, 64),
   numRounds: scaled('CHAOS_PAUSE_ROUNDS', 1, 3),
   numTokens: 120,
-  pauseMs: scaled('CHAOS_PAUSE_MS', 3_000, 30_000),
+  pauseMs: scaled('CHAOS_PAUSE_MS', 1_500, 30_000),
 };
 const ROLLING = { numStreams: 8, numRounds: scaled('CHAOS_ROLLING_ROUNDS', 1, 3) };
 const MAX_STALL_MS = 1_000;
