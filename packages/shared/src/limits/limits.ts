@@ -10,10 +10,19 @@ export const MAX_QUEUED_CALLS = 1024;
 export const MAX_QUEUED_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Bytes of messages that a worker has received in part, of all its streams together; a stream that begins another is
- * ended with `resource_exhausted`.
+ * Bytes that a worker has of the unfinished messages of one connection; the stream that sends more is ended with
+ * `resource_exhausted`. A coordinator sends one message after the other.
+ */
+export const MAX_PEER_PARTIAL_BYTES = 2 * MAX_MESSAGE_BYTES;
+
+/**
+ * The same of all connections together that have not shown a coordinator's certificate; the streams of the one that
+ * has most are ended likewise.
  */
 export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
+
+/** From the first byte of a message to its last; its stream is ended with `deadline_exceeded`. */
+export const PARTIAL_TIMEOUT_MS = 60_000;
 
 /**
  * Tokens of the prompts of sequences that wait; the next is refused with `resource_exhausted` (HTTP 503, Retry-After).
