@@ -21,7 +21,13 @@ export const MAX_PEER_PARTIAL_BYTES = 2 * MAX_MESSAGE_BYTES;
  */
 export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
 
-/** From the first byte of a message to its last; its stream is ended with `deadline_exceeded`. */
+/** Memory that unfinished requests of one gRPC connection take, beside the data plane; the next is refused likewise. */
+export const MAX_PEER_UNFINISHED_BYTES = 32 * 1024 * 1024;
+
+/** The same of all connections together that have not shown who they are; of the one that has most, one is ended. */
+export const MAX_UNFINISHED_BYTES = 4 * MAX_PEER_UNFINISHED_BYTES;
+
+/** From the first byte of a message or request to its last; it is ended with `deadline_exceeded`. */
 export const PARTIAL_TIMEOUT_MS = 60_000;
 
 /**

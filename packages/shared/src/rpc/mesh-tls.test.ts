@@ -199,7 +199,7 @@ describe('strangers', () => {
     const { port } = await startDataPort();
     const worker = open(mesh, 'worker');
     const others = Array.from({ length: MAX_CONNECTIONS }, () => openStream(port, worker));
-    await expect.poll(() => others.every(({ told }) => told.length > 0)).toBe(true);
+    await expect.poll(() => others.every(({ told }) => told.length > 0), { timeout: 20_000 }).toBe(true);
     const { client, told } = openStream(port, open(mesh, 'coordinator'));
     client.send(Buffer.concat([PREFIX, Buffer.from('x')]));
     await expect.poll(() => told).toEqual(['ready', 'message x']);

@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net';
-import { givesWayFirst } from './gives-way.js';
+import { givesWayFirst } from '../gives-way.js';
 
 /** Handshakes of honest peers take a few round trips. */
 const MAX_HANDSHAKES = 64;

@@ -1,7 +1,7 @@
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { formatBytes } from '../../expert-store/format-bytes.js';
 import { MAX_PARTIAL_BYTES, MAX_PEER_PARTIAL_BYTES, PARTIAL_TIMEOUT_MS } from '../../limits/limits.js';
-import { givesWayFirst } from './gives-way.js';
+import { givesWayFirst } from '../gives-way.js';
 import { type PartialMemory } from './partial-memory.js';
 
 /** Of one machine, strangers among them; a coordinator has one connection. */
