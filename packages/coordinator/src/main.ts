@@ -32,6 +32,7 @@ import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { LongTexts } from './text/long-texts/long-texts.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
@@ -64,7 +65,10 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     numMoves: () => cluster.numMoves,
   });
   const access = await openAccess(config, logger, lifecycle);
-  const model = await openModel(config, store, meteredEngine(gate, metrics), new KeyMetrics(metrics.registry), logger);
+  const longTexts = new LongTexts(store.dir);
+  lifecycle.onShutdown('long texts', () => longTexts.close());
+  const engine = keyedEngine(meteredEngine(gate, metrics), systemClock, countKeys(new KeyMetrics(metrics.registry)));
+  const model = await openModel(config, store, engine, longTexts, logger);
   const api = new AdminApi({
     admin: cluster.admin,
     monitor: cluster.monitor,
@@ -110,16 +114,19 @@ function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Read
 function openModel(
   { servedModelName, trustRequestChatTemplate: trustsRequestTemplates }: CoordinatorConfig,
   { dir }: ExpertStore,
-  metered: EngineClient,
-  keyMetrics: KeyMetrics,
+  engine: EngineClient,
+  longTexts: LongTexts,
   logger: Logger,
 ): Promise<ServedModel> {
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
-  const engine = keyedEngine(metered, systemClock, (key, kind, numTokens) => {
-    keyMetrics.count(key, kind, numTokens);
-  });
-  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger });
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
 }
+
+const countKeys =
+  (keyMetrics: KeyMetrics): Parameters<typeof keyedEngine>[2] =>
+  (key, kind, numTokens) => {
+    keyMetrics.count(key, kind, numTokens);
+  };
 
 function ownVersion(): string {
   const packageJson = readFileSync(new URL('../package.json', import.meta.url), 'utf8');

@@ -1,5 +1,6 @@
 import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
 import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
+import { MAX_EPOCH_JUMP } from '@expertmesh/shared/limits/limits';
 import {
   ChangeProgress,
   ChangeProgress_State,
@@ -101,7 +102,7 @@ function workerView(
     bootId: stats?.bootId ?? '',
     availability: availabilityOf(worker, store),
     admission,
-    reason: reason,
+    reason: reason === '' ? epochReason(workerId, stats?.epoch ?? 0, store.highestEpoch) : reason,
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
     memoryUsedBytes: numReplicas * Math.max(capacity?.expertMemoryBytes ?? 0, expertMemoryBytes),
@@ -115,7 +116,17 @@ function workerView(
     utilisation: rates.utilisation(workerId),
     meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numAnswers),
     numFailedCalls: stats?.numFailedCalls ?? 0,
+    epoch: stats?.epoch ?? 0,
   });
+}
+
+/** Why a worker takes no command of any leader; empty where it does. */
+function epochReason(workerId: string, epoch: number, highestEpoch: number): string {
+  if (epoch <= highestEpoch + MAX_EPOCH_JUMP) return '';
+  return (
+    `epoch ${String(epoch)}, which no election gave, holds it: ` +
+    `"expertmesh workers reset-epoch ${workerId}" has it take commands again`
+  );
 }
 
 function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: PlacementStore): WorkerAvailability {

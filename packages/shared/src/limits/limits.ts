@@ -3,6 +3,12 @@
 /** Largest gRPC message, both ways. A dispatch call is split before it reaches this. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/**
+ * Rows of one dispatch call; a longer one is refused with `invalid_argument`. A row has at most as many pairs as the
+ * model routes it to experts.
+ */
+export const MAX_DISPATCH_ROWS = 65_536;
+
 /** Calls that may wait on one worker; the next is refused with `resource_exhausted`. */
 export const MAX_QUEUED_CALLS = 1024;
 
@@ -35,6 +41,12 @@ export const PARTIAL_TIMEOUT_MS = 60_000;
  * One prompt alone may be longer.
  */
 export const MAX_WAITING_TOKENS = 2 ** 21;
+
+/**
+ * Each election has an epoch one above the highest known. A command that is further above what a worker knows comes
+ * from none; it is refused with `failed_precondition`.
+ */
+export const MAX_EPOCH_JUMP = 2 ** 20;
 
 /**
  * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights.

@@ -43,6 +43,7 @@ async function startControlPort(security: TransportSecurity | 'plain text' = ope
     assign: unanswered,
     load: unanswered,
     unload: unanswered,
+    resetEpoch: unanswered,
     drain: unanswered,
   });
   const server = await startServer({ ...PLACE, services: [service], security: secured(security) });

@@ -1,6 +1,5 @@
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
-import { DispatchRequest } from '@expertmesh/shared/gen/expertmesh/v1/expert';
-import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
+import { decodeCallIdentity, decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 
 /** What an answer repeats of its call. */
@@ -23,7 +22,6 @@ export function decodeIncomingCall(message: Uint8Array): IncomingCall {
   } catch (thrown) {
     const error = ExpertmeshError.from(thrown);
     if (error.code === 'data_loss') throw error;
-    const { callId, layerIndex, placementVersion } = DispatchRequest.decode(message);
-    return { kind: 'refused', identity: { callId, layerIndex, placementVersion }, error: toErrorData(error) };
+    return { kind: 'refused', identity: decodeCallIdentity(message), error: toErrorData(error) };
   }
 }

@@ -29,6 +29,7 @@ async function startPort(): Promise<number> {
     assign: unanswered,
     load: unanswered,
     unload: unanswered,
+    resetEpoch: unanswered,
     drain: unanswered,
   });
   const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--port', services: [service] });
