@@ -4,8 +4,8 @@ import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type CallError, type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -19,8 +19,7 @@ export interface WorkerStreamOptions {
   readonly random: () => number;
   /** Told whenever the connection is there, or is lost; before the calls that a loss fails. */
   readonly onConnection?: ConnectionListener | undefined;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openStream: OpenStream;
 }
 
 /** `lostBecause` is undefined when the connection is there. */
@@ -119,7 +118,7 @@ export class WorkerStream implements ExpertLink {
   }
 
   #connect(): State {
-    const { address, clock, security } = this.#options;
+    const { address, clock, openStream } = this.#options;
     const events = {
       onReady: () => {
         this.#numFailuresInARow = 0;
@@ -132,7 +131,7 @@ export class WorkerStream implements ExpertLink {
         this.#reconnectLater(reason);
       },
     };
-    const connection = new DispatchConnection(address, clock, events, security);
+    const connection = new DispatchConnection(address, clock, events, openStream);
     return { kind: 'connected', connection };
   }
 

@@ -18,6 +18,7 @@ import { KvMemory } from '../kv/kv-memory.js';
 import { LocalExperts } from '../dispatch/local-experts.js';
 import { ForwardPass, type Chunk, type RoutingObserver } from './forward.js';
 import { LayerTimes } from './layer-times.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 
 const DEMO_MODEL_DIR = new URL('../../../../models/qwen3-moe-demo', import.meta.url).pathname;
 
@@ -103,6 +104,7 @@ async function demoModel() {
     hiddenSize: spec.hiddenSize,
     wireDtype: 'fp16',
     callTimeoutMs: 1_000,
+    ...connectionOpeners(undefined),
     local,
   });
   await experts.setPlacement(contiguousPlacement(1, moeLayerIndices(spec), spec.numExperts, [LOCAL_MEMBER]));
