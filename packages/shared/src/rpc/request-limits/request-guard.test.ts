@@ -1,6 +1,7 @@
-import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Session } from 'node:http2';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-request';
 import { MAX_UNFINISHED_BYTES } from '../../limits/limits.js';
 import { WorkerStats } from '../../gen/expertmesh/v1/worker.js';
 import { bindService, startServer } from '../server.js';
@@ -38,61 +39,36 @@ async function startPort(): Promise<number> {
 }
 
 function openSession(port: number): ClientHttp2Session {
-  const session = connect(`http://127.0.0.1:${String(port)}`);
-  session.on('error', () => undefined);
+  const session = rawSession(port);
   cleanUps.push(() => {
     session.destroy();
   });
   return session;
 }
 
-/** A call whose request goes on for as long as the test says; `ended` has its status and message. */
-function begin(session: ClientHttp2Session, path: string) {
-  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
-  const stream = session.request(headers, { endStream: false });
-  const ended = new Promise<{ readonly status: number; readonly message: string }>((resolve) => {
-    const look = (answer: IncomingHttpHeaders): void => {
-      if (answer['grpc-status'] === undefined) return;
-      resolve({ status: Number(answer['grpc-status']), message: decodeURI([answer['grpc-message']].flat().join('')) });
-    };
-    stream
-      .on('response', look)
-      .on('trailers', look)
-      .on('error', () => undefined)
-      .resume();
-  });
-  return { stream, ended };
-}
-
-function prefixOf(sizeBytes: number, flag = 0): Buffer {
-  const prefix = Buffer.alloc(5, flag);
-  prefix.writeUInt32BE(sizeBytes, 1);
-  return prefix;
-}
-
 describe('a call', () => {
   it('is answered, and refused as soon as it says that it has more than its method takes', async () => {
     const session = openSession(await startPort());
-    const small = begin(session, GET_STATS);
-    small.stream.end(prefixOf(0));
+    const small = beginRequest(session, GET_STATS);
+    small.stream.end(grpcPrefix(0));
     expect(await small.ended).toMatchObject({ status: 0 });
-    const large = begin(session, GET_STATS);
-    large.stream.write(prefixOf(66_000));
+    const large = beginRequest(session, GET_STATS);
+    large.stream.write(grpcPrefix(66_000));
     expect(await large.ended).toEqual({
       status: RESOURCE_EXHAUSTED,
       message: `a message of 66000 bytes came, and ${GET_STATS} takes at most 65536: send less`,
     });
-    const twice = begin(session, GET_STATS);
-    twice.stream.write(Buffer.concat([prefixOf(0), prefixOf(0)]));
+    const twice = beginRequest(session, GET_STATS);
+    twice.stream.write(Buffer.concat([grpcPrefix(0), grpcPrefix(0)]));
     expect(await twice.ended).toMatchObject({ status: INVALID_ARGUMENT });
-    const again = begin(session, GET_STATS);
-    again.stream.end(prefixOf(0));
+    const again = beginRequest(session, GET_STATS);
+    again.stream.end(grpcPrefix(0));
     expect(await again.ended).toMatchObject({ status: 0 });
   });
 
   it('is refused when it is compressed, before it is unpacked', async () => {
-    const { stream, ended } = begin(openSession(await startPort()), GET_STATS);
-    stream.end(prefixOf(0, 1));
+    const { stream, ended } = beginRequest(openSession(await startPort()), GET_STATS);
+    stream.end(grpcPrefix(0, 1));
     expect(await ended).toMatchObject({ status: UNIMPLEMENTED });
   });
 
@@ -107,8 +83,8 @@ describe('a call', () => {
         resolve(bound);
       });
     });
-    const { stream, ended } = begin(openSession(port), ASSIGN);
-    stream.write(prefixOf(10));
+    const { stream, ended } = beginRequest(openSession(port), ASSIGN);
+    stream.write(grpcPrefix(10));
     expect(await ended).toMatchObject({ status: DEADLINE_EXCEEDED });
   });
 });
@@ -119,13 +95,13 @@ it('bounds what all unfinished calls hold, whatever they claim, and others are a
   const numCalls = Math.ceil((2 * MAX_UNFINISHED_BYTES) / size);
   const failed: number[] = [];
   for (let index = 0; index < numCalls; index++) {
-    const { stream, ended } = begin(openSession(port), ASSIGN);
+    const { stream, ended } = beginRequest(openSession(port), ASSIGN);
     void ended.then(({ status }) => failed.push(status));
-    stream.write(Buffer.concat([prefixOf(size - 5), Buffer.alloc(size - 6)]));
+    stream.write(Buffer.concat([grpcPrefix(size - 5), Buffer.alloc(size - 6)]));
   }
   await expect.poll(() => failed.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(numCalls / 2 - 1);
   expect(new Set(failed)).toEqual(new Set([RESOURCE_EXHAUSTED]));
-  const { stream, ended } = begin(openSession(port), GET_STATS);
-  stream.end(prefixOf(0));
+  const { stream, ended } = beginRequest(openSession(port), GET_STATS);
+  stream.end(grpcPrefix(0));
   expect(await ended).toMatchObject({ status: 0 });
 });
