@@ -77,8 +77,13 @@ async function growthOf(role: 'worker' | 'coordinator', attack: () => Promise<un
   for (const cleanUp of cleanUps.splice(0)) cleanUp();
   await pause(3_000);
   const growth = { peakMib: Math.round(peak - before), keptMib: Math.round(residentMib(role) - before) };
-  console.log(`${expect.getState().currentTestName ?? ''}: ${role} grows by ${JSON.stringify(growth)} MiB`);
+  tell(`${role} grows by ${JSON.stringify(growth)} MiB`);
   return growth;
+}
+
+/** Figures, for who reads the output. */
+function tell(figures: string): void {
+  process.stdout.write(`${expect.getState().currentTestName ?? ''}: ${figures}\n`);
 }
 
 const complete = (prompt: string): Promise<Response> =>

@@ -67,10 +67,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     numMoves: () => cluster.numMoves,
   });
   const access = await openAccess(config, logger, lifecycle);
-  const longTexts = new LongTexts(store.dir);
-  lifecycle.onShutdown('long texts', () => longTexts.close());
-  const engine = keyedEngine(meteredEngine(gate, metrics), systemClock, countKeys(new KeyMetrics(metrics.registry)));
-  const model = await openModel(config, store, engine, longTexts, logger);
+  const model = await openModel(config, store, countedEngine(gate, metrics), lifecycle, logger);
   const api = new AdminApi({
     admin: cluster.admin,
     monitor: cluster.monitor,
@@ -112,23 +109,27 @@ function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Read
   };
 }
 
-/** The model by its names, with an engine that knows whose sequences it computes. */
+/** The model by its names. */
 function openModel(
   { servedModelName, trustRequestChatTemplate: trustsRequestTemplates }: CoordinatorConfig,
   { dir }: ExpertStore,
   engine: EngineClient,
-  longTexts: LongTexts,
+  lifecycle: Lifecycle,
   logger: Logger,
 ): Promise<ServedModel> {
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
+  const longTexts = new LongTexts(dir);
+  lifecycle.onShutdown('long texts', () => longTexts.close());
   return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
 }
 
-const countKeys =
-  (keyMetrics: KeyMetrics): Parameters<typeof keyedEngine>[2] =>
-  (key, kind, numTokens) => {
+/** An engine that knows whose sequences it computes, and counts them. */
+function countedEngine(gate: ReadinessGate, metrics: ReturnType<typeof coordinatorMetrics>): EngineClient {
+  const keyMetrics = new KeyMetrics(metrics.registry);
+  return keyedEngine(meteredEngine(gate, metrics), systemClock, (key, kind, numTokens) => {
     keyMetrics.count(key, kind, numTokens);
-  };
+  });
+}
 
 function ownVersion(): string {
   const packageJson = readFileSync(new URL('../package.json', import.meta.url), 'utf8');

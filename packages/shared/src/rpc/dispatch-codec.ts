@@ -64,16 +64,6 @@ export function decodeDispatchCall(message: Uint8Array): DispatchCall {
   return call;
 }
 
-/**
- * What an answer repeats of its call, also of one whose tensors are wrong. Nothing is allocated for those.
- *
- * @throws ExpertmeshError `data_loss` for bytes that are no message.
- */
-export function decodeCallIdentity(message: Uint8Array): Pick<Header, 'callId' | 'layerIndex' | 'placementVersion'> {
-  const { callId, layerIndex, placementVersion } = identity(readFields(message, { uints: [1, 2, 3], tensors: [] }));
-  return { callId, layerIndex, placementVersion };
-}
-
 /** `expertmesh.v1.DispatchResponse` likewise. */
 export function frameDispatchAnswer(answer: DispatchAnswer): Buffer {
   const error = answer.error === undefined ? EMPTY : DispatchError.encode(toWireError(answer.error)).finish();

@@ -12,7 +12,8 @@ import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
  *
  * @param topK experts that the model routes a row to
  * @throws ExpertsNotHeldError for experts that this worker does not hold; ExpertmeshError `invalid_argument` when the
- * call is for another model, has more rows than a call may or more pairs than its rows can have, or has weights that are not finite.
+ * call is for another model, has more rows than a call may or more pairs than its rows can have, or has weights that
+ * are not finite.
  */
 export function findLayer<Layer extends ServedLayer>(
   call: DispatchCall,

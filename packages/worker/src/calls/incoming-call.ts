@@ -1,6 +1,7 @@
 import { ExpertmeshError, toErrorData, type ErrorData } from '@expertmesh/shared/errors/expertmesh-error';
-import { decodeCallIdentity, decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
+import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { WIRE_VARINT, WireReader } from '@expertmesh/shared/rpc/protobuf-wire';
 
 /** What an answer repeats of its call. */
 export type CallIdentity = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placementVersion'>;
@@ -22,6 +23,18 @@ export function decodeIncomingCall(message: Uint8Array): IncomingCall {
   } catch (thrown) {
     const error = ExpertmeshError.from(thrown);
     if (error.code === 'data_loss') throw error;
-    return { kind: 'refused', identity: decodeCallIdentity(message), error: toErrorData(error) };
+    return { kind: 'refused', identity: identityIn(message), error: toErrorData(error) };
   }
+}
+
+/** Of a message whose tensors are wrong: nothing is allocated for those. */
+function identityIn(message: Uint8Array): CallIdentity {
+  const numbers = [0, 0, 0, 0];
+  const reader = new WireReader(message);
+  while (reader.next())
+    if (reader.wireType === WIRE_VARINT && reader.fieldNumber < numbers.length)
+      numbers[reader.fieldNumber] = reader.uint();
+    else reader.skip();
+  const [, callId = 0, layerIndex = 0, placementVersion = 0] = numbers;
+  return { callId, layerIndex, placementVersion };
 }

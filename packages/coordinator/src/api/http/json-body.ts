@@ -5,7 +5,10 @@ import { jsonShape, MAX_DEPTH } from './json-shape.js';
 /** Of a body as long as it may be: fewer than one in three characters, which lists of nothing would have. */
 const BYTES_PER_ELEMENT = 16;
 
-/** Bodies are JSON in UTF-8 and of bounded depth and parts, which is looked at before they are parsed; everything else is refused with what to send instead. */
+/**
+ * Bodies are JSON in UTF-8 and of bounded depth and parts, which is looked at before they are parsed; everything else
+ * is refused with what to send instead.
+ */
 export function acceptJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parse = app.getDefaultJsonParser('error', 'error');

@@ -24,8 +24,8 @@ export function decideCommand(worker: KnownWorker, wanted: Shards, epoch: number
  * others have seen does not matter: coordinators with a control plane of their own each would outbid each other for
  * nothing.
  *
- * @param ownEpoch the highest that this process knows otherwise; a worker that says one which no election can have given
- *   after it is not followed
+ * @param ownEpoch the highest that this process knows otherwise; a worker that says one which no election can have
+ *   given after it is not followed
  */
 export function epochToExceed(
   workers: readonly KnownWorker[],
