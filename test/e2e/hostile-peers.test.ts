@@ -36,6 +36,7 @@ interface ClusterJson {
 
 beforeAll(async () => {
   mesh = await Mesh.start(['--workers', '1']);
+  for (const role of ['worker', 'coordinator'] as const) pids.set(role, pidOf(role));
   const cluster = (await (await fetch(`${mesh.url}/admin/v1/cluster`)).json()) as ClusterJson;
   const portOf = (address = ''): number => Number(address.split(':').at(-1));
   const [worker] = cluster.workers;
@@ -61,14 +62,23 @@ function open(port: number) {
   return session;
 }
 
-function residentMib(role: 'worker' | 'coordinator'): number {
-  const found = descendantsOf(mesh.up.pid).find(({ command }) => command.includes(`main.js ${role}`));
-  const status = readFileSync(`/proc/${String(found?.pid)}/status`, 'utf8');
+type Role = 'worker' | 'coordinator';
+
+const pids = new Map<Role, number>();
+
+function pidOf(role: Role): number {
+  const pid = descendantsOf(mesh.up.pid).find(({ command }) => command.includes(`main.js ${role}`))?.pid;
+  if (pid === undefined) throw new Error(`no ${role} process under expertmesh up`);
+  return pid;
+}
+
+function residentMib(role: Role): number {
+  const status = readFileSync(`/proc/${String(pids.get(role))}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }
 
 /** Of what a process grows by while something is done to it, and of what stays 3 s after that. */
-async function growthOf(role: 'worker' | 'coordinator', attack: () => Promise<unknown>) {
+async function growthOf(role: Role, attack: () => Promise<unknown>) {
   const before = residentMib(role);
   let peak = before;
   const timer = setInterval(() => (peak = Math.max(peak, residentMib(role))), 50);
@@ -131,9 +141,7 @@ async function expectUndisturbed(attack: () => Promise<unknown>): Promise<void> 
   await seenByOthers(() => pause(300));
   const quiet = await seenByOthers(() => pause(1_500));
   const seen = await seenByOthers(attack);
-  console.log(
-    `${expect.getState().currentTestName ?? ''}: quiet ${JSON.stringify(quiet)}, now ${JSON.stringify(seen)}`,
-  );
+  tell(`quiet ${JSON.stringify(quiet)}, now ${JSON.stringify(seen)}`);
   expect(seen.healthMs).toBeLessThan(HEALTH_MS + quiet.healthMs);
   expect(seen.gapMs).toBeLessThan(2 * quiet.gapMs + GAP_SLACK_MS);
 }
