@@ -91,10 +91,8 @@ async function growthOf(role: Role, attack: () => Promise<unknown>) {
   return growth;
 }
 
-/** Figures, for who reads the output. */
-function tell(figures: string): void {
+const tell = (figures: string): boolean =>
   process.stdout.write(`${expect.getState().currentTestName ?? ''}: ${figures}\n`);
-}
 
 const complete = (prompt: string): Promise<Response> =>
   fetch(`${mesh.url}/v1/completions`, {
