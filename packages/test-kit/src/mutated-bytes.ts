@@ -29,7 +29,7 @@ const MAX_RANGE_BYTES = 200;
 /** Bytes made wrong in a few places, the same for the same seed: changed, cut out, repeated, put in, cut off. */
 export function mutatedBytes(right: Uint8Array, seed: number): Buffer {
   const next = randomIntegers(seed);
-  let bytes = Buffer.from(right);
+  let bytes: Buffer = Buffer.from(right);
   for (let change = next() % MAX_CHANGES; change >= 0; change--) bytes = changed(bytes, next);
   return bytes;
 }
