@@ -1,5 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 
+/** So that what waits to be sent ends no connection. */
+const MAX_SESSION_MEBIBYTES = 1024;
+
 /** A gRPC call whose bytes the test writes, as a stranger without any library would. */
 export interface RawRequest {
   readonly stream: ClientHttp2Stream;
@@ -9,7 +12,7 @@ export interface RawRequest {
 
 /** Errors of the connection are what a stranger would meet, too. */
 export function rawSession(port: number): ClientHttp2Session {
-  const session = connect(`http://127.0.0.1:${String(port)}`);
+  const session = connect(`http://127.0.0.1:${String(port)}`, { maxSessionMemory: MAX_SESSION_MEBIBYTES });
   session.on('error', () => undefined);
   return session;
 }
