@@ -55,7 +55,13 @@ const workerRecord = {
 const leaderRecord = { ...ids, coordinatorId: 'c', epoch: 4, renewal: 2, hasResigned: false };
 
 const blob = { path: 'dense/head.bin', sizeBytes: 64, sha256: 'a'.repeat(64) };
-const manifest = { formatVersion: 1, modelConfig: {}, quantisation: { bits: 32 }, blobs: [blob], files: [blob] };
+const manifest = {
+  formatVersion: 1,
+  modelConfig: {},
+  quantisation: { bits: 32 },
+  blobs: [blob],
+  files: [{ ...blob, path: 'tokenizer.json' }],
+};
 const tensors = {
   a: { dtype: 'F32', shape: [2, 2], data_offsets: [0, 16] },
   b: { dtype: 'BF16', shape: [3], data_offsets: [16, 22] },
@@ -110,7 +116,7 @@ const targets: readonly Target[] = [
         messages: [{ role: 'user', content: 'hi' }],
         addGenerationPrompt: true,
       }),
-    share: 0.1,
+    share: 0.5,
   },
   { what: 'tokenizer.json', right: readFileSync(join(MODEL_DIR, 'tokenizer.json')), read: readTokenizer, share: 0.1 },
 ];
