@@ -5,6 +5,7 @@ import { GenerateRequest } from '@expertmesh/shared/gen/expertmesh/v1/inference'
 import { UnloadRequest } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { MAX_DISPATCH_ROWS, MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { frameDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { expertService, inferenceService, workerService } from '@expertmesh/shared/rpc/services';
 import { descendantsOf } from '@expertmesh/test-kit/child-pids';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
@@ -184,23 +185,21 @@ describe('the data port', () => {
   });
 });
 
-interface Call {
-  readonly numRows: number;
-  readonly rowOffsets: Uint32Array;
-  readonly expertIds: Uint32Array;
-  readonly routingWeights: Float32Array;
+type Call = Pick<DispatchCall, 'numRows' | 'rowOffsets' | 'expertIds' | 'routingWeights'> & {
   readonly rows: Float32Array;
-}
+};
 
 /** One call of layer 0, and the bytes of its answer. */
 function dispatch(call: Call) {
   const { stream } = beginRequest(open(ports.data), expertService.dispatch.path);
   const chunks: Buffer[] = [];
+  let numBytes = 0;
   const answered = new Promise<Buffer>((resolve) => {
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
-      const all = Buffer.concat(chunks);
-      if (all.byteLength >= 5 && all.byteLength >= 5 + all.readUInt32BE(1)) resolve(all);
+      numBytes += chunk.byteLength;
+      if (numBytes >= 5 && numBytes >= 5 + Buffer.concat(chunks.slice(0, 5)).readUInt32BE(1))
+        resolve(Buffer.concat(chunks));
     });
   });
   const head = { callId: 1, layerIndex: 0, placementVersion: 1, hiddenSize: HIDDEN, rowDtype: 'fp32' } as const;
@@ -235,13 +234,19 @@ describe('the control port', () => {
 
 describe('HTTP', () => {
   it.each(['[', '[],'])('refuses 63 MiB of %s to an admin route before it is parsed', async (piece) => {
-    const body = piece.repeat(Math.ceil((63 * MIB) / piece.length));
+    const body = Buffer.alloc(63 * MIB, piece);
+    const head = `POST /admin/v1/placement/apply HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
     const { peakMib } = await growthOf('coordinator', () =>
       expectUndisturbed(async () => {
-        const url = `${mesh.url}/admin/v1/placement/apply`;
-        const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
-        const answer = await fetch(url, post).catch(() => undefined);
-        expect([413, undefined]).toContain(answer?.status);
+        const socket = connectTcp(ports.http, '127.0.0.1');
+        let answer = '';
+        socket.on('error', () => undefined).on('data', (data: Buffer) => (answer += data.toString()));
+        await written(
+          socket,
+          Buffer.concat([Buffer.from(`${head}content-length: ${String(body.length)}\r\n\r\n`), body]),
+        );
+        await expect.poll(() => answer).toContain('413');
+        socket.destroy();
       }),
     );
     expect(peakMib).toBeLessThan(256);
