@@ -37,6 +37,7 @@ import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { LongTexts } from './text/long-texts/long-texts.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
@@ -66,7 +67,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
 
   const metrics = metricsOf(gate, cluster);
   const access = await openAccess(config, logger, lifecycle);
-  const model = await openModel(config, store, meteredEngine(gate, metrics), new KeyMetrics(metrics.registry), logger);
+  const model = await openModel(config, store, countedEngine(gate, metrics), lifecycle, logger);
   const api = new AdminApi({
     admin: cluster.admin,
     monitor: cluster.monitor,
@@ -118,19 +119,26 @@ function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Read
   };
 }
 
-/** The model by its names, with an engine that knows whose sequences it computes. */
+/** The model by its names. */
 function openModel(
   { servedModelName, trustRequestChatTemplate: trustsRequestTemplates }: CoordinatorConfig,
   { dir }: ExpertStore,
-  metered: EngineClient,
-  keyMetrics: KeyMetrics,
+  engine: EngineClient,
+  lifecycle: Lifecycle,
   logger: Logger,
 ): Promise<ServedModel> {
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
-  const engine = keyedEngine(metered, systemClock, (key, kind, numTokens) => {
+  const longTexts = new LongTexts(dir);
+  lifecycle.onShutdown('long texts', () => longTexts.close());
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
+}
+
+/** An engine that knows whose sequences it computes, and counts them. */
+function countedEngine(gate: ReadinessGate, metrics: ReturnType<typeof coordinatorMetrics>): EngineClient {
+  const keyMetrics = new KeyMetrics(metrics.registry);
+  return keyedEngine(meteredEngine(gate, metrics), systemClock, (key, kind, numTokens) => {
     keyMetrics.count(key, kind, numTokens);
   });
-  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger });
 }
 
 function ownVersion(): string {

@@ -2,7 +2,7 @@ import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, splitByCall, type RunnerScratch } from './runner-scratch.js';
 
 export interface NativeLayerOptions {
   readonly layer: ExpertLayer;
@@ -27,26 +27,36 @@ export class NativeLayerRunner implements LayerRunner {
   }
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
-    const { layer, pool, hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
-    const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;
-    const { order } = scratch;
-    order.sort(calls, localIndices, numLocalExperts);
-    scratch.rows = grown(scratch.rows, numValues);
-    scratch.sums = grown(scratch.sums, numValues);
-    decodeRows(calls, scratch.rows);
-    await layer.run(pool, {
-      rows: scratch.rows.subarray(0, numValues),
-      pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
-      pairExperts: expertOfEachPair(order.starts, order.numPairs),
-      pairWeights: order.weights.subarray(0, order.numPairs),
-      out: scratch.sums.subarray(0, numValues),
-    });
-    return splitByCall(calls, scratch.sums);
+    const { scratch } = this.#options;
+    scratch.begin();
+    try {
+      return await this.#run(calls, scratch);
+    } finally {
+      scratch.end();
+    }
   }
 
   /** The layer's files are unmapped when nothing refers to it any more. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  async #run(calls: readonly DispatchCall[], scratch: RunnerScratch): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, localIndices, numLocalExperts } = this.#options;
+    const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;
+    const { order } = scratch;
+    order.sort(calls, localIndices, numLocalExperts);
+    const rows = scratch.grow('rows', numValues);
+    const sums = scratch.grow('sums', numValues);
+    decodeRows(calls, rows);
+    await layer.run(pool, {
+      rows: rows.subarray(0, numValues),
+      pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
+      pairExperts: expertOfEachPair(order.starts, order.numPairs),
+      pairWeights: order.weights.subarray(0, order.numPairs),
+      out: sums.subarray(0, numValues),
+    });
+    return splitByCall(calls, sums);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, splitByCall, type RunnerScratch } from './runner-scratch.js';
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of
@@ -38,19 +38,28 @@ export class OnnxLayerRunner implements LayerRunner {
   }
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
-    const { hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
-    const numRows = calls.reduce((sum, call) => sum + call.numRows, 0);
-    scratch.order.sort(calls, localIndices, numLocalExperts);
-    scratch.rows = grown(scratch.rows, numRows * hiddenSize);
-    scratch.sums = grown(scratch.sums, numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
-    decodeRows(calls, scratch.rows);
-    for (const [index, session] of this.#options.sessions.entries())
-      await this.#runSession(session, index * this.#options.expertsPerSession);
-    return splitByCall(calls, scratch.sums);
+    const { scratch } = this.#options;
+    scratch.begin();
+    try {
+      return await this.#run(calls, scratch);
+    } finally {
+      scratch.end();
+    }
   }
 
   async close(): Promise<void> {
     for (const session of this.#options.sessions) await session.release();
+  }
+
+  async #run(calls: readonly DispatchCall[], scratch: RunnerScratch): Promise<readonly Float32Array[]> {
+    const { hiddenSize, localIndices, numLocalExperts } = this.#options;
+    const numRows = calls.reduce((sum, call) => sum + call.numRows, 0);
+    scratch.order.sort(calls, localIndices, numLocalExperts);
+    decodeRows(calls, scratch.grow('rows', numRows * hiddenSize));
+    scratch.grow('sums', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
+    for (const [index, session] of this.#options.sessions.entries())
+      await this.#runSession(session, index * this.#options.expertsPerSession);
+    return splitByCall(calls, scratch.sums);
   }
 
   /** Computes all pairs of a session's experts, in as many runs as they take. */
@@ -72,9 +81,8 @@ export class OnnxLayerRunner implements LayerRunner {
   async #runPairs(session: OnnxSession, start: number, end: number, counts: BigInt64Array): Promise<void> {
     const { hiddenSize, scratch } = this.#options;
     const { rowIndices, weights } = scratch.order;
-    scratch.pairRows = grown(scratch.pairRows, (end - start) * hiddenSize);
-    gather(scratch.rows, rowIndices, start, end, hiddenSize, scratch.pairRows);
-    const data = scratch.pairRows.subarray(0, (end - start) * hiddenSize);
+    const data = scratch.grow('pairRows', (end - start) * hiddenSize).subarray(0, (end - start) * hiddenSize);
+    gather(scratch.rows, rowIndices, start, end, hiddenSize, data);
     const outputs = await session.run({
       rows: { type: 'float32', dims: [end - start, hiddenSize], data },
       counts: { type: 'int64', dims: [counts.length], data: counts },

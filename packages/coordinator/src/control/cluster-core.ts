@@ -277,9 +277,10 @@ export class ClusterCore {
 
   #knownEpoch(): number {
     const known = this.membership.known.list();
+    const own = this.store.highestEpoch;
     return Math.max(
-      this.store.highestEpoch,
-      epochToExceed(known, (workerId) => this.wanted(workerId)),
+      own,
+      epochToExceed(known, own, (workerId) => this.wanted(workerId)),
     );
   }
 

@@ -1,5 +1,6 @@
 import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
 import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
+import { MAX_EPOCH_JUMP } from '@expertmesh/shared/limits/limits';
 import {
   ChangeProgress,
   ChangeProgress_State,
@@ -83,17 +84,18 @@ function progressFrom(
   });
 }
 
+type ReasonSources = Pick<ClusterViewSources, 'store' | 'dispatch'>;
+
 function workerView(
   worker: KnownWorker,
   admission: AdmissionCode,
   { membership, store, rates, dispatch, expertMemoryBytes }: ClusterViewSources,
   shares: ReadonlyMap<string, number>,
 ): WorkerView {
-  const { workerId, stats, reason, dataAddress = '' } = worker;
+  const { workerId, stats, dataAddress = '' } = worker;
   const address = membership.controlAddress(workerId);
   const capacity = stats?.capacity;
   const numReplicas = numReplicasIn(worker.holds);
-  const quarantined = dispatch.quarantined.find((entry) => entry.workerId === workerId);
   const sent = dispatch.workers.find((stream) => stream.workerId === workerId);
   return WorkerView.create({
     workerId,
@@ -102,7 +104,7 @@ function workerView(
     bootId: stats?.bootId ?? '',
     availability: availabilityOf(worker, store),
     admission,
-    reason: reason === '' && quarantined !== undefined ? `in quarantine: ${quarantined.because}` : reason,
+    reason: reasonOf(worker, { store, dispatch }),
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
     memoryUsedBytes: numReplicas * Math.max(capacity?.expertMemoryBytes ?? 0, expertMemoryBytes),
@@ -116,7 +118,21 @@ function workerView(
     utilisation: rates.utilisation(workerId),
     meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numAnswers),
     numFailedCalls: stats?.numFailedCalls ?? 0,
+    epoch: stats?.epoch ?? 0,
   });
+}
+
+/** Why a worker is away, takes no command of any leader, or is asked for nothing that others hold; else empty. */
+function reasonOf({ workerId, reason, stats }: KnownWorker, { store, dispatch }: ReasonSources): string {
+  if (reason !== '') return reason;
+  const epoch = stats?.epoch ?? 0;
+  if (epoch > store.highestEpoch + MAX_EPOCH_JUMP)
+    return (
+      `epoch ${String(epoch)}, which no election gave, holds it: ` +
+      `"expertmesh workers reset-epoch ${workerId}" has it take commands again`
+    );
+  const quarantined = dispatch.quarantined.find((entry) => entry.workerId === workerId);
+  return quarantined === undefined ? '' : `in quarantine: ${quarantined.because}`;
 }
 
 function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: PlacementStore): WorkerAvailability {

@@ -50,6 +50,7 @@ class RecordingWorker {
         stream.write({ placementVersion, loadedBytes: 40, totalBytes: 100, loadedLayers: 1, totalLayers: 2 });
         stream.end();
       },
+      resetEpoch: () => undefined,
       unload: ({ request }, callback) => {
         this.unloads.push(request.epoch);
         callback(null, {});

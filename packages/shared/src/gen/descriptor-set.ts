@@ -6,6 +6,20 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
    "package": "expertmesh.v1",
    "messageType": [
     {
+     "name": "ResetEpochRequest"
+    },
+    {
+     "name": "ResetEpochResponse",
+     "field": [
+      {
+       "name": "epoch",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      }
+     ]
+    },
+    {
      "name": "LayerShard",
      "field": [
       {
@@ -404,6 +418,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "name": "Drain",
        "inputType": ".expertmesh.v1.DrainRequest",
        "outputType": ".expertmesh.v1.DrainResponse"
+      },
+      {
+       "name": "ResetEpoch",
+       "inputType": ".expertmesh.v1.ResetEpochRequest",
+       "outputType": ".expertmesh.v1.ResetEpochResponse"
       }
      ]
     }
@@ -642,6 +661,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
       {
        "name": "numFailedCalls",
        "number": 20,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      },
+      {
+       "name": "epoch",
+       "number": 21,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
       }

@@ -3,6 +3,12 @@
 /** Largest gRPC message, both ways. A dispatch call is split before it reaches this. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/**
+ * Rows of one dispatch call; a longer one is refused with `invalid_argument`. A row has at most as many pairs as the
+ * model routes it to experts.
+ */
+export const MAX_DISPATCH_ROWS = 65_536;
+
 /** Calls that may wait on one worker; the next is refused with `resource_exhausted`. */
 export const MAX_QUEUED_CALLS = 1024;
 
@@ -10,16 +16,37 @@ export const MAX_QUEUED_CALLS = 1024;
 export const MAX_QUEUED_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Bytes of messages that a worker has received in part, of all its streams together; a stream that begins another is
- * ended with `resource_exhausted`.
+ * Bytes that a worker has of the unfinished messages of one connection; the stream that sends more is ended with
+ * `resource_exhausted`. A coordinator sends one message after the other.
+ */
+export const MAX_PEER_PARTIAL_BYTES = 2 * MAX_MESSAGE_BYTES;
+
+/**
+ * The same of all connections together that have not shown a coordinator's certificate; the streams of the one that
+ * has most are ended likewise.
  */
 export const MAX_PARTIAL_BYTES = 8 * MAX_MESSAGE_BYTES;
+
+/** Memory that unfinished requests of one gRPC connection take, beside the data plane; the next is refused likewise. */
+export const MAX_PEER_UNFINISHED_BYTES = 32 * 1024 * 1024;
+
+/** The same of all connections together that have not shown who they are; of the one that has most, one is ended. */
+export const MAX_UNFINISHED_BYTES = 4 * MAX_PEER_UNFINISHED_BYTES;
+
+/** From the first byte of a message or request to its last; it is ended with `deadline_exceeded`. */
+export const PARTIAL_TIMEOUT_MS = 60_000;
 
 /**
  * Tokens of the prompts of sequences that wait; the next is refused with `resource_exhausted` (HTTP 503, Retry-After).
  * One prompt alone may be longer.
  */
 export const MAX_WAITING_TOKENS = 2 ** 21;
+
+/**
+ * Each election has an epoch one above the highest known. A command that is further above what a worker knows comes
+ * from none; it is refused with `failed_precondition`.
+ */
+export const MAX_EPOCH_JUMP = 2 ** 20;
 
 /**
  * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights.

@@ -19,6 +19,7 @@ const silent: WorkerHandlers = {
   assign: () => undefined,
   load: () => undefined,
   unload: () => undefined,
+  resetEpoch: () => undefined,
   getStats: () => undefined,
   drain: () => undefined,
 };

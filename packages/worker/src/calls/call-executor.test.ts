@@ -50,6 +50,7 @@ function openExecutor({ maxQueuedCalls = 10, maxQueuedBytes = 1e6, gate = Promis
   const served = { storeId: '0123456789abcdef', hiddenSize: 2, layers: new Map(layers) };
   const counters = new WorkerCounters();
   const executor = new CallExecutor({
+    topK: 8,
     served: () => served,
     counters,
     queueBounds: { maxCalls: maxQueuedCalls, maxBytes: maxQueuedBytes },

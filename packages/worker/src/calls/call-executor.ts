@@ -20,6 +20,8 @@ export type SendAnswer = (answer: Buffer) => void;
 export interface CallExecutorOptions {
   readonly served: () => ServedShard<LoadedLayer> | undefined;
   readonly counters: WorkerCounters;
+  /** Experts that the model routes a row to. */
+  readonly topK: number;
   /** What may wait; the call after that is refused. */
   readonly queueBounds: QueueBounds;
   /** Calls are computed together up to this many pairs (or rows, where a call has more of those). */
@@ -112,7 +114,7 @@ export class CallExecutor {
   #enqueue({ call, sizeBytes }: TakenCall, owner: object, send: SendAnswer): void {
     if (this.#isDraining)
       throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
-    const layer = findLayer(call, this.#options.served());
+    const layer = findLayer(call, this.#options.topK, this.#options.served());
     const batchRows = Math.max(call.numRows, call.expertIds.length);
     if (!this.#queue.push({ call, batchKey: layer, batchRows, sizeBytes, arrivedAtMs: performance.now(), owner, send }))
       throw queueIsFull(this.#queue.size, this.#options.queueBounds);

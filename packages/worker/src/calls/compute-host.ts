@@ -66,6 +66,7 @@ function openExecutor(store: ExpertStore, shardHost: ShardHost, { counters }: Co
   return new CallExecutor({
     served: () => shardHost.served,
     counters: new WorkerCounters(counters),
+    topK: store.spec.topK,
     queueBounds: { maxCalls: MAX_QUEUED_CALLS, maxBytes: MAX_QUEUED_BYTES },
     maxBatchRows: maxPairsPerRun(store.spec.hiddenSize),
   });

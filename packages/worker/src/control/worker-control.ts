@@ -126,6 +126,11 @@ export class WorkerControl {
     this.#held = withoutExpert(this.#held, layerIndex, expertId, this.#options.store);
   }
 
+  /** @returns the highest epoch that has commanded this worker, which is forgotten. */
+  resetEpoch(): number {
+    return this.#epoch.reset();
+  }
+
   /** @throws ExpertmeshError as CommandEpoch. */
   async unload({ epoch }: UnloadRequest): Promise<void> {
     const { compute, onServing } = this.#options;

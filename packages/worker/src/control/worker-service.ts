@@ -43,6 +43,9 @@ export function createWorkerService(
         return {};
       });
     },
+    resetEpoch: (_, callback) => {
+      respond(callback, () => ({ epoch: control.resetEpoch() }));
+    },
     getStats: (_, callback) => {
       respond(callback, stats);
     },

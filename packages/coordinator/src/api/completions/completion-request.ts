@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type GenerationRequest } from '../../generation/generation-request.js';
+import { promptTokens } from '../../generation/prompt-tokens.js';
 import { RequestError } from '../../generation/request-error.js';
 import { type RequestField } from '../../generation/request-field.js';
 import { type ServedModel } from '../../generation/served-model.js';
@@ -51,9 +52,10 @@ export async function toPromptGenerations(
     constraint: constraintOf(completion)?.constraint,
     promptLogprobs: promptLogprobsOf(completion),
   };
+  const isCut = generation.truncatePromptTokens !== undefined;
   const generations: PromptGeneration[] = [];
   for (const each of prompts) {
-    const promptTokenIds = typeof each === 'string' ? await model.tokenizer.encode(each) : each;
+    const promptTokenIds = typeof each === 'string' ? await promptTokens(model, each, isCut) : each;
     const text = typeof each === 'string' ? each : decodeKnown(model, each, completion.echo ?? false);
     generations.push({ text, request: { ...generation, promptTokenIds } });
   }

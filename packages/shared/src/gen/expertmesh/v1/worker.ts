@@ -32,6 +32,14 @@ export namespace WorkerState {
   export type UNRECOGNIZED = typeof WorkerState.UNRECOGNIZED;
 }
 
+export interface ResetEpochRequest {
+}
+
+export interface ResetEpochResponse {
+  /** What the highest epoch was. */
+  epoch: number;
+}
+
 export interface LayerShard {
   layerIndex: number;
   /** Ascending, without repetition. */
@@ -136,6 +144,104 @@ export interface DrainRequest {
 export interface DrainResponse {
   numFailedCalls: number;
 }
+
+function createBaseResetEpochRequest(): ResetEpochRequest {
+  return {};
+}
+
+export const ResetEpochRequest: MessageFns<ResetEpochRequest> = {
+  encode(_: ResetEpochRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetEpochRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetEpochRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResetEpochRequest>): ResetEpochRequest {
+    return ResetEpochRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ResetEpochRequest>): ResetEpochRequest {
+    const message = createBaseResetEpochRequest();
+    return message;
+  },
+};
+
+function createBaseResetEpochResponse(): ResetEpochResponse {
+  return { epoch: 0 };
+}
+
+export const ResetEpochResponse: MessageFns<ResetEpochResponse> = {
+  encode(message: ResetEpochResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint64(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetEpochResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetEpochResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResetEpochResponse>): ResetEpochResponse {
+    return ResetEpochResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetEpochResponse>): ResetEpochResponse {
+    const message = createBaseResetEpochResponse();
+    message.epoch = object.epoch ?? 0;
+    return message;
+  },
+};
 
 function createBaseLayerShard(): LayerShard {
   return { layerIndex: 0, expertIds: [] };
@@ -1266,7 +1372,7 @@ export const DrainResponse: MessageFns<DrainResponse> = {
 /**
  * The control plane of one worker (default port 9101, beside grpc.health.v1.Health). Assign, Load and Unload carry the epoch of the
  * leader that commands: one that is lower than the highest epoch seen is refused with FAILED_PRECONDITION, so that a leader that has
- * lost its office without noticing can change nothing.
+ * lost its office without noticing can change nothing. One that is more than 2^20 above it comes from no election, and is refused likewise.
  *
  * A worker answers every call whose experts it holds, whatever placement the caller routed with: results do not depend on it.
  */
@@ -1322,6 +1428,18 @@ export const WorkerServiceDefinition = {
       requestType: DrainRequest as typeof DrainRequest,
       requestStream: false,
       responseType: DrainResponse as typeof DrainResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Forgets the highest epoch that has commanded this worker, where that came from no election: it then takes the commands of the
+     * leader that there is.
+     */
+    resetEpoch: {
+      name: "ResetEpoch",
+      requestType: ResetEpochRequest as typeof ResetEpochRequest,
+      requestStream: false,
+      responseType: ResetEpochResponse as typeof ResetEpochResponse,
       responseStream: false,
       options: {},
     },
