@@ -1,0 +1,197 @@
+import { mergePlacements } from '@expertmesh/coordinator/control/placement/routing';
+import { type LayerCall, type LayerResult } from '@expertmesh/coordinator/dispatch/expert-dispatcher';
+import { ADMISSIONS_KEY, documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
+import { parseLeaderRecord } from '@expertmesh/shared/cluster/member-record';
+import {
+  parsePlacementDocument,
+  parsePlacementInForce,
+  parseWorkerAdmissions,
+  type PlacementInForce,
+} from '@expertmesh/shared/cluster/placement-document';
+import { encodeKey } from '@expertmesh/shared/control-plane/key-encoding';
+import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type Placement } from '@expertmesh/shared/placement/placement';
+import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
+import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { type ClusterObserver, type TakenCommand } from './cluster-observer.js';
+import { isOfLayerCall, miscount } from './layer-calls.js';
+import { type SimulatedCluster } from './simulated-cluster.js';
+import { type SimulatedCoordinator } from './simulated-coordinator.js';
+import { type TakenWrite } from './simulated-nats.js';
+import { type SimulatedWorker } from './simulated-worker.js';
+import { type Simulator } from './simulator.js';
+
+/** A cluster in which nothing went wrong for so long has recovered from what did. */
+const RECOVERY_MS = 15_000;
+
+/** What must hold at every step, whatever happens around it. */
+export class SafetyRules implements ClusterObserver {
+  readonly #sim: Simulator;
+  readonly #cluster: () => SimulatedCluster;
+  readonly #writerOfEpoch = new Map<number, string>();
+  readonly #served = new Map<string, { readonly bootId: string; readonly shards: readonly LayerShard[] }>();
+  /** Experts that a run of a worker has served, also such as it has dropped since. */
+  readonly #onceServed = new Set<string>();
+
+  constructor(sim: Simulator, cluster: () => SimulatedCluster) {
+    this.#sim = sim;
+    this.#cluster = cluster;
+  }
+
+  /** To be called after every event. */
+  checkStep(): void {
+    this.#checkLeaders();
+    for (const worker of this.#cluster().workers) this.#checkDropped(worker);
+  }
+
+  /** Each (row, expert) pair is counted once, and no row passes for done without all its experts. */
+  layerCallEnded(coordinator: SimulatedCoordinator, call: LayerCall, result: LayerResult): void {
+    const wrong = miscount(call, result);
+    if (wrong !== undefined) this.#sim.violate('each pair is counted once', `${coordinator.process.id}: ${wrong}`);
+  }
+
+  /** A worker obeys no leader of a lower epoch than it has obeyed, and one leader in an epoch. */
+  commandTaken({ worker, caller, name, epoch, highestEpoch }: TakenCommand): void {
+    this.#sim.note(worker.workerId, `obeys ${name} of ${caller}, epoch ${String(epoch)}`);
+    if (epoch < highestEpoch)
+      this.#sim.violate(
+        'no stale epoch is accepted',
+        `${worker.workerId} obeyed ${name} of epoch ${String(epoch)} after epoch ${String(highestEpoch)}`,
+      );
+    this.#requireOneWriter(epoch, caller);
+  }
+
+  /** No replica is dropped that calls of a coordinator in good health still follow. */
+  callRefused(worker: SimulatedWorker, caller: string, call: DispatchCall): void {
+    const { workerId, process } = worker;
+    this.#sim.note(workerId, `does not hold what ${caller} asks for`);
+    if (!isOfLayerCall(call.rows) || !this.#isInGoodHealth()) return;
+    for (const expertId of call.expertIds)
+      if (this.#onceServed.has(`${process.bootId} ${String(call.layerIndex)} ${String(expertId)}`))
+        this.#sim.violate(
+          'nothing is dropped before calls follow it no more',
+          `${workerId} has dropped expert ${String(expertId)} of layer ${String(call.layerIndex)}, ${caller} asks for it`,
+        );
+  }
+
+  /** Calls go to replicas that the coordinator's placement names. */
+  messageSent({ process, followed }: SimulatedCoordinator, workerId: string, message: Uint8Array): void {
+    const { rows, layerIndex, expertIds } = decodeDispatchCall(Buffer.from(message));
+    if (!isOfLayerCall(rows)) return;
+    for (const expertId of expertIds)
+      if (!followed.some((placement) => holds(placement, workerId, layerIndex, expertId)))
+        this.#sim.violate(
+          'no call goes to a replica that is not placed',
+          `${process.id} asks ${workerId} for expert ${String(expertId)} of layer ${String(layerIndex)}`,
+        );
+  }
+
+  /** Writes of leaders: epochs never fall, one writer has each, and every expert is placed. */
+  written({ bucket, key, value, before, writer }: TakenWrite): void {
+    if (bucket.endsWith('_leader')) {
+      const { epoch, bootId } = parseLeaderRecord(value);
+      this.#requireOneWriter(epoch, bootId);
+    }
+    if (!bucket.endsWith('_placement') || (key !== IN_FORCE_KEY && key !== ADMISSIONS_KEY)) return;
+    const parse = key === IN_FORCE_KEY ? parsePlacementInForce : parseWorkerAdmissions;
+    const { epoch } = parse(value);
+    const epochBefore = before === undefined ? 0 : parse(before).epoch;
+    this.#sim.note('nats', `takes ${key} of ${writer}: ${new TextDecoder().decode(value)}`);
+    if (epoch < epochBefore)
+      this.#sim.violate(
+        'no stale epoch is accepted',
+        `${writer} wrote ${key} of epoch ${String(epoch)} over epoch ${String(epochBefore)}`,
+      );
+    this.#requireOneWriter(epoch, writer);
+    if (key === IN_FORCE_KEY) this.#requireComplete(parsePlacementInForce(value));
+  }
+
+  #requireOneWriter(epoch: number, writer: string): void {
+    const known = this.#writerOfEpoch.get(epoch) ?? writer;
+    this.#writerOfEpoch.set(epoch, known);
+    if (known !== writer)
+      this.#sim.violate('one writer has an epoch', `${known} and ${writer} act under epoch ${String(epoch)}`);
+  }
+
+  #requireComplete(inForce: PlacementInForce): void {
+    const placement = this.#routingOf(inForce);
+    if (placement === undefined) return;
+    for (const [layerIndex, layer] of placement.replicas)
+      for (const [expertId, holders] of layer.entries())
+        if (holders.length === 0)
+          this.#sim.violate(
+            'every expert is placed',
+            `expert ${String(expertId)} of layer ${String(layerIndex)} is nowhere in version ${String(inForce.version)}`,
+          );
+  }
+
+  #routingOf({ version, change }: PlacementInForce): Placement | undefined {
+    const [from, to] = [this.#placement(version), change && this.#placement(change.toVersion)];
+    return from !== undefined && change !== undefined && to !== undefined
+      ? mergePlacements(from, to, change.doneLayers)
+      : from;
+  }
+
+  #placement(version: number): Placement | undefined {
+    const { nats } = this.#cluster();
+    const value = nats.bucket('expertmesh_simulated_placement').get(encodeKey(documentKey(version)))?.value;
+    return value && parsePlacementDocument(value).placement;
+  }
+
+  #checkLeaders(): void {
+    const epochs = new Map<number, string>();
+    for (const { process, core } of this.#cluster().coordinators) {
+      const epoch = core?.office?.epoch;
+      if (epoch === undefined) continue;
+      const other = epochs.get(epoch);
+      if (other !== undefined)
+        this.#sim.violate('one writer has an epoch', `${other} and ${process.id} lead under epoch ${String(epoch)}`);
+      epochs.set(epoch, process.id);
+    }
+  }
+
+  /** What a worker is told to drop is served by another one. */
+  #checkDropped(worker: SimulatedWorker): void {
+    const { workerId, served, process } = worker;
+    const known = this.#served.get(workerId);
+    if (known?.bootId === process.bootId && isSame(known.shards, served)) return;
+    this.#served.set(workerId, { bootId: process.bootId, shards: served });
+    for (const { layerIndex, expertIds } of served)
+      for (const expertId of expertIds)
+        this.#onceServed.add(`${process.bootId} ${String(layerIndex)} ${String(expertId)}`);
+    if (known?.bootId !== process.bootId || !process.isRunning) return;
+    this.#sim.note(workerId, `serves ${describe(served)}`);
+    for (const { layerIndex, expertIds } of known.shards)
+      for (const expertId of expertIds)
+        if (!this.#cluster().workers.some((other) => serves(other, layerIndex, expertId)))
+          this.#sim.violate(
+            'the last live replica is not given up',
+            `${workerId} dropped expert ${String(expertId)} of layer ${String(layerIndex)}, which nobody else serves`,
+          );
+  }
+
+  #isInGoodHealth(): boolean {
+    const { coordinators, workers, nats, network } = this.#cluster();
+    const sinceMs = this.#sim.nowMs - RECOVERY_MS;
+    const processes = [nats, ...coordinators, ...workers].map(({ process }) => process);
+    return (
+      network.troubledMs < sinceMs &&
+      processes.every((process) => process.isRunning && process.troubledMs < sinceMs && !network.isCutOff(process))
+    );
+  }
+}
+
+function holds({ workerIds, replicas }: Placement, workerId: string, layerIndex: number, expertId: number): boolean {
+  return replicas.get(layerIndex)?.[expertId]?.includes(workerIds.indexOf(workerId)) === true;
+}
+
+const serves = ({ served }: SimulatedWorker, layerIndex: number, expertId: number): boolean =>
+  served.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
+
+const isSame = (a: readonly LayerShard[], b: readonly LayerShard[]): boolean =>
+  a.length === b.length && a.every((shard, index) => shard === b[index]);
+
+const describe = (shards: readonly LayerShard[]): string =>
+  shards.length === 0
+    ? 'nothing'
+    : shards.map(({ layerIndex, expertIds }) => `${String(layerIndex)}:${expertIds.join(',')}`).join(' ');
