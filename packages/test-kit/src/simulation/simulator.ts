@@ -1,6 +1,9 @@
 import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { EventQueue } from './event-queue.js';
 
+/** Time passes with every event: what is rounded never keeps it at one moment. */
+const LEAST_DELAY_MS = 0.001;
+
 /** A rule that must hold at every step was broken. */
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -35,7 +38,7 @@ export class Simulator {
 
   /** Runs the event after the delay; the returned function takes it back. */
   after(delayMs: number, run: () => void): () => void {
-    return this.#queue.add(this.#nowMs + Math.max(0, delayMs), run);
+    return this.#queue.add(this.#nowMs + Math.max(LEAST_DELAY_MS, delayMs), run);
   }
 
   between(least: number, most: number): number {
