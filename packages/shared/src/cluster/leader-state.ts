@@ -1,3 +1,4 @@
+import { nextEpoch } from './epoch-series.js';
 import { type LeaderRecord } from './member-record.js';
 
 /** How often the leader renews its record. */
@@ -184,7 +185,7 @@ function isVacant(state: LeaderState, nowMs: number): boolean {
 }
 
 const claim = (state: LeaderState, { nowMs, knownEpoch }: LeaderTerms): LeaderTransition =>
-  write(state, 1 + Math.max(state.highestEpoch, knownEpoch), nowMs);
+  write(state, nextEpoch(Math.max(state.highestEpoch, knownEpoch), state.self.bootId), nowMs);
 
 function write(state: LeaderState, epoch: number, nowMs: number): LeaderTransition {
   const renewal = state.renewal + 1;

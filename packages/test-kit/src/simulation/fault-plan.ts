@@ -28,12 +28,24 @@ export function planFaults(
   }
 }
 
-/** Everything works from now on. */
-export function heal(cluster: SimulatedCluster): void {
+/** Everything works from now on, but for workers that never come back: the others have room for all experts. */
+export function heal(sim: Simulator, cluster: SimulatedCluster): void {
   cluster.network.heal();
   if (!cluster.nats.process.isRunning) cluster.nats.process.start();
   for (const worker of cluster.workers) worker.loadFailures = 0;
-  for (const member of [...cluster.workers, ...cluster.coordinators]) if (!member.process.isRunning) member.start();
+  const lost = sim.chance(0.3) && cluster.canLoseWorker ? sim.pick(cluster.workers) : undefined;
+  if (lost?.process.isRunning === true) lost.crash();
+  for (const member of [...cluster.workers, ...cluster.coordinators])
+    if (!member.process.isRunning && member !== lost) member.start();
+}
+
+/** Takes back what operators have said of workers: with that, a cluster may have no room for its experts. */
+export function acceptAll({ leaders, workers }: SimulatedCluster): void {
+  const [leader] = leaders;
+  for (const { workerId, process } of workers)
+    if (process.isRunning && leader?.core?.store.admissions.workers[workerId] !== undefined)
+      // Said again at the next look.
+      leader.control?.uncordon({ workerId, actor: 'operator', untilRestart: false }).catch(() => undefined);
 }
 
 type Action = (sim: Simulator, cluster: SimulatedCluster, lastsMs: number) => void;

@@ -20,8 +20,9 @@ export async function whyNotLive(
   const { inForce, routing } = leader.core.store;
   if (inForce === undefined || routing === undefined) return 'no placement is in force';
   if (inForce.change !== undefined || leader.leading?.changes.running !== undefined) return 'the placement changes';
-  for (const { served, workerId } of cluster.workers)
+  for (const { served, workerId, process } of cluster.workers)
     if (
+      process.isRunning &&
       !isSameShards(
         toShards(served.map(({ layerIndex, expertIds }) => [layerIndex, expertIds])),
         shardsOf(routing, workerId),

@@ -29,7 +29,7 @@ export class SafetyRules implements ClusterObserver {
   readonly #sim: Simulator;
   readonly #cluster: () => SimulatedCluster;
   readonly #writerOfEpoch = new Map<number, string>();
-  readonly #served = new Map<string, { readonly bootId: string; readonly shards: readonly LayerShard[] }>();
+  readonly #served = new Map<string, ServedBefore>();
   /** Experts that a run of a worker has served, also such as it has dropped since. */
   readonly #onceServed = new Set<string>();
 
@@ -152,10 +152,11 @@ export class SafetyRules implements ClusterObserver {
 
   /** What a worker is told to drop is served by another one. */
   #checkDropped(worker: SimulatedWorker): void {
-    const { workerId, served, process } = worker;
+    const { workerId, servedNow, process } = worker;
     const known = this.#served.get(workerId);
-    if (known?.bootId === process.bootId && isSame(known.shards, served)) return;
-    this.#served.set(workerId, { bootId: process.bootId, shards: served });
+    if (known?.bootId === process.bootId && known.servedNow === servedNow) return;
+    const { served } = worker;
+    this.#served.set(workerId, { bootId: process.bootId, servedNow, shards: served });
     for (const { layerIndex, expertIds } of served)
       for (const expertId of expertIds)
         this.#onceServed.add(`${process.bootId} ${String(layerIndex)} ${String(expertId)}`);
@@ -181,15 +182,18 @@ export class SafetyRules implements ClusterObserver {
   }
 }
 
+interface ServedBefore {
+  readonly bootId: string;
+  readonly servedNow: object | undefined;
+  readonly shards: readonly LayerShard[];
+}
+
 function holds({ workerIds, replicas }: Placement, workerId: string, layerIndex: number, expertId: number): boolean {
   return replicas.get(layerIndex)?.[expertId]?.includes(workerIds.indexOf(workerId)) === true;
 }
 
 const serves = ({ served }: SimulatedWorker, layerIndex: number, expertId: number): boolean =>
   served.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
-
-const isSame = (a: readonly LayerShard[], b: readonly LayerShard[]): boolean =>
-  a.length === b.length && a.every((shard, index) => shard === b[index]);
 
 const describe = (shards: readonly LayerShard[]): string =>
   shards.length === 0

@@ -1,5 +1,5 @@
 import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
-import { FAULTS, heal, planFaults, type Fault } from './fault-plan.js';
+import { acceptAll, FAULTS, heal, planFaults, type Fault } from './fault-plan.js';
 import { whyNotLive } from './liveness-rules.js';
 import { NUM_REPLICAS, SimulatedCluster, type ClusterShape } from './simulated-cluster.js';
 import { Simulator, Violation } from './simulator.js';
@@ -53,7 +53,7 @@ async function live(sim: Simulator, cluster: SimulatedCluster, faults: readonly 
   if (sim.chance(0.7)) await sim.run(BOOT_MS, check);
   planFaults(sim, cluster, FAULTS_MS, faults);
   await sim.run(FAULTS_MS, check);
-  heal(cluster);
+  heal(sim, cluster);
   let because: string | undefined = 'it has not been looked at';
   for (const endMs = sim.nowMs + RECOVERY_LIMIT_MS; because !== undefined;) {
     if (sim.nowMs >= endMs) {
@@ -61,6 +61,7 @@ async function live(sim: Simulator, cluster: SimulatedCluster, faults: readonly 
       await sim.run(1, check);
       throw new Violation(because);
     }
+    acceptAll(cluster);
     await sim.run(LOOK_INTERVAL_MS, check);
     because = await whyNotLive(sim, cluster, check);
   }

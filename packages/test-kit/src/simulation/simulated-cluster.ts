@@ -31,12 +31,14 @@ export class SimulatedCluster {
   readonly coordinators: readonly SimulatedCoordinator[];
   readonly rules: SafetyRules;
   readonly #sim: Simulator;
+  readonly #replicasPerWorker: number;
   #numServed = 0;
   /** Calls under way of coordinators that still run, and since when. */
   readonly #underWay = new Map<Promise<unknown>, { readonly bootId: string; readonly sinceMs: number }>();
 
   constructor(sim: Simulator, { numCoordinators, numWorkers, replicasPerWorker, config }: ClusterShape) {
     this.#sim = sim;
+    this.#replicasPerWorker = replicasPerWorker;
     this.network = new SimulatedNetwork(sim);
     this.rules = new SafetyRules(sim, () => this);
     this.nats = new SimulatedNats(sim, this.network, (write) => {
@@ -59,6 +61,12 @@ export class SimulatedCluster {
     this.coordinators = named('c', numCoordinators).map(
       (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers }),
     );
+  }
+
+  /** Whether what is left has room to move all experts. */
+  get canLoseWorker(): boolean {
+    const isPlaced = this.coordinators.some(({ core }) => core?.store.inForce !== undefined);
+    return isPlaced && this.#replicasPerWorker * (this.workers.length - 1) >= 2 * NUM_REPLICAS;
   }
 
   get numServed(): number {

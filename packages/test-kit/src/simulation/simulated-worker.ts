@@ -72,6 +72,11 @@ export class SimulatedWorker {
     return this.process.id;
   }
 
+  /** Another value whenever `served` is another; undefined for nothing. */
+  get servedNow(): object | undefined {
+    return this.process.isRunning ? this.#run?.host.served : undefined;
+  }
+
   /** What it answers calls for; nothing while it does not run. */
   get served(): readonly LayerShard[] {
     if (!this.process.isRunning) return [];
