@@ -1,3 +1,4 @@
+import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type SimulatedWorker } from './simulated-worker.js';
 
@@ -15,6 +16,8 @@ export interface TakenCommand {
 /** Sees what happens in a simulated cluster, to hold it against the rules. */
 export interface ClusterObserver {
   commandTaken(command: TakenCommand): void;
+  /** A command that is on its way: what the worker is to hold once it obeys. */
+  commandSent(worker: SimulatedWorker, shards: readonly LayerShard[]): void;
   /** A call for experts that the worker does not hold. */
   callRefused(worker: SimulatedWorker, caller: string, call: DispatchCall): void;
 }

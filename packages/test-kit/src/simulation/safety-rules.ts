@@ -22,7 +22,10 @@ import { type SimulatedWorker } from './simulated-worker.js';
 import { type Simulator } from './simulator.js';
 
 /** A cluster in which nothing went wrong for so long has recovered from what did. */
-const RECOVERY_MS = 15_000;
+const RECOVERY_MS = 6_000;
+
+/** A leader notices a worker's death by its heartbeats, of which messages take their time. */
+const NOTICE_MS = 4_000;
 
 /** What must hold at every step, whatever happens around it. */
 export class SafetyRules implements ClusterObserver {
@@ -31,6 +34,8 @@ export class SafetyRules implements ClusterObserver {
   readonly #writerOfEpoch = new Map<number, string>();
   readonly #served = new Map<string, ServedBefore>();
   /** Experts that a run of a worker has served, also such as it has dropped since. */
+  /** By worker and expert, of what it serves no more. */
+  readonly #lastServedMs = new Map<string, number>();
   readonly #onceServed = new Set<string>();
 
   constructor(sim: Simulator, cluster: () => SimulatedCluster) {
@@ -41,7 +46,7 @@ export class SafetyRules implements ClusterObserver {
   /** To be called after every event. */
   checkStep(): void {
     this.#checkLeaders();
-    for (const worker of this.#cluster().workers) this.#checkDropped(worker);
+    for (const worker of this.#cluster().workers) this.#lookAt(worker);
   }
 
   /** Each (row, expert) pair is counted once, and no row passes for done without all its experts. */
@@ -59,6 +64,20 @@ export class SafetyRules implements ClusterObserver {
         `${worker.workerId} obeyed ${name} of epoch ${String(epoch)} after epoch ${String(highestEpoch)}`,
       );
     this.#requireOneWriter(epoch, caller);
+  }
+
+  /** No worker is told to drop what no other one serves, unless it has no room for what it is to hold beside that. */
+  commandSent(worker: SimulatedWorker, shards: readonly LayerShard[]): void {
+    const kept = new Set(replicasIn(shards));
+    const held = replicasIn(worker.served);
+    if (new Set([...kept, ...held]).size > worker.numReplicas) return;
+    for (const { layerIndex, expertIds } of worker.served)
+      for (const expertId of expertIds)
+        if (!kept.has(`${String(layerIndex)} ${String(expertId)}`) && !this.#isElsewhere(worker, layerIndex, expertId))
+          this.#sim.violate(
+            'the last live replica is not given up',
+            `${worker.workerId} is to drop expert ${String(expertId)} of layer ${String(layerIndex)}, which nobody else serves`,
+          );
   }
 
   /** No replica is dropped that calls of a coordinator in good health still follow. */
@@ -135,7 +154,11 @@ export class SafetyRules implements ClusterObserver {
   #placement(version: number): Placement | undefined {
     const { nats } = this.#cluster();
     const value = nats.bucket('expertmesh_simulated_placement').get(encodeKey(documentKey(version)))?.value;
-    return value && parsePlacementDocument(value).placement;
+    try {
+      return value && parsePlacementDocument(value).placement;
+    } catch {
+      return { version, numExperts: 0, workerIds: [], replicas: new Map([[0, [[]]]]) };
+    }
   }
 
   #checkLeaders(): void {
@@ -150,25 +173,28 @@ export class SafetyRules implements ClusterObserver {
     }
   }
 
-  /** What a worker is told to drop is served by another one. */
-  #checkDropped(worker: SimulatedWorker): void {
+  #lookAt(worker: SimulatedWorker): void {
     const { workerId, servedNow, process } = worker;
     const known = this.#served.get(workerId);
     if (known?.bootId === process.bootId && known.servedNow === servedNow) return;
     const { served } = worker;
     this.#served.set(workerId, { bootId: process.bootId, servedNow, shards: served });
-    for (const { layerIndex, expertIds } of served)
-      for (const expertId of expertIds)
-        this.#onceServed.add(`${process.bootId} ${String(layerIndex)} ${String(expertId)}`);
-    if (known?.bootId !== process.bootId || !process.isRunning) return;
+    for (const replica of replicasIn(known?.shards ?? []))
+      this.#lastServedMs.set(`${workerId} ${replica}`, this.#sim.nowMs);
+    for (const replica of replicasIn(served)) this.#onceServed.add(`${process.bootId} ${replica}`);
     this.#sim.note(workerId, `serves ${describe(served)}`);
-    for (const { layerIndex, expertIds } of known.shards)
-      for (const expertId of expertIds)
-        if (!this.#cluster().workers.some((other) => serves(other, layerIndex, expertId)))
-          this.#sim.violate(
-            'the last live replica is not given up',
-            `${workerId} dropped expert ${String(expertId)} of layer ${String(layerIndex)}, which nobody else serves`,
-          );
+  }
+
+  /** Whether another worker serves it, or has until so short a time ago that nobody can know better. */
+  #isElsewhere(worker: SimulatedWorker, layerIndex: number, expertId: number): boolean {
+    const sinceMs = this.#sim.nowMs - NOTICE_MS;
+    return this.#cluster().workers.some(
+      (other) =>
+        other !== worker &&
+        (serves(other, layerIndex, expertId) ||
+          (this.#lastServedMs.get(`${other.workerId} ${String(layerIndex)} ${String(expertId)}`) ?? -Infinity) >
+            sinceMs),
+    );
   }
 
   #isInGoodHealth(): boolean {
@@ -194,6 +220,11 @@ function holds({ workerIds, replicas }: Placement, workerId: string, layerIndex:
 
 const serves = ({ served }: SimulatedWorker, layerIndex: number, expertId: number): boolean =>
   served.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
+
+const replicasIn = (shards: readonly LayerShard[]): string[] =>
+  shards.flatMap(({ layerIndex, expertIds }) =>
+    expertIds.map((expertId) => `${String(layerIndex)} ${String(expertId)}`),
+  );
 
 const describe = (shards: readonly LayerShard[]): string =>
   shards.length === 0

@@ -54,6 +54,9 @@ export class SimulatedCluster {
         network,
         process,
         workerAt: (host) => this.workers.find(({ workerId }) => workerId === host),
+        onCommand: (worker, shards) => {
+          rules.commandSent(worker, shards);
+        },
         onSend: (workerId, message) => {
           rules.messageSent(coordinator, workerId, message);
         },

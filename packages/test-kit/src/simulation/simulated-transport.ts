@@ -4,7 +4,8 @@ import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type GrpcStreamEvents } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
 import { type DispatchStream, type Openers, type RpcConnection, type RpcTarget } from '@expertmesh/shared/rpc/openers';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
-import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type AssignRequest, type LayerShard, type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { workerService } from '@expertmesh/shared/rpc/services';
 import { type SimulatedNetwork } from './simulated-network.js';
 import { type SimulatedProcess } from './simulated-process.js';
 import { type SimulatedWorker } from './simulated-worker.js';
@@ -22,6 +23,8 @@ export interface SimulatedTransportOptions {
   readonly process: SimulatedProcess;
   /** The worker with this host name. */
   readonly workerAt: (host: string) => SimulatedWorker | undefined;
+  /** Sees the commands of WorkerService. @param shards what the worker is to hold */
+  readonly onCommand: (worker: SimulatedWorker, shards: readonly LayerShard[]) => void;
   /** Sees what is sent over Dispatch streams. */
   readonly onSend: (workerId: string, message: Uint8Array) => void;
 }
@@ -132,6 +135,8 @@ class SimulatedClient implements RpcConnection {
       });
       return;
     }
+    if (path === workerService.assign.path) this.#options.onCommand(worker, (request as AssignRequest).shards);
+    if (path === workerService.unload.path) this.#options.onCommand(worker, []);
     const answer = (deliver: () => void): void => {
       network.send(worker.process, process, () => {
         if (process.bootId === caller) deliver();

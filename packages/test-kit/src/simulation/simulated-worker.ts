@@ -50,6 +50,8 @@ export class SimulatedWorker {
   readonly #observer: ClusterObserver;
   readonly #logger: Logger;
   readonly #memoryBudgetBytes: number;
+  /** That it has memory for. */
+  readonly numReplicas: number;
   /** Probability that loading a layer fails. */
   loadFailures = 0;
   #run: Run | undefined;
@@ -64,6 +66,7 @@ export class SimulatedWorker {
     this.#nats = parts.nats;
     this.#observer = parts.observer;
     this.#logger = parts.logger;
+    this.numReplicas = numReplicas;
     this.#memoryBudgetBytes = Math.ceil(numReplicas * EXPERT_BYTES * 1.05);
     this.process = new SimulatedProcess(parts.sim, workerId);
   }

@@ -1,0 +1,94 @@
+import { ClusterCore } from '@expertmesh/coordinator/control/cluster-core';
+import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-bucket';
+import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
+import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
+import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
+import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
+
+/** A bug that the simulator has to find: a method of the product that does something else. */
+export interface PlantedBug {
+  readonly name: string;
+  /** Puts the bug in; the returned function takes it out again. */
+  readonly plant: () => () => void;
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a worker obeys a leader that has been replaced',
+    plant: () =>
+      replaced(
+        CommandEpoch.prototype,
+        'require',
+        (original) =>
+          function (this: CommandEpoch, epoch: number) {
+            try {
+              original.call(this, epoch);
+            } catch {
+              return;
+            }
+          },
+      ),
+  },
+  {
+    name: 'what was sent again counts twice',
+    plant: () =>
+      replaced(
+        LayerFailover.prototype,
+        'compute',
+        (original) =>
+          async function (this: LayerFailover, part, router, attempt = 1) {
+            const outcomes = await original.call(this, part, router, attempt);
+            return attempt === 1 ? outcomes : [...outcomes, ...outcomes];
+          },
+      ),
+  },
+  {
+    name: 'replicas are dropped before all coordinators have applied the change',
+    plant: () => replaced(ClusterCore.prototype, 'isApplied', () => () => true),
+  },
+  {
+    name: 'a leader goes on writing after its lease',
+    plant: () => {
+      const restores = [
+        replaced(FencedBucket.prototype, 'heardEpoch', () => () => undefined),
+        replaced(PlacementStore.prototype, 'leaveOffice', () => () => undefined),
+      ];
+      return () => {
+        for (const restore of restores) restore();
+      };
+    },
+  },
+  {
+    name: 'a repair forgets an expert',
+    plant: () =>
+      replaced(
+        Planner.prototype,
+        'make',
+        (original) =>
+          async function (this: Planner, wish, signal) {
+            const made = await original.call(this, wish, signal);
+            return wish.isUrgent === true ? withoutFirstExpert(made) : made;
+          },
+      ),
+  },
+];
+
+function withoutFirstExpert(made: MadePlan): MadePlan {
+  const replicas = new Map(
+    [...made.plan.placement.replicas].map(([layerIndex, [, ...others]]) => [layerIndex, [[], ...others]]),
+  );
+  return { ...made, plan: { ...made.plan, placement: { ...made.plan.placement, replicas } } };
+}
+
+/** Puts another method in the place of one. @returns how to put the original back */
+function replaced<Owner extends object, Name extends keyof Owner>(
+  prototype: Owner,
+  name: Name,
+  make: (original: Owner[Name]) => Owner[Name],
+): () => void {
+  const original = prototype[name];
+  prototype[name] = make(original);
+  return () => {
+    prototype[name] = original;
+  };
+}
