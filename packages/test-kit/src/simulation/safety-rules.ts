@@ -84,7 +84,7 @@ export class SafetyRules implements ClusterObserver {
   callRefused(worker: SimulatedWorker, caller: string, call: DispatchCall): void {
     const { workerId, process } = worker;
     this.#sim.note(workerId, `does not hold what ${caller} asks for`);
-    if (!isOfLayerCall(call.rows) || !this.#isInGoodHealth()) return;
+    if (!isOfLayerCall(call.rows) || !this.#areInGoodHealth(worker, caller)) return;
     for (const expertId of call.expertIds)
       if (this.#onceServed.has(`${process.bootId} ${String(call.layerIndex)} ${String(expertId)}`))
         this.#sim.violate(
@@ -197,13 +197,16 @@ export class SafetyRules implements ClusterObserver {
     );
   }
 
-  #isInGoodHealth(): boolean {
-    const { coordinators, workers, nats, network } = this.#cluster();
+  /** Whether nothing has kept a change of placement from waiting for this coordinator, nor this worker from its leader. */
+  #areInGoodHealth(worker: SimulatedWorker, caller: string): boolean {
+    const { coordinators, nats, network } = this.#cluster();
     const sinceMs = this.#sim.nowMs - RECOVERY_MS;
-    const processes = [nats, ...coordinators, ...workers].map(({ process }) => process);
+    const callers = coordinators.filter(({ process, core }) => process.bootId === caller || core?.office !== undefined);
     return (
       network.troubledMs < sinceMs &&
-      processes.every((process) => process.isRunning && process.troubledMs < sinceMs && !network.isCutOff(process))
+      [nats, worker, ...callers].every(
+        ({ process }) => process.isRunning && process.troubledMs < sinceMs && !network.isCutOff(process),
+      )
     );
   }
 }

@@ -1,6 +1,9 @@
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type Simulator } from './simulator.js';
 
+/** Whoever stands still for no longer is waited for. */
+const SHORT_PAUSE_MS = 3_000;
+
 /** A process that may stand still, end without a word, and come back as another run of the same program. */
 export class SimulatedProcess {
   readonly id: string;
@@ -54,7 +57,7 @@ export class SimulatedProcess {
   /** As SIGSTOP and SIGCONT: what reaches it meanwhile, timers and messages, happens afterwards. */
   pause(durationMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#sim.nowMs + durationMs);
-    this.#troubledMs = Math.max(this.#troubledMs, this.#pausedUntilMs);
+    if (durationMs > SHORT_PAUSE_MS) this.#troubledMs = Math.max(this.#troubledMs, this.#pausedUntilMs);
     this.#sim.note(this.id, `stands still for ${durationMs.toFixed(0)} ms`);
   }
 

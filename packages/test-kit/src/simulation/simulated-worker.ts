@@ -30,7 +30,7 @@ import { type Simulator } from './simulator.js';
 
 const CONTROL_PORT = 9101;
 const DATA_PORT = 9100;
-const [LEAST_LOAD_MS, MOST_LOAD_MS] = [1, 60];
+const [LEAST_LOAD_MS, MOST_LOAD_MS] = [1, 300];
 const [LEAST_COMPUTE_MS, MOST_COMPUTE_MS] = [0.2, 4];
 
 /** One run of the worker's program. */
