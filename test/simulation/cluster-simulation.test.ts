@@ -20,13 +20,13 @@ describe('a cluster under faults', () => {
     expect(await simulateSeed(3, { hasTranscript: true })).toEqual(first);
   });
 
-  it.each(PLANTED_BUGS)('finds that $name', async ({ plant, seed, rule }) => {
+  it.each(PLANTED_BUGS)('finds that $name', async ({ plant, seed, rule, faults }) => {
     const restore = plant();
     try {
-      expect((await simulateSeed(seed)).violation).toContain(rule);
+      expect((await simulateSeed(seed, { faults })).violation).toContain(rule);
     } finally {
       restore();
     }
-    expect((await simulateSeed(seed)).violation).toBeUndefined();
+    expect((await simulateSeed(seed, { faults })).violation).toBeUndefined();
   });
 });

@@ -3,11 +3,17 @@ import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-b
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
+import { type Fault } from '@expertmesh/test-kit/simulation/fault-plan';
 import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
 
 /** A bug that the simulator has to find: a method of the product that does something else. */
 export interface PlantedBug {
   readonly name: string;
+  /** The rule that it breaks, and a seed that shows it. */
+  readonly rule: string;
+  readonly seed: number;
+  /** What has to go wrong for it to show. */
+  readonly faults: readonly Fault[];
   /** Puts the bug in; the returned function takes it out again. */
   readonly plant: () => () => void;
 }
@@ -15,6 +21,9 @@ export interface PlantedBug {
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a worker obeys a leader that has been replaced',
+    rule: 'no stale epoch is accepted',
+    seed: 1,
+    faults: ['network', 'pause', 'operator'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,
@@ -31,6 +40,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'what was sent again counts twice',
+    rule: 'each pair is counted once',
+    seed: 1,
+    faults: ['network', 'crash'],
     plant: () =>
       replaced(
         LayerFailover.prototype,
@@ -44,10 +56,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'replicas are dropped before all coordinators have applied the change',
+    rule: 'nothing is dropped before calls follow it no more',
+    seed: 2,
+    faults: ['pause', 'operator'],
     plant: () => replaced(ClusterCore.prototype, 'isApplied', () => () => true),
   },
   {
     name: 'a leader goes on writing after its lease',
+    rule: 'no stale epoch is accepted',
+    seed: 1,
+    faults: ['pause', 'operator'],
     plant: () => {
       const restores = [
         replaced(FencedBucket.prototype, 'heardEpoch', () => () => undefined),
@@ -60,6 +78,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a repair forgets an expert',
+    rule: 'every expert is placed',
+    seed: 10,
+    faults: ['crash', 'pause'],
     plant: () =>
       replaced(
         Planner.prototype,

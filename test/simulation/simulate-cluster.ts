@@ -44,9 +44,9 @@ async function simulateSeeds(numSeeds: number): Promise<boolean> {
 /** Looks for each bug in as many seeds as it has to be found in. */
 async function findPlanted(bugs: readonly PlantedBug[]): Promise<boolean> {
   let numFound = 0;
-  for (const { name, plant } of bugs) {
+  for (const { name, plant, faults: needed } of bugs) {
     const restore = plant();
-    const found = await firstViolation(1_000);
+    const found = await firstViolation(1_000, needed);
     restore();
     if (found !== undefined) numFound += 1;
     print(`${name}: ${found ?? 'not found'}`);
@@ -54,9 +54,9 @@ async function findPlanted(bugs: readonly PlantedBug[]): Promise<boolean> {
   return numFound === bugs.length;
 }
 
-async function firstViolation(numSeeds: number): Promise<string | undefined> {
+async function firstViolation(numSeeds: number, needed: readonly Fault[]): Promise<string | undefined> {
   for (let seed = firstSeed; seed < firstSeed + numSeeds; seed++) {
-    const { violation } = await simulateSeed(seed, { faults });
+    const { violation } = await simulateSeed(seed, { faults: needed });
     if (violation !== undefined) return `seed ${String(seed)}: ${violation}`;
   }
   return undefined;
