@@ -64,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a leader goes on writing after its lease',
     rule: 'no stale epoch is accepted',
-    seed: 1,
+    seed: 34,
     faults: ['pause', 'operator'],
     plant: () => {
       const restores = [

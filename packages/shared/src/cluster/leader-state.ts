@@ -179,8 +179,8 @@ function proceed(state: LeaderState, terms: LeaderTerms): LeaderTransition {
 
 /**
  * Nobody leads, or the one who did has not been heard of for the whole lease, or it was this process itself. Whoever
- * leads under an epoch that is lower than one that was heard of was elected after the control plane had lost writes, and
- * knows less than this process: workers and other coordinators would not follow it.
+ * leads under an epoch that is lower than one that was heard of was elected after the control plane had lost writes,
+ * and knows less than this process: workers and other coordinators would not follow it.
  */
 function isVacant(state: LeaderState, { nowMs, knownEpoch }: LeaderTerms): boolean {
   const { seen } = state;

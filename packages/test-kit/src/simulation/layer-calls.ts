@@ -38,7 +38,7 @@ export function isOfLayerCall(rows: ArrayLike<number>): boolean {
   return rows[0] === CALL_VALUE;
 }
 
-/** What is wrong with an answer: a pair of a row that did not fail was not counted exactly once; undefined for nothing. */
+/** What is wrong with an answer: a pair of a row that did not fail was not counted once. undefined for nothing. */
 export function miscount({ numRows, expertIds }: LayerCall, { sums, failures }: LayerResult): string | undefined {
   for (let row = 0; row < numRows; row++) {
     if (failures.has(row)) continue;

@@ -76,7 +76,7 @@ export class SafetyRules implements ClusterObserver {
         if (!kept.has(`${String(layerIndex)} ${String(expertId)}`) && !this.#isElsewhere(worker, layerIndex, expertId))
           this.#sim.violate(
             'the last live replica is not given up',
-            `${worker.workerId} is to drop expert ${String(expertId)} of layer ${String(layerIndex)}, which nobody else serves`,
+            `${worker.workerId} is to drop ${named(layerIndex, expertId)}, which nobody else serves`,
           );
   }
 
@@ -89,7 +89,7 @@ export class SafetyRules implements ClusterObserver {
       if (this.#onceServed.has(`${process.bootId} ${String(call.layerIndex)} ${String(expertId)}`))
         this.#sim.violate(
           'nothing is dropped before calls follow it no more',
-          `${workerId} has dropped expert ${String(expertId)} of layer ${String(call.layerIndex)}, ${caller} asks for it`,
+          `${workerId} has dropped ${named(call.layerIndex, expertId)}, ${caller} asks for it`,
         );
   }
 
@@ -101,7 +101,7 @@ export class SafetyRules implements ClusterObserver {
       if (!followed.some((placement) => holds(placement, workerId, layerIndex, expertId)))
         this.#sim.violate(
           'no call goes to a replica that is not placed',
-          `${process.id} asks ${workerId} for expert ${String(expertId)} of layer ${String(layerIndex)}`,
+          `${process.id} asks ${workerId} for ${named(layerIndex, expertId)}`,
         );
   }
 
@@ -140,7 +140,7 @@ export class SafetyRules implements ClusterObserver {
         if (holders.length === 0)
           this.#sim.violate(
             'every expert is placed',
-            `expert ${String(expertId)} of layer ${String(layerIndex)} is nowhere in version ${String(inForce.version)}`,
+            `${named(layerIndex, expertId)} is nowhere in version ${String(inForce.version)}`,
           );
   }
 
@@ -197,7 +197,7 @@ export class SafetyRules implements ClusterObserver {
     );
   }
 
-  /** Whether nothing has kept a change of placement from waiting for this coordinator, nor this worker from its leader. */
+  /** Whether nothing kept a change of placement from waiting for the coordinator, nor the worker from its leader. */
   #areInGoodHealth(worker: SimulatedWorker, caller: string): boolean {
     const { coordinators, nats, network } = this.#cluster();
     const sinceMs = this.#sim.nowMs - RECOVERY_MS;
@@ -233,3 +233,6 @@ const describe = (shards: readonly LayerShard[]): string =>
   shards.length === 0
     ? 'nothing'
     : shards.map(({ layerIndex, expertIds }) => `${String(layerIndex)}:${expertIds.join(',')}`).join(' ');
+
+const named = (layerIndex: number, expertId: number): string =>
+  `expert ${String(expertId)} of layer ${String(layerIndex)}`;

@@ -194,7 +194,7 @@ export class SimulatedCoordinator {
           const limits = { maxIterations: PLAN_ITERATIONS, nowMs: () => 0 };
           resolve(planPlacement(policy, cluster, loads, { ...options, ...limits }));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });

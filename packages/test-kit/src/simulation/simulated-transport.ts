@@ -129,7 +129,7 @@ class SimulatedClient implements RpcConnection {
     const { network, process, workerAt, sim } = this.#options;
     const caller = process.bootId;
     const worker = workerAt(this.#host);
-    if (worker === undefined || !worker.process.isRunning) {
+    if (worker?.process.isRunning !== true) {
       process.after(sim.between(0.1, 3), () => {
         reject(new ExpertmeshError('unavailable', `${this.#peer}: connection refused`));
       });

@@ -88,8 +88,8 @@ export class Simulator {
 
 /**
  * Resolves when no promise can be settled any more without another event. Node runs what process.nextTick was given
- * when the queue of microtasks is empty, without a turn of the event loop; a microtask has to give it, for what is given
- * from within nextTick itself would run at once.
+ * when the queue of microtasks is empty, without a turn of the event loop; a microtask has to give it, for what is
+ * given from within nextTick itself would run at once.
  */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
