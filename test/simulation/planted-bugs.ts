@@ -23,7 +23,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a worker obeys a leader that has been replaced',
     rule: 'no stale epoch is accepted',
     seed: 1,
-    faults: ['network', 'pause', 'operator'],
+    faults: ['network', 'pause'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,

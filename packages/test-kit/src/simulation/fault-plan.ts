@@ -52,7 +52,7 @@ type Action = (sim: Simulator, cluster: SimulatedCluster, lastsMs: number) => vo
 
 const ACTIONS: Readonly<Record<Fault, Action>> = {
   network: (sim, { network }, lastsMs) => {
-    network.setFaults({ loss: sim.between(0, 0.05), duplication: sim.between(0, 0.2), delay: sim.between(0, 0.2) });
+    network.setFaults({ loss: sim.between(0, 0.05), duplication: sim.between(0, 0.2), delay: sim.between(0, 0.3) });
     sim.after(lastsMs, () => {
       network.calm();
     });

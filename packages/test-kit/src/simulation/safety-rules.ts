@@ -69,8 +69,7 @@ export class SafetyRules implements ClusterObserver {
   /** No worker is told to drop what no other one serves, unless it has no room for what it is to hold beside that. */
   commandSent(worker: SimulatedWorker, shards: readonly LayerShard[]): void {
     const kept = new Set(replicasIn(shards));
-    const held = replicasIn(worker.served);
-    if (new Set([...kept, ...held]).size > worker.numReplicas) return;
+    if (this.#sim.nowMs - worker.lackedMemoryMs < NOTICE_MS) return;
     for (const { layerIndex, expertIds } of worker.served)
       for (const expertId of expertIds)
         if (!kept.has(`${String(layerIndex)} ${String(expertId)}`) && !this.#isElsewhere(worker, layerIndex, expertId))

@@ -50,8 +50,8 @@ export class SimulatedWorker {
   readonly #observer: ClusterObserver;
   readonly #logger: Logger;
   readonly #memoryBudgetBytes: number;
-  /** That it has memory for. */
-  readonly numReplicas: number;
+  /** When it last had no room for what it was to hold beside what it holds. */
+  lackedMemoryMs = -Infinity;
   /** Probability that loading a layer fails. */
   loadFailures = 0;
   #run: Run | undefined;
@@ -66,7 +66,6 @@ export class SimulatedWorker {
     this.#nats = parts.nats;
     this.#observer = parts.observer;
     this.#logger = parts.logger;
-    this.numReplicas = numReplicas;
     this.#memoryBudgetBytes = Math.ceil(numReplicas * EXPERT_BYTES * 1.05);
     this.process = new SimulatedProcess(parts.sim, workerId);
   }
@@ -163,10 +162,19 @@ export class SimulatedWorker {
   async #commanded<T>(caller: string, name: string, epoch: number, obey: () => T | Promise<T>): Promise<T> {
     const run = this.#requireRun();
     const { highestEpoch } = run;
-    const result = await obey();
+    const result = await this.#noting(obey);
     this.#observer.commandTaken({ worker: this, caller, name, epoch, highestEpoch });
     run.highestEpoch = Math.max(run.highestEpoch, epoch);
     return result;
+  }
+
+  async #noting<T>(obey: () => T | Promise<T>): Promise<T> {
+    try {
+      return await obey();
+    } catch (thrown) {
+      if (ExpertmeshError.from(thrown).code === 'resource_exhausted') this.lackedMemoryMs = this.#sim.nowMs;
+      throw thrown;
+    }
   }
 
   #openHost(): ShardHost {
