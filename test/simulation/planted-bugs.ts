@@ -3,8 +3,8 @@ import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-b
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
+import { ReplicaRouter } from '@expertmesh/coordinator/dispatch/replica-router';
 import { type Fault } from '@expertmesh/test-kit/simulation/fault-plan';
-import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
 
 /** A bug that the simulator has to find: a method of the product that does something else. */
 export interface PlantedBug {
@@ -20,21 +20,18 @@ export interface PlantedBug {
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
-    name: 'a worker obeys a leader that has been replaced',
-    rule: 'no stale epoch is accepted',
+    name: 'a call without a replica that lives goes to any worker',
+    rule: 'no call goes to a replica that is not placed',
     seed: 1,
-    faults: ['network', 'pause'],
+    faults: ['crash', 'pause'],
     plant: () =>
       replaced(
-        CommandEpoch.prototype,
-        'require',
+        ReplicaRouter.prototype,
+        'replicasOf',
         (original) =>
-          function (this: CommandEpoch, epoch: number) {
-            try {
-              original.call(this, epoch);
-            } catch {
-              return;
-            }
+          function (this: ReplicaRouter, layerIndex, expertId, isExcluded) {
+            const left = original.call(this, layerIndex, expertId, isExcluded);
+            return left.length > 0 ? left : [...this.placement.workerIds.keys()];
           },
       ),
   },

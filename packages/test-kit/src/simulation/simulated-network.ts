@@ -11,7 +11,7 @@ export interface NetworkFaults {
 
 const KIND: NetworkFaults = { loss: 0, duplication: 0, delay: 0 };
 const [LEAST_DELAY_MS, MOST_DELAY_MS] = [0.1, 3];
-const LONGEST_DELAY_MS = 5_000;
+const LONGEST_DELAY_MS = 10_000;
 
 /** What lies between processes: it delays, loses, repeats and reorders messages, and can be cut in one direction. */
 export class SimulatedNetwork {
