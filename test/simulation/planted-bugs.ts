@@ -4,6 +4,7 @@ import { PlacementStore } from '@expertmesh/coordinator/control/placement/placem
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
 import { ReplicaRouter } from '@expertmesh/coordinator/dispatch/replica-router';
+import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
 import { type Fault } from '@expertmesh/test-kit/simulation/fault-plan';
 
 /** A bug that the simulator has to find: a method of the product that does something else. */
@@ -19,6 +20,25 @@ export interface PlantedBug {
 }
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a worker obeys a leader that has been replaced',
+    rule: 'no stale epoch is accepted',
+    seed: 301,
+    faults: ['network', 'partition'],
+    plant: () =>
+      replaced(
+        CommandEpoch.prototype,
+        'require',
+        (original) =>
+          function (this: CommandEpoch, epoch: number) {
+            try {
+              original.call(this, epoch);
+            } catch {
+              return;
+            }
+          },
+      ),
+  },
   {
     name: 'a call without a replica that lives goes to any worker',
     rule: 'no call goes to a replica that is not placed',

@@ -10,6 +10,7 @@ import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expe
 import { workerKey } from '@expertmesh/shared/cluster/cluster-keys';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-plane';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { BalanceView, ExpertStats } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { planPlacement, type PlacementPlan } from '@expertmesh/shared/placement/plan-placement';
 import { type Placement } from '@expertmesh/shared/placement/placement';
@@ -193,8 +194,8 @@ export class SimulatedCoordinator {
         try {
           const limits = { maxIterations: PLAN_ITERATIONS, nowMs: () => 0 };
           resolve(planPlacement(policy, cluster, loads, { ...options, ...limits }));
-        } catch (error) {
-          reject(error);
+        } catch (thrown) {
+          reject(ExpertmeshError.from(thrown));
         }
       });
     });
