@@ -1,10 +1,19 @@
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { type SimulatedWorker } from './simulated-worker.js';
+import { type SimulatedProcess } from './simulated-process.js';
+
+/** A worker, as far as rules are about it. */
+export interface ObservedWorker {
+  readonly workerId: string;
+  readonly process: SimulatedProcess;
+  readonly served: readonly LayerShard[];
+  /** When it last had no room for what it was to hold beside what it holds. */
+  readonly lackedMemoryMs: number;
+}
 
 /** A command of WorkerService that a worker has obeyed. */
 export interface TakenCommand {
-  readonly worker: SimulatedWorker;
+  readonly worker: ObservedWorker;
   /** The run of the coordinator that gave it. */
   readonly caller: string;
   readonly name: string;
@@ -17,7 +26,7 @@ export interface TakenCommand {
 export interface ClusterObserver {
   commandTaken(command: TakenCommand): void;
   /** A command that is on its way: what the worker is to hold once it obeys. */
-  commandSent(worker: SimulatedWorker, shards: readonly LayerShard[]): void;
+  commandSent(worker: ObservedWorker, shards: readonly LayerShard[]): void;
   /** A call for experts that the worker does not hold. */
-  callRefused(worker: SimulatedWorker, caller: string, call: DispatchCall): void;
+  callRefused(worker: ObservedWorker, caller: string, call: DispatchCall): void;
 }

@@ -13,16 +13,24 @@ import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { type ClusterObserver, type TakenCommand } from './cluster-observer.js';
+import { type ClusterObserver, type ObservedWorker, type TakenCommand } from './cluster-observer.js';
 import { isOfLayerCall, miscount } from './layer-calls.js';
-import { type SimulatedCluster } from './simulated-cluster.js';
 import { type SimulatedCoordinator } from './simulated-coordinator.js';
-import { type TakenWrite } from './simulated-nats.js';
+import { type SimulatedNats, type TakenWrite } from './simulated-nats.js';
+import { type SimulatedNetwork } from './simulated-network.js';
 import { type SimulatedWorker } from './simulated-worker.js';
 import { type Simulator } from './simulator.js';
 
 /** A cluster in which nothing went wrong for so long has recovered from what did. */
 const RECOVERY_MS = 6_000;
+
+/** A cluster, as far as rules are about it. */
+interface ObservedCluster {
+  readonly network: SimulatedNetwork;
+  readonly nats: SimulatedNats;
+  readonly workers: readonly SimulatedWorker[];
+  readonly coordinators: readonly SimulatedCoordinator[];
+}
 
 /** A leader notices a worker's death by its heartbeats, of which messages take their time. */
 const NOTICE_MS = 4_000;
@@ -30,7 +38,7 @@ const NOTICE_MS = 4_000;
 /** What must hold at every step, whatever happens around it. */
 export class SafetyRules implements ClusterObserver {
   readonly #sim: Simulator;
-  readonly #cluster: () => SimulatedCluster;
+  readonly #cluster: () => ObservedCluster;
   readonly #writerOfEpoch = new Map<number, string>();
   readonly #served = new Map<string, ServedBefore>();
   /** Experts that a run of a worker has served, also such as it has dropped since. */
@@ -38,7 +46,7 @@ export class SafetyRules implements ClusterObserver {
   readonly #lastServedMs = new Map<string, number>();
   readonly #onceServed = new Set<string>();
 
-  constructor(sim: Simulator, cluster: () => SimulatedCluster) {
+  constructor(sim: Simulator, cluster: () => ObservedCluster) {
     this.#sim = sim;
     this.#cluster = cluster;
   }
@@ -67,7 +75,7 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** No worker is told to drop what no other one serves, unless it has no room for what it is to hold beside that. */
-  commandSent(worker: SimulatedWorker, shards: readonly LayerShard[]): void {
+  commandSent(worker: ObservedWorker, shards: readonly LayerShard[]): void {
     const kept = new Set(replicasIn(shards));
     if (this.#sim.nowMs - worker.lackedMemoryMs < NOTICE_MS) return;
     for (const { layerIndex, expertIds } of worker.served)
@@ -80,7 +88,7 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** No replica is dropped that calls of a coordinator in good health still follow. */
-  callRefused(worker: SimulatedWorker, caller: string, call: DispatchCall): void {
+  callRefused(worker: ObservedWorker, caller: string, call: DispatchCall): void {
     const { workerId, process } = worker;
     this.#sim.note(workerId, `does not hold what ${caller} asks for`);
     if (!isOfLayerCall(call.rows) || !this.#areInGoodHealth(worker, caller)) return;
@@ -185,7 +193,7 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** Whether another worker serves it, or has until so short a time ago that nobody can know better. */
-  #isElsewhere(worker: SimulatedWorker, layerIndex: number, expertId: number): boolean {
+  #isElsewhere(worker: ObservedWorker, layerIndex: number, expertId: number): boolean {
     const sinceMs = this.#sim.nowMs - NOTICE_MS;
     return this.#cluster().workers.some(
       (other) =>
@@ -197,7 +205,7 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** Whether nothing kept a change of placement from waiting for the coordinator, nor the worker from its leader. */
-  #areInGoodHealth(worker: SimulatedWorker, caller: string): boolean {
+  #areInGoodHealth(worker: ObservedWorker, caller: string): boolean {
     const { coordinators, nats, network } = this.#cluster();
     const sinceMs = this.#sim.nowMs - RECOVERY_MS;
     const callers = coordinators.filter(({ process, core }) => process.bootId === caller || core?.office !== undefined);
