@@ -18,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
-          include: ['test/{contract,bench}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
+          include: ['test/{contract,bench,simulation}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

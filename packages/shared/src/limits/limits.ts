@@ -43,10 +43,11 @@ export const PARTIAL_TIMEOUT_MS = 60_000;
 export const MAX_WAITING_TOKENS = 2 ** 21;
 
 /**
- * Each election has an epoch one above the highest known. A command that is further above what a worker knows comes
- * from none; it is refused with `failed_precondition`.
+ * An election's epoch is at most two million above the highest known (epoch-series.ts). A command that is so far above
+ * what a worker knows that half a million elections lie between comes from none; it is refused with
+ * `failed_precondition`.
  */
-export const MAX_EPOCH_JUMP = 2 ** 20;
+export const MAX_EPOCH_JUMP = 2 ** 40;
 
 /**
  * How many times the packed bytes of a quantised tensor its session needs in memory: ONNX Runtime repacks the weights.
