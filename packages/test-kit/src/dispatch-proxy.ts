@@ -84,8 +84,20 @@ export class DispatchProxy {
         frames.push(chunk);
       };
     };
-    client.on('data', reader((message) => this.onCall(message), (frame) => void worker.write(frame)));
-    worker.on('data', reader((message) => this.onAnswer(message), (frame) => void client.write(frame)));
+    client.on(
+      'data',
+      reader(
+        (message) => this.onCall(message),
+        (frame) => void worker.write(frame),
+      ),
+    );
+    worker.on(
+      'data',
+      reader(
+        (message) => this.onAnswer(message),
+        (frame) => void client.write(frame),
+      ),
+    );
     client.on('end', () => worker.end());
     for (const stream of [client, worker]) stream.on('error', end).on('close', end);
   }

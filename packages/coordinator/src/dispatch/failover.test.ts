@@ -202,7 +202,9 @@ describe('failover', () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE);
     let numWrong = 0;
     for (const server of servers)
-      server.behaviour = answering((answer) => (numWrong++ === 0 ? { ...answer, rows: answer.rows.fill(NaN) } : answer));
+      server.behaviour = answering((answer) =>
+        numWrong++ === 0 ? { ...answer, rows: answer.rows.fill(NaN) } : answer,
+      );
     expectAllSums(await dispatcher.dispatch(call));
     const again = dispatcher.stats().failovers;
     expect(again).toMatchObject([{ reason: 'wrong_answer', numFailovers: 1 }]);
@@ -256,7 +258,8 @@ describe('hedging', () => {
     const pending = dispatcher.dispatch(alone);
     await until(() => servers.some(({ calls }, index) => calls.length > (numBefore[index] ?? 0)));
     const late = servers.findIndex(({ calls }, index) => calls.length > (numBefore[index] ?? 0));
-    for (const [index, server] of servers.entries()) if (index !== late) server.behaviour = answering((answer) => answer);
+    for (const [index, server] of servers.entries())
+      if (index !== late) server.behaviour = answering((answer) => answer);
     expectAllSums(await pending, alone);
     const workerId = WORKER_IDS[late] ?? '';
     expect(dispatcher.stats().hedges).toEqual([{ workerId, numHedges: 1, numWon: 1 }]);

@@ -47,7 +47,9 @@ function randomCall(random: Random): DispatchCall {
     callId: integer(random, 2 ** 32),
     layerIndex: integer(random, 100),
     placementVersion: integer(random, 2 ** 50),
-    storeId: integer(random, 2 ** 48).toString(16).padStart(16, '0'),
+    storeId: integer(random, 2 ** 48)
+      .toString(16)
+      .padStart(16, '0'),
     numRows,
     hiddenSize,
     rowOffsets,
@@ -241,7 +243,8 @@ describe('dispatch codec', () => {
 
   it('refuses a message in which any bit is another, and names its call where the id can be read', () => {
     for (const message of [encodeDispatchCall(call), encodeDispatchAnswer(randomAnswer(seededRandom(5)))]) {
-      const decode = message.byteLength === encodeDispatchCall(call).byteLength ? decodeDispatchCall : decodeDispatchAnswer;
+      const decode =
+        message.byteLength === encodeDispatchCall(call).byteLength ? decodeDispatchCall : decodeDispatchAnswer;
       for (let bit = 0; bit < 8 * message.byteLength; bit++) {
         const flipped = Buffer.from(message);
         flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
