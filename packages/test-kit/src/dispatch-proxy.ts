@@ -70,7 +70,7 @@ export class DispatchProxy {
     worker.once('response', (answered) => {
       client.respond(answered, { waitForTrailers: true });
     });
-    worker.once('trailers', (trailers) => {
+    worker.once('trailers', (trailers: IncomingHttpHeaders) => {
       client.once('wantTrailers', () => {
         client.sendTrailers(trailers);
       });

@@ -66,7 +66,7 @@ describe('CanaryRounds', () => {
     expect(new Set(asked.filter((one) => one.startsWith('w1'))).size).toBe(12);
   });
 
-  it('asks in a round once for every worker and layer, for another expert each time, and for all in the end', async () => {
+  it('asks in a round once for every worker and layer, another expert each time, and for all in the end', async () => {
     const { asked, run } = start();
     await run(10_000);
     asked.length = 0;
