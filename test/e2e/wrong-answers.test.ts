@@ -98,6 +98,10 @@ describe('24 greedy streams over 3 workers, every expert on two of them', () => 
     await eventually(async () => {
       expect(await workersList()).toMatch(/in quarantine: \d+ wrong answers within a minute, the last: .+/);
     }, 20_000);
+    expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({
+      status: 'ready',
+      details: { impaired: [{ reason: expect.stringContaining('in quarantine: ') as string }] },
+    });
     await expectSameAsQuiet(streams);
     const numWrong = await metric('wrong_answers_total');
     expect(numWrong).toBeGreaterThan(2);
