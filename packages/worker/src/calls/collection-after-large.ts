@@ -4,11 +4,11 @@ import { runInNewContext } from 'node:vm';
 /** A message of a decoding step is smaller. */
 const LARGE_BYTES = 8 * 1024 * 1024;
 /** Longer than what computes keeps its arrays (RunnerScratch). */
-const IDLE_MS = 2_000;
+const DELAY_MS = 2_000;
 
 /**
- * Collects garbage once, when nothing has come or gone for a while since a large message: the engine would do so when
- * something is allocated next, and a worker that waits allocates nothing.
+ * Collects garbage once, when no large message has come or gone for a while: the engine does so when much is allocated
+ * next, and a worker that waits, or has small calls only, allocates little.
  */
 export class CollectionAfterLarge {
   readonly #collect: () => void;
@@ -20,12 +20,13 @@ export class CollectionAfterLarge {
 
   /** A message of so many bytes came or went. */
   note(sizeBytes: number): void {
+    if (sizeBytes < LARGE_BYTES) return;
     if (this.#due !== undefined) this.#due.refresh();
-    else if (sizeBytes >= LARGE_BYTES)
+    else
       this.#due = setTimeout(() => {
         this.#due = undefined;
         this.#collect();
-      }, IDLE_MS).unref();
+      }, DELAY_MS).unref();
   }
 }
 
