@@ -9,8 +9,8 @@ import { encodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 
 const HIDDEN = 2048;
 const TOP_K = 8;
-const NUM_ROUNDS = 5;
-const ROUND_MS = 50;
+const NUM_ROUNDS = 200;
+const ROUND_MS = 1;
 const CHECKSUMS_PER_ROUND_TRIP = 4;
 
 function callOf(numRows: number): Uint8Array {

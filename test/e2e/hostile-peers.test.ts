@@ -185,7 +185,8 @@ describe('the data port', () => {
       const { answered } = dispatch(call(MAX_DISPATCH_ROWS), storeId);
       expect((await answered).byteLength).toBeGreaterThan(MAX_DISPATCH_ROWS * HIDDEN * 4);
     });
-    expect(keptMib).toBeLessThan(96);
+    // The kernels keep what their largest job needed.
+    expect(keptMib).toBeLessThan(128);
   });
 });
 
