@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +10,7 @@ import { expertService, inferenceService, workerService } from '@expertmesh/shar
 import { descendantsOf } from '@expertmesh/test-kit/child-pids';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
 import { pause, stopAll } from '@expertmesh/test-kit/process';
+import { postFromElsewhere } from '@expertmesh/test-kit/post-from-elsewhere';
 import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-request';
 
 /*
@@ -242,7 +241,9 @@ describe('HTTP', () => {
     const { peakMib } = await growthOf('coordinator', () =>
       expectUndisturbed(async () => {
         // Whoever goes on sending after the refusal may find the connection reset before it has read that.
-        expect(await postFromElsewhere('/admin/v1/placement/apply', piece, 63 * MIB)).toMatch(/ 413 |ECONNRESET|EPIPE/);
+        expect(await postFromElsewhere(ports.http, '/admin/v1/placement/apply', piece, 63 * MIB)).toMatch(
+          / 413 |ECONNRESET|EPIPE/,
+        );
       }),
     );
     expect(peakMib).toBeLessThan(256);
@@ -275,25 +276,6 @@ describe('HTTP', () => {
     await expectUndisturbed(attack);
   });
 });
-
-/** The status line, or what became of its connection, that a process of its own gets for a body of so many bytes: here what others see is measured. */
-async function postFromElsewhere(path: string, piece: string, numBytes: number): Promise<string> {
-  const attacker = spawn(process.execPath, ['-e', POST, String(ports.http), path, piece, String(numBytes)]);
-  let told = '';
-  attacker.stdout.on('data', (data: Buffer) => (told += data.toString()));
-  await once(attacker, 'close');
-  return told.split('\r\n')[0] ?? '';
-}
-
-const POST = `
-  const [port, path, piece, numBytes] = process.argv.slice(1);
-  const socket = require('node:net').connect(Number(port), '127.0.0.1');
-  socket.once('error', (error) => process.stdout.write(error.code, () => process.exit()));
-  socket.once('data', (data) => process.stdout.write(data, () => process.exit()));
-  const head = 'POST ' + path + ' HTTP/1.1\\r\\nhost: x\\r\\ncontent-type: application/json\\r\\n';
-  socket.write(head + 'content-length: ' + numBytes + '\\r\\n\\r\\n');
-  socket.write(Buffer.alloc(Number(numBytes), piece));
-`;
 
 /** Resolves when the bytes are sent, or the server has hung up. */
 const written = (socket: Socket, bytes: Buffer): Promise<void> =>

@@ -20,9 +20,10 @@ export function maxBodyBytes(maxModelLen: number): number {
 }
 
 function bodyTooLarge({ routeOptions: { bodyLimit } }: FastifyRequest, maxModelLen: number): HttpError {
-  const forPrompts = `, enough for the ${String(maxModelLen)} tokens of this model; shorten the prompt`;
   const isForPrompts = bodyLimit === maxBodyBytes(maxModelLen);
-  const message = `The request body is larger than ${String(bodyLimit)} bytes${isForPrompts ? forPrompts : '; send less'}`;
+  const forPrompts = `enough for the ${String(maxModelLen)} tokens of this model; shorten the prompt`;
+  const remedy = isForPrompts ? `, ${forPrompts}` : '; send less';
+  const message = `The request body is larger than ${String(bodyLimit)} bytes${remedy}`;
   return httpError(413, message, 'request_too_large');
 }
 
