@@ -3,13 +3,14 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { GenerateRequest } from '@expertmesh/shared/gen/expertmesh/v1/inference';
 import { UnloadRequest } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
+import { MAX_DISPATCH_ROWS, MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { frameDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { expertService, inferenceService, workerService } from '@expertmesh/shared/rpc/services';
 import { descendantsOf } from '@expertmesh/test-kit/child-pids';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
 import { pause, stopAll } from '@expertmesh/test-kit/process';
+import { postFromElsewhere } from '@expertmesh/test-kit/post-from-elsewhere';
 import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-request';
 
 /*
@@ -19,6 +20,7 @@ import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-r
 
 const MIB = 2 ** 20;
 const HIDDEN = 128;
+const TOP_K = 8;
 const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
@@ -167,14 +169,32 @@ describe('the data port', () => {
     });
     expect(keptMib).toBeLessThan(96);
   });
+
+  it('gives the memory back that the largest call took', async () => {
+    const call = (numRows: number): Call => ({
+      numRows,
+      rowOffsets: Uint32Array.from({ length: numRows + 1 }, (_, row) => TOP_K * row),
+      expertIds: Uint32Array.from({ length: TOP_K * numRows }, (_, pair) => pair % TOP_K),
+      routingWeights: new Float32Array(TOP_K * numRows).fill(1 / TOP_K),
+      rows: new Float32Array(numRows * HIDDEN).fill(0.5),
+    });
+    // The refusal of a call for no store names the one that there is.
+    const [, storeId = ''] = /store ([0-9a-f]{16})/.exec((await dispatch(call(1)).answered).toString()) ?? [];
+    const { keptMib } = await growthOf('worker', async () => {
+      const { answered } = dispatch(call(MAX_DISPATCH_ROWS), storeId);
+      expect((await answered).byteLength).toBeGreaterThan(MAX_DISPATCH_ROWS * HIDDEN * 4);
+    });
+    // The kernels keep what their largest job needed.
+    expect(keptMib).toBeLessThan(128);
+  });
 });
 
 type Call = Pick<DispatchCall, 'numRows' | 'rowOffsets' | 'expertIds' | 'routingWeights'> & {
   readonly rows: Float32Array;
 };
 
-/** One call of layer 0, and the bytes of its answer. */
-function dispatch(call: Call) {
+/** One call of layer 0, and its answer. */
+function dispatch(call: Call, storeId = '') {
   const { stream } = beginRequest(open(ports.data), expertService.dispatch.path);
   const chunks: Buffer[] = [];
   let numBytes = 0;
@@ -187,7 +207,7 @@ function dispatch(call: Call) {
     });
   });
   const head = { callId: 1, layerIndex: 0, placementVersion: 1, hiddenSize: HIDDEN, rowDtype: 'fp32' } as const;
-  stream.write(frameDispatchCall({ ...head, storeId: '', ...call }));
+  stream.write(frameDispatchCall({ ...head, storeId, ...call }));
   return { answered };
 }
 
@@ -217,6 +237,18 @@ describe('the control port', () => {
 });
 
 describe('HTTP', () => {
+  it.each(['[', '[],'])('refuses 63 MiB of %s to an admin route before it is parsed', async (piece) => {
+    const { peakMib } = await growthOf('coordinator', () =>
+      expectUndisturbed(async () => {
+        // Whoever goes on sending after the refusal may find the connection reset before it has read that.
+        expect(await postFromElsewhere(ports.http, '/admin/v1/placement/apply', piece, 63 * MIB)).toMatch(
+          / 413 |ECONNRESET|EPIPE/,
+        );
+      }),
+    );
+    expect(peakMib).toBeLessThan(256);
+  });
+
   it('holds a bounded part of 2,000 bodies of 380 KiB that lack a byte, and serves others', async () => {
     const body = Buffer.alloc(380 * 1024, 32);
     const head = Buffer.from(

@@ -115,7 +115,7 @@ function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Read
   return {
     ready: notReadyBecause === undefined,
     reason: notReadyBecause ?? 'a canary token went through every layer and worker',
-    details: { workers: cluster.status().workers },
+    details: { workers: cluster.status().workers, impaired: cluster.impairedWorkers() },
   };
 }
 

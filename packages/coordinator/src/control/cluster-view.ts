@@ -84,7 +84,7 @@ function progressFrom(
   });
 }
 
-type ReasonSources = Pick<ClusterViewSources, 'store' | 'dispatch'>;
+export type ReasonSources = Pick<ClusterViewSources, 'store' | 'dispatch'>;
 
 function workerView(
   worker: KnownWorker,
@@ -123,7 +123,7 @@ function workerView(
 }
 
 /** Why a worker is away, takes no command of any leader, or is asked for nothing that others hold; else empty. */
-function reasonOf({ workerId, reason, stats }: KnownWorker, { store, dispatch }: ReasonSources): string {
+export function reasonOf({ workerId, reason, stats }: KnownWorker, { store, dispatch }: ReasonSources): string {
   if (reason !== '') return reason;
   const epoch = stats?.epoch ?? 0;
   if (epoch > store.highestEpoch + MAX_EPOCH_JUMP)

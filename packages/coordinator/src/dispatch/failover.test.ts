@@ -188,6 +188,24 @@ describe('hedging', () => {
     expect(dispatcher.stats().hedges).toEqual([{ workerId, numHedges: 1, numWon: 1 }]);
   });
 
+  it('asks a replica in quarantine where the other one stands still, and goes on asking that', async () => {
+    const { dispatcher, servers } = await startCluster([[0, 1], [0], [0], [2], [2], [2]], { hedging: true });
+    for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
+    const [quarantined, stopped] = servers;
+    // What the first of them holds alone is asked for until it is right.
+    let numLeft = 3;
+    quarantined.behaviour = answering((answer) => (numLeft-- > 0 ? { ...answer, layerIndex: 6 } : answer));
+    await dispatcher.dispatch(simpleLayerCall(5, HIDDEN_SIZE, [[1]]));
+    expect(dispatcher.stats().quarantined).toMatchObject([{ workerId: 'w0' }]);
+    const { arrived, answer } = holdCalls(stopped);
+    const pending = dispatcher.dispatch(alone);
+    await arrived;
+    expectAllSums(await pending, alone);
+    for (let round = 0; round < 3; round++) expectAllSums(await dispatcher.dispatch(alone), alone);
+    expect(dispatcher.stats().hedges).toEqual([{ workerId: 'w1', numHedges: 1, numWon: 1 }]);
+    answer();
+  });
+
   it('takes the late answer where the other replica fails', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
     for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);

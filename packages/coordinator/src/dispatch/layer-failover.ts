@@ -1,4 +1,4 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type PartOutcome } from './combine.js';
 import { type CurrentRouter } from './current-router.js';
@@ -16,7 +16,7 @@ import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
 import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
-import { type WorkerStanding } from './worker-standing.js';
+import { Reluctance, type WorkerStanding } from './worker-standing.js';
 
 /** What stays the same from one layer call to the next. */
 export interface FailoverOptions {
@@ -62,7 +62,7 @@ export class LayerFailover {
   plan(router: ReplicaRouter): DispatchPart[] {
     const { links, standing } = this.#options;
     const areAllThere = router.placement.workerIds.every(
-      (workerId) => links.isConnected(workerId) && !standing.isAvoided(workerId),
+      (workerId) => links.isConnected(workerId) && standing.reluctance(workerId) === Reluctance.none,
     );
     return router.plan(this.#call, this.#maxRowsPerPart, areAllThere ? undefined : this.#exclusion(router));
   }
@@ -148,9 +148,10 @@ export class LayerFailover {
   }
 
   async #hedge({ part, workerId }: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
-    const late = new ExpertmeshError('deadline_exceeded', `worker ${workerId} takes longer for a call than it uses to`);
     const router = this.#options.router.require();
-    const outcomes = await this.#send(pairsOfPart(this.#call, part), router, late, attempt + 1);
+    const isExcluded = this.#exclusion(router, workerId);
+    const parts = router.plan(this.#call, this.#maxRowsPerPart, isExcluded, pairsOfPart(this.#call, part));
+    const outcomes = await this.#computeAll(parts, router, attempt + 1);
     return outcomes.every(({ kind }) => kind === 'answered') ? outcomes : undefined;
   }
 
@@ -175,6 +176,14 @@ export class LayerFailover {
   ): Promise<readonly PartOutcome[]> {
     if (this.#remainingMs() <= 0) return this.#give(pairs, error);
     const parts = router.plan(this.#call, this.#maxRowsPerPart, this.#exclusion(router), pairs);
+    return this.#computeAll(parts, router, attempt);
+  }
+
+  async #computeAll(
+    parts: readonly DispatchPart[],
+    router: ReplicaRouter,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
     return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
   }
 
@@ -233,21 +242,29 @@ export class LayerFailover {
     return groupPairs(this.#call, pairs, nobody, 1, Infinity).map((part) => ({ kind: 'failed', part, error }));
   }
 
-  // Of those that can compute an expert, those that do not answer, or not rightly, are left out while there is another.
-  #exclusion(router: ReplicaRouter): IsExcluded {
+  /**
+   * Who is left out: of those that can compute an expert, those that are asked less readily than another one. In place
+   * of a worker that is late, neither it nor others that are silent are asked, nor any that drift.
+   */
+  #exclusion(router: ReplicaRouter, lateId?: string): IsExcluded {
     const { links, standing } = this.#options;
     const { workerIds } = router.placement;
-    const isAway = workerIds.map((workerId) => !links.isConnected(workerId));
-    const isAvoided = workerIds.map((workerId) => standing.isAvoided(workerId));
+    const reluctances = workerIds.map((workerId) => standing.reluctance(workerId));
+    const reluctanceOf = (workerIndex: number): number => reluctances[workerIndex] ?? Reluctance.none;
+    const isNoHelp = workerIds.map(
+      (workerId, index) =>
+        !links.isConnected(workerId) ||
+        (lateId !== undefined && (workerId === lateId || reluctanceOf(index) > Reluctance.quarantined)),
+    );
     const isOut: IsExcluded = (workerIndex, expertId) =>
-      isAway[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
-    if (!isAvoided.includes(true)) return isOut;
-    const isBetter = (workerIndex: number, expertId: number): boolean =>
-      isAvoided[workerIndex] !== true && !isOut(workerIndex, expertId);
+      isNoHelp[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
+    if (reluctances.every((reluctance) => reluctance === Reluctance.none)) return isOut;
+    const hasBetter = (workerIndex: number, expertId: number): boolean =>
+      router
+        .replicasOf(this.#call.layerIndex, expertId)
+        .some((other) => reluctanceOf(other) < reluctanceOf(workerIndex) && !isOut(other, expertId));
     return (workerIndex, expertId) =>
-      isOut(workerIndex, expertId) ||
-      (isAvoided[workerIndex] === true &&
-        router.replicasOf(this.#call.layerIndex, expertId).some((other) => isBetter(other, expertId)));
+      isOut(workerIndex, expertId) || (reluctanceOf(workerIndex) > Reluctance.none && hasBetter(workerIndex, expertId));
   }
 
   // Where another replica could be asked, half of the time that is left is kept for it.
@@ -260,9 +277,8 @@ export class LayerFailover {
     const { layerIndex } = this.#call;
     const hasSeveral = (expertId: number): boolean => router.replicasOf(layerIndex, expertId).length > 1;
     if (!part.expertIds.every(hasSeveral)) return false;
-    const isExcluded = this.#exclusion(router);
-    const isOther = (workerIndex: number): boolean => workerIndex !== part.workerIndex;
-    return part.expertIds.every((expertId) => router.replicasOf(layerIndex, expertId, isExcluded).some(isOther));
+    const isExcluded = this.#exclusion(router, router.placement.workerIds[part.workerIndex]);
+    return part.expertIds.every((expertId) => router.replicasOf(layerIndex, expertId, isExcluded).length > 0);
   }
 
   #remainingMs(): number {

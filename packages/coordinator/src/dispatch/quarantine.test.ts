@@ -30,7 +30,17 @@ describe('Quarantine', () => {
   it('begins at once for a worker that drifts', () => {
     const { quarantine } = start();
     quarantine.noteWrong('w', 'drift', 'expert 3');
-    expect(quarantine.has('w')).toBe(true);
+    expect([quarantine.has('w'), quarantine.isDrifting('w')]).toEqual([true, true]);
+  });
+
+  it('knows who drifts from whose answers are damaged, until the exam', () => {
+    const { quarantine } = start();
+    for (let round = 0; round < 3; round++) quarantine.noteWrong('w', 'damaged', 'a bit');
+    expect([quarantine.has('w'), quarantine.isDrifting('w')]).toEqual([true, false]);
+    quarantine.noteWrong('w', 'drift', 'expert 3');
+    expect(quarantine.isDrifting('w')).toBe(true);
+    quarantine.examined('w', true);
+    expect(quarantine.isDrifting('w')).toBe(false);
   });
 
   it('examines after a second, and after twice the time whenever an exam is failed, a minute at most', () => {

@@ -21,6 +21,8 @@ interface Record {
   /** Whether it has come out of quarantine within the window: then the next wrong answer puts it back. */
   releasedAtMs: number;
   because: string | undefined;
+  /** Within this quarantine: its answers may be wrong without that any check of them shows it. */
+  hasDrifted: boolean;
   examDelayMs: number;
   examDueMs: number;
 }
@@ -43,11 +45,17 @@ export class Quarantine {
     return this.#records.get(workerId)?.because !== undefined;
   }
 
+  /** It is in quarantine, and for what it computes, not for what came of its answers on their way. */
+  isDrifting(workerId: string): boolean {
+    return this.#records.get(workerId)?.hasDrifted === true;
+  }
+
   /** A worker that drifts computes wrongly without knowing it, so one such answer is enough. */
   noteWrong(workerId: string, kind: WrongAnswerKind, what: string): void {
     const nowMs = this.#nowMs();
     const record = this.#record(workerId);
     record.wrongAtMs = [...record.wrongAtMs, nowMs].filter((atMs) => nowMs - atMs <= WRONG_ANSWERS_WINDOW_MS);
+    record.hasDrifted ||= kind === 'drift';
     if (record.because !== undefined) return;
     const isOnProbation = nowMs - record.releasedAtMs <= WRONG_ANSWERS_WINDOW_MS;
     if (kind !== 'drift' && !isOnProbation && record.wrongAtMs.length < MAX_WRONG_ANSWERS) return;
@@ -73,6 +81,7 @@ export class Quarantine {
     record.examDueMs = nowMs + record.examDelayMs;
     if (!hasPassed) return;
     record.because = undefined;
+    record.hasDrifted = false;
     record.releasedAtMs = nowMs;
     record.wrongAtMs = [];
     this.#onChange(workerId, undefined);
@@ -96,6 +105,7 @@ export class Quarantine {
       wrongAtMs: [],
       releasedAtMs: -Infinity,
       because: undefined,
+      hasDrifted: false,
       examDelayMs: FIRST_EXAM_MS,
       examDueMs: Infinity,
     };

@@ -12,6 +12,13 @@ export interface WorkerStandingOptions {
   readonly onWrongAnswer?: ((report: WrongAnswerReport) => void) | undefined;
 }
 
+/**
+ * How unwilling one is to ask a worker: of the replicas of an expert, the ones of the lowest are asked. In quarantine
+ * each answer is still checked, so a wrong one costs time only; a silent worker costs all the time that there is; what
+ * a drifting one says no check of the answer can tell from what is right.
+ */
+export const Reluctance = { none: 0, quarantined: 1, silent: 2, drifts: 3 } as const;
+
 /** What calls have shown of each worker, and so who is not to be asked where another can be. */
 export class WorkerStanding implements LinkObserver {
   readonly hedges: Hedges;
@@ -25,8 +32,11 @@ export class WorkerStanding implements LinkObserver {
     this.wrongAnswers = new WrongAnswers(nowMs, onWrongAnswer);
   }
 
-  isAvoided(workerId: string): boolean {
-    return this.quarantine.has(workerId) || this.hedges.isSilent(workerId);
+  /** One of Reluctance. */
+  reluctance(workerId: string): number {
+    if (this.quarantine.isDrifting(workerId)) return Reluctance.drifts;
+    if (this.hedges.isSilent(workerId)) return Reluctance.silent;
+    return this.quarantine.has(workerId) ? Reluctance.quarantined : Reluctance.none;
   }
 
   heard(workerId: string): void {

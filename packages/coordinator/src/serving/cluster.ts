@@ -11,6 +11,7 @@ import { type TransportSecurity } from '@expertmesh/shared/transport-security/tr
 import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
+import { reasonOf } from '../control/cluster-view.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { ThreadedEngine, type ThreadedEngineOptions } from './engine-thread/threaded-engine.js';
 import { type WorkerStatus } from '../membership/worker-event.js';
@@ -38,6 +39,11 @@ export interface ClusterOptions {
 export interface ClusterStatus {
   readonly workers: readonly WorkerStatus[];
   readonly dispatch: DispatchStats | undefined;
+}
+
+export interface ImpairedWorker {
+  readonly workerId: string;
+  readonly reason: string;
 }
 
 /**
@@ -97,6 +103,17 @@ export class Cluster {
 
   status(): ClusterStatus {
     return { workers: this.#parts.core.membership.pool.status(), dispatch: this.#engine?.dispatchStats() };
+  }
+
+  /** Workers that are away, in quarantine, or held by an epoch that no election gave, whether or not others suffice. */
+  impairedWorkers(): ImpairedWorker[] {
+    const { known } = this.#parts.core.membership;
+    const { store } = this.#parts.core;
+    const dispatch = this.#engine?.dispatchStats() ?? { workers: [], quarantined: [] };
+    return known
+      .list()
+      .map((worker) => ({ workerId: worker.workerId, reason: reasonOf(worker, { store, dispatch }) }))
+      .filter(({ reason }) => reason !== '');
   }
 
   /** Sequences that run end with an error; workers are left as they are. */

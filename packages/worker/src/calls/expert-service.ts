@@ -1,11 +1,13 @@
 import { type ServedStream, type ServedStreamEvents } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { type CallExecutor } from './call-executor.js';
+import { CollectionAfterLarge } from './collection-after-large.js';
 import { decodeIncomingCall } from './incoming-call.js';
 
 /** `expertmesh.v1.ExpertService.Dispatch`: hands calls to the executor and answers to their streams. */
 export class ExpertService {
   readonly #executor: Pick<CallExecutor, 'submit' | 'forget'>;
   readonly #streams = new Set<ServedStream>();
+  readonly #collection = new CollectionAfterLarge();
 
   constructor(executor: Pick<CallExecutor, 'submit' | 'forget'>) {
     this.#executor = executor;
@@ -20,6 +22,7 @@ export class ExpertService {
     };
     const send = (answer: Buffer): void => {
       numUnanswered -= 1;
+      this.#collection.note(answer.byteLength);
       // It is over already when its peer is gone, or when the worker is closing.
       if (stream.isOpen && !stream.send(answer)) stream.pause();
       endIfDone();
@@ -27,6 +30,7 @@ export class ExpertService {
     this.#streams.add(stream);
     return {
       onMessage: (message) => {
+        this.#collection.note(message.byteLength);
         const incoming = decodeIncomingCall(message);
         numUnanswered += 1;
         this.#executor.submit(incoming, stream, send);

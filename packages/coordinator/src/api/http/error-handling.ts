@@ -7,7 +7,7 @@ export function handleErrors(app: FastifyInstance, routes: RouteTable, maxModelL
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     logError(request, thrown);
     const isTooLarge = thrown.code === 'FST_ERR_CTP_BODY_TOO_LARGE';
-    return sendHttpError(reply, isTooLarge ? bodyTooLarge(maxModelLen) : toHttpError(thrown));
+    return sendHttpError(reply, isTooLarge ? bodyTooLarge(request, maxModelLen) : toHttpError(thrown));
   });
   app.setNotFoundHandler((request, reply) => sendHttpError(reply, noSuchRoute(routes, request)));
 }
@@ -19,10 +19,12 @@ export function maxBodyBytes(maxModelLen: number): number {
   return 256 * 1024 + 64 * maxModelLen;
 }
 
-function bodyTooLarge(maxModelLen: number): HttpError {
-  const limits =
-    `${String(maxBodyBytes(maxModelLen))} bytes, enough for the ${String(maxModelLen)} tokens of ` + 'this model';
-  return httpError(413, `The request body is larger than ${limits}; shorten the prompt`, 'request_too_large');
+function bodyTooLarge({ routeOptions: { bodyLimit } }: FastifyRequest, maxModelLen: number): HttpError {
+  const isForPrompts = bodyLimit === maxBodyBytes(maxModelLen);
+  const forPrompts = `enough for the ${String(maxModelLen)} tokens of this model; shorten the prompt`;
+  const remedy = isForPrompts ? `, ${forPrompts}` : '; send less';
+  const message = `The request body is larger than ${String(bodyLimit)} bytes${remedy}`;
+  return httpError(413, message, 'request_too_large');
 }
 
 function noSuchRoute(routes: RouteTable, { method, url }: FastifyRequest): HttpError {
