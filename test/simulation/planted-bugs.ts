@@ -2,6 +2,7 @@ import { ClusterCore } from '@expertmesh/coordinator/control/cluster-core';
 import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-bucket';
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
+import { Hedges } from '@expertmesh/coordinator/dispatch/hedges';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
 import { ReplicaRouter } from '@expertmesh/coordinator/dispatch/replica-router';
 import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
@@ -70,6 +71,40 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
             return attempt === 1 ? outcomes : [...outcomes, ...outcomes];
           },
       ),
+  },
+  {
+    name: 'a late answer counts beside that of the replica that was asked as well',
+    rule: 'each pair is counted once',
+    seed: 1,
+    faults: ['pause'],
+    plant: () => {
+      const won = new Set<Hedges>();
+      const restores = [
+        replaced(
+          Hedges.prototype,
+          'won',
+          (original) =>
+            function (this: Hedges, workerId) {
+              won.add(this);
+              original.call(this, workerId);
+            },
+        ),
+        replaced(
+          LayerFailover.prototype,
+          'compute',
+          (original) =>
+            async function (this: LayerFailover, ...call) {
+              const outcomes = await original.apply(this, call);
+              const hasWon = won.size > 0;
+              won.clear();
+              return hasWon ? [...outcomes, ...outcomes] : outcomes;
+            },
+        ),
+      ];
+      return () => {
+        for (const restore of restores) restore();
+      };
+    },
   },
   {
     name: 'replicas are dropped before all coordinators have applied the change',

@@ -117,6 +117,9 @@ export class ClusterCore {
   start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
     this.#ownAddress = identity.adminAddress;
+    controlPlane.onState((state) => {
+      if (state === 'connected') this.store.doubtControlPlane();
+    });
     this.#placementChanged();
     this.membership.start();
     this.#coordinators = new Coordinators({
