@@ -75,7 +75,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a late answer counts beside that of the replica that was asked as well',
     rule: 'each pair is counted once',
-    seed: 1,
+    seed: 12,
     faults: ['pause'],
     plant: () => {
       const won = new Set<Hedges>();
@@ -109,14 +109,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'replicas are dropped before all coordinators have applied the change',
     rule: 'nothing is dropped before calls follow it no more',
-    seed: 2,
+    seed: 275,
     faults: ['pause', 'operator'],
     plant: () => replaced(ClusterCore.prototype, 'isApplied', () => () => true),
   },
   {
     name: 'a leader goes on writing after its lease',
     rule: 'no stale epoch is accepted',
-    seed: 34,
+    seed: 75,
     faults: ['pause', 'operator'],
     plant: () => {
       const restores = [
@@ -131,7 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a repair forgets an expert',
     rule: 'every expert is placed',
-    seed: 10,
+    seed: 5,
     faults: ['crash', 'pause'],
     plant: () =>
       replaced(

@@ -9,24 +9,24 @@ const BLOCK_SEEDS = 20;
 /**
  * Runs the seeds on all cores, a process each.
  *
- * @param onBlock is told what came of some of them, in no order
+ * @param goesOn is told what came of some of them, in no order; no more are begun once it returns false
  * @throws Error when a process ends
  */
 export async function simulateInProcesses(
-  { firstSeed, numSeeds, faults }: SeedBlock,
-  onBlock: (result: BlockResult) => void,
+  { firstSeed, numSeeds, ...rest }: SeedBlock,
+  goesOn: (result: BlockResult) => boolean,
 ): Promise<BlockResult> {
-  const endSeed = firstSeed + numSeeds;
+  let endSeed = firstSeed + numSeeds;
   let nextSeed = firstSeed;
   const nextBlock = (): SeedBlock | undefined => {
-    const block = { firstSeed: nextSeed, numSeeds: Math.min(BLOCK_SEEDS, endSeed - nextSeed), faults };
+    const block = { firstSeed: nextSeed, numSeeds: Math.max(0, Math.min(BLOCK_SEEDS, endSeed - nextSeed)), ...rest };
     nextSeed += block.numSeeds;
     return block.numSeeds === 0 ? undefined : block;
   };
   let sum = NO_RESULT;
   const take = (result: BlockResult): void => {
     sum = sumOf(sum, result);
-    onBlock(result);
+    if (!goesOn(result)) endSeed = firstSeed;
   };
   const numProcesses = Math.min(availableParallelism(), Math.ceil(numSeeds / BLOCK_SEEDS));
   await Promise.all(Array.from({ length: numProcesses }, () => workOff(nextBlock, take)));

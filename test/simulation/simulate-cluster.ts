@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { FAULTS, type Fault } from '@expertmesh/test-kit/simulation/fault-plan';
-import { simulateSeed } from '@expertmesh/test-kit/simulation/simulate-seed';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js';
 import { simulateBlock, type BlockResult } from './seed-block.js';
 import { simulateInProcesses } from './seed-processes.js';
@@ -16,6 +15,8 @@ const { values } = parseArgs({
     planted: { type: 'boolean', default: false },
   },
 });
+/** A planted bug has to be found in so many. */
+const MAX_SEEDS_TO_BUG = 1_000;
 const faults = values.faults.split(',').map(requireFault);
 const firstSeed = Number(values.seed);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -40,30 +41,23 @@ async function simulateSeeds(numSeeds: number): Promise<boolean> {
   return failures.length === 0;
 }
 
-function printFailures({ failures }: BlockResult): void {
+function printFailures({ failures }: BlockResult): true {
   for (const { seed, violation } of failures)
     print(`seed ${String(seed)}: ${violation}; --seed ${String(seed)} --transcript tells the story`);
+  return true;
 }
 
 /** Looks for each bug in as many seeds as it has to be found in. */
 async function findPlanted(bugs: readonly PlantedBug[]): Promise<boolean> {
   let numFound = 0;
-  for (const { name, plant, faults: needed } of bugs) {
-    const restore = plant();
-    const found = await firstViolation(1_000, needed);
-    restore();
-    if (found !== undefined) numFound += 1;
-    print(`${name}: ${found ?? 'not found'}`);
+  for (const [bug, { name, faults: needed }] of bugs.entries()) {
+    const block = { firstSeed, numSeeds: MAX_SEEDS_TO_BUG, faults: needed, bug };
+    const { failures } = await simulateInProcesses(block, (result) => result.failures.length === 0);
+    const [first] = failures.toSorted((a, b) => a.seed - b.seed);
+    if (first !== undefined) numFound += 1;
+    print(`${name}: ${first === undefined ? 'not found' : `seed ${String(first.seed)}: ${first.violation}`}`);
   }
   return numFound === bugs.length;
-}
-
-async function firstViolation(numSeeds: number, needed: readonly Fault[]): Promise<string | undefined> {
-  for (let seed = firstSeed; seed < firstSeed + numSeeds; seed++) {
-    const { violation } = await simulateSeed(seed, { faults: needed });
-    if (violation !== undefined) return `seed ${String(seed)}: ${violation}`;
-  }
-  return undefined;
 }
 
 function requireFault(name: string): Fault {

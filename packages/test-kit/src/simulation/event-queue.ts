@@ -70,5 +70,4 @@ export class EventQueue {
   }
 }
 
-const isBefore = (a: QueuedEvent, b: QueuedEvent): boolean =>
-  a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs;
+const isBefore = (a: QueuedEvent, b: QueuedEvent): boolean => (a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs);
