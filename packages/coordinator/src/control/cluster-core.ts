@@ -175,6 +175,11 @@ export class ClusterCore {
     return this.#commander.refusal(workerId);
   }
 
+  /** As WorkerCommander. */
+  hasObeyed(workerId: string): boolean {
+    return this.#commander.hasObeyed(workerId);
+  }
+
   /** Whether all coordinators that live have applied the step. */
   isApplied(step: PlacementStep): boolean {
     return this.#coordinators?.isApplied(step) ?? true;
