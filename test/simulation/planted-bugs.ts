@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a worker obeys a leader that has been replaced',
     rule: 'no stale epoch is accepted',
-    seed: 301,
-    faults: ['network', 'partition'],
+    seed: 315,
+    faults: ['network', 'crash', 'operator'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,
