@@ -2,6 +2,7 @@ import { ClusterCore } from '@expertmesh/coordinator/control/cluster-core';
 import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-bucket';
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
+import { Hedges } from '@expertmesh/coordinator/dispatch/hedges';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
 import { ReplicaRouter } from '@expertmesh/coordinator/dispatch/replica-router';
 import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
@@ -23,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a worker obeys a leader that has been replaced',
     rule: 'no stale epoch is accepted',
-    seed: 301,
-    faults: ['network', 'partition'],
+    seed: 315,
+    faults: ['network', 'crash', 'operator'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,
@@ -72,16 +73,50 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
   },
   {
+    name: 'a late answer counts beside that of the replica that was asked as well',
+    rule: 'each pair is counted once',
+    seed: 12,
+    faults: ['pause'],
+    plant: () => {
+      const won = new Set<Hedges>();
+      const restores = [
+        replaced(
+          Hedges.prototype,
+          'won',
+          (original) =>
+            function (this: Hedges, workerId) {
+              won.add(this);
+              original.call(this, workerId);
+            },
+        ),
+        replaced(
+          LayerFailover.prototype,
+          'compute',
+          (original) =>
+            async function (this: LayerFailover, ...call) {
+              const outcomes = await original.apply(this, call);
+              const hasWon = won.size > 0;
+              won.clear();
+              return hasWon ? [...outcomes, ...outcomes] : outcomes;
+            },
+        ),
+      ];
+      return () => {
+        for (const restore of restores) restore();
+      };
+    },
+  },
+  {
     name: 'replicas are dropped before all coordinators have applied the change',
     rule: 'nothing is dropped before calls follow it no more',
-    seed: 2,
+    seed: 275,
     faults: ['pause', 'operator'],
     plant: () => replaced(ClusterCore.prototype, 'isApplied', () => () => true),
   },
   {
     name: 'a leader goes on writing after its lease',
     rule: 'no stale epoch is accepted',
-    seed: 34,
+    seed: 75,
     faults: ['pause', 'operator'],
     plant: () => {
       const restores = [
@@ -96,7 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a repair forgets an expert',
     rule: 'every expert is placed',
-    seed: 10,
+    seed: 5,
     faults: ['crash', 'pause'],
     plant: () =>
       replaced(

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { FAULTS, type Fault } from '@expertmesh/test-kit/simulation/fault-plan';
-import { simulateSeed } from '@expertmesh/test-kit/simulation/simulate-seed';
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js';
+import { simulateBlock, type BlockResult } from './seed-block.js';
+import { simulateInProcesses } from './seed-processes.js';
 
 // npm run simulate-cluster -- [--seed FIRST] [--seeds COUNT] [--faults LIST] [--transcript] [--planted]: the long form
 // of cluster-simulation.test.ts; see docs/reliability.md.
@@ -14,6 +15,8 @@ const { values } = parseArgs({
     planted: { type: 'boolean', default: false },
   },
 });
+/** A planted bug has to be found in so many. */
+const MAX_SEEDS_TO_BUG = 1_000;
 const faults = values.faults.split(',').map(requireFault);
 const firstSeed = Number(values.seed);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -21,45 +24,40 @@ const isWell = values.planted ? await findPlanted(PLANTED_BUGS) : await simulate
 process.exitCode = isWell ? 0 : 1;
 
 async function simulateSeeds(numSeeds: number): Promise<boolean> {
-  const sums = { simulatedMs: 0, numEvents: 0, numServed: 0, numFailed: 0 };
   const startMs = performance.now();
-  for (let seed = firstSeed; seed < firstSeed + numSeeds; seed++) {
-    const result = await simulateSeed(seed, { faults, hasTranscript: values.transcript });
-    for (const key of ['simulatedMs', 'numEvents', 'numServed'] as const) sums[key] += result[key];
-    for (const line of result.transcript) print(line);
-    if (result.violation === undefined) continue;
-    sums.numFailed += 1;
-    print(`seed ${String(seed)}: ${result.violation}; --seed ${String(seed)} --transcript tells the story`);
-  }
+  const block = { firstSeed, numSeeds, faults };
+  const isInProcess = values.transcript || numSeeds === 1;
+  const result = await (isInProcess
+    ? simulateBlock(block, values.transcript ? print : undefined)
+    : simulateInProcesses(block, printFailures));
+  if (isInProcess) printFailures(result);
   const seconds = (performance.now() - startMs) / 1000;
-  const { simulatedMs, numEvents, numServed, numFailed } = sums;
+  const { simulatedMs, numEvents, numServed, numHedges, failures } = result;
   print(
     `${String(numSeeds)} seeds in ${seconds.toFixed(1)} s (${(numSeeds / seconds).toFixed(1)} a second), ` +
       `${(simulatedMs / 1000 / seconds).toFixed(0)} simulated hours an hour, ${String(numEvents)} events, ` +
-      `${String(numServed)} rows served; ${String(numFailed)} seeds failed`,
+      `${String(numServed)} rows served, ${String(numHedges)} calls hedged; ${String(failures.length)} seeds failed`,
   );
-  return numFailed === 0;
+  return failures.length === 0;
+}
+
+function printFailures({ failures }: BlockResult): true {
+  for (const { seed, violation } of failures)
+    print(`seed ${String(seed)}: ${violation}; --seed ${String(seed)} --transcript tells the story`);
+  return true;
 }
 
 /** Looks for each bug in as many seeds as it has to be found in. */
 async function findPlanted(bugs: readonly PlantedBug[]): Promise<boolean> {
   let numFound = 0;
-  for (const { name, plant, faults: needed } of bugs) {
-    const restore = plant();
-    const found = await firstViolation(1_000, needed);
-    restore();
-    if (found !== undefined) numFound += 1;
-    print(`${name}: ${found ?? 'not found'}`);
+  for (const [bug, { name, faults: needed }] of bugs.entries()) {
+    const block = { firstSeed, numSeeds: MAX_SEEDS_TO_BUG, faults: needed, bug };
+    const { failures } = await simulateInProcesses(block, (result) => result.failures.length === 0);
+    const [first] = failures.toSorted((a, b) => a.seed - b.seed);
+    if (first !== undefined) numFound += 1;
+    print(`${name}: ${first === undefined ? 'not found' : `seed ${String(first.seed)}: ${first.violation}`}`);
   }
   return numFound === bugs.length;
-}
-
-async function firstViolation(numSeeds: number, needed: readonly Fault[]): Promise<string | undefined> {
-  for (let seed = firstSeed; seed < firstSeed + numSeeds; seed++) {
-    const { violation } = await simulateSeed(seed, { faults: needed });
-    if (violation !== undefined) return `seed ${String(seed)}: ${violation}`;
-  }
-  return undefined;
 }
 
 function requireFault(name: string): Fault {

@@ -117,6 +117,9 @@ export class ClusterCore {
   start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
     this.#ownAddress = identity.adminAddress;
+    controlPlane.onState((state) => {
+      if (state === 'connected') this.store.doubtControlPlane();
+    });
     this.#placementChanged();
     this.membership.start();
     this.#coordinators = new Coordinators({
@@ -170,6 +173,11 @@ export class ClusterCore {
   /** Why a worker has last refused what it is to hold, since that was said. */
   refusal(workerId: string): ExpertmeshError | undefined {
     return this.#commander.refusal(workerId);
+  }
+
+  /** As WorkerCommander. */
+  hasObeyed(workerId: string): boolean {
+    return this.#commander.hasObeyed(workerId);
   }
 
   /** Whether all coordinators that live have applied the step. */

@@ -34,38 +34,40 @@ export class EventQueue {
   }
 
   #rise(from: number): void {
-    for (let index = from; index > 0;) {
+    const event = this.#at(from);
+    let index = from;
+    while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!this.#isBefore(index, parent)) return;
-      this.#swap(index, parent);
+      const above = this.#at(parent);
+      if (!isBefore(event, above)) break;
+      this.#heap[index] = above;
       index = parent;
     }
+    this.#heap[index] = event;
   }
 
   #removeFirst(): void {
     const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    for (let index = 0; ;) {
-      let least = index;
-      for (const child of [2 * index + 1, 2 * index + 2])
-        if (child < this.#heap.length && this.#isBefore(child, least)) least = child;
-      if (least === index) return;
-      this.#swap(index, least);
-      index = least;
+    if (last !== undefined && this.#heap.length > 0) this.#sink(last);
+  }
+
+  /** From the top, whose event is taken out. */
+  #sink(event: QueuedEvent): void {
+    const { length } = this.#heap;
+    let index = 0;
+    for (let child = 1; child < length; child = 2 * index + 1) {
+      if (child + 1 < length && isBefore(this.#at(child + 1), this.#at(child))) child += 1;
+      const below = this.#at(child);
+      if (!isBefore(below, event)) break;
+      this.#heap[index] = below;
+      index = child;
     }
+    this.#heap[index] = event;
   }
 
-  #isBefore(a: number, b: number): boolean {
-    const [first, second] = [this.#heap[a], this.#heap[b]];
-    if (first === undefined || second === undefined) return false;
-    return first.atMs === second.atMs ? first.order < second.order : first.atMs < second.atMs;
-  }
-
-  #swap(a: number, b: number): void {
-    const [first, second] = [this.#heap[a], this.#heap[b]];
-    if (first === undefined || second === undefined) return;
-    this.#heap[a] = second;
-    this.#heap[b] = first;
+  #at(index: number): QueuedEvent {
+    return this.#heap[index] as QueuedEvent;
   }
 }
+
+const isBefore = (a: QueuedEvent, b: QueuedEvent): boolean => (a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs);

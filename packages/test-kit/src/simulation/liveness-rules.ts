@@ -20,6 +20,7 @@ export async function whyNotLive(
   const { inForce, routing } = leader.core.store;
   if (inForce === undefined || routing === undefined) return 'no placement is in force';
   if (inForce.change !== undefined || leader.leading?.changes.running !== undefined) return 'the placement changes';
+  if (cluster.nats.placementInForce?.version !== inForce.version) return 'the control plane has another placement';
   for (const { served, workerId, process } of cluster.workers)
     if (
       process.isRunning &&

@@ -9,6 +9,9 @@ const FAULTS_MS = 12_000;
 /** For a cluster to get well again after everything works: longer than the longest pause between repairs. */
 const RECOVERY_LIMIT_MS = 400_000;
 const LOOK_INTERVAL_MS = 500;
+const CALL_INTERVAL_MS = 200;
+/** A call is late, and hedged, by how long many have taken: some clusters have so many. */
+const [BUSY_SHARE, BUSY_CALL_INTERVAL_MS] = [0.2, 50];
 
 export interface SeedOptions {
   readonly faults?: readonly Fault[];
@@ -23,6 +26,8 @@ export interface SeedResult {
   readonly numEvents: number;
   /** Rows of layer calls that were answered. */
   readonly numServed: number;
+  /** As SimulatedCluster. */
+  readonly numHedges: number;
   readonly transcript: readonly string[];
 }
 
@@ -41,7 +46,8 @@ export async function simulateSeed(
     violation = thrown.message;
   }
   const { nowMs: simulatedMs, numEvents, transcript = [] } = sim;
-  return { seed, violation, simulatedMs, numEvents, numServed: cluster.numServed, transcript };
+  const { numServed, numHedges } = cluster;
+  return { seed, violation, simulatedMs, numEvents, numServed, numHedges, transcript };
 }
 
 async function live(sim: Simulator, cluster: SimulatedCluster, faults: readonly Fault[]): Promise<void> {
@@ -81,6 +87,7 @@ function shapeOf(sim: Simulator): ClusterShape {
     numCoordinators: 1 + Math.floor(sim.between(0, 3)),
     numWorkers,
     replicasPerWorker: Math.ceil((numReplicas / numWorkers) * sim.between(1.1, 2.5)),
+    callIntervalMs: sim.chance(BUSY_SHARE) ? BUSY_CALL_INTERVAL_MS : CALL_INTERVAL_MS,
     config: {
       ...BASE_CONFIG,
       minWorkers: numWorkers,

@@ -12,14 +12,14 @@ import { SimulatedTransport } from './simulated-transport.js';
 import { SimulatedWorker } from './simulated-worker.js';
 import { type Simulator } from './simulator.js';
 
-const CALL_INTERVAL_MS = 200;
-
 /** What a cluster is made of. */
 export interface ClusterShape {
   readonly numCoordinators: number;
   readonly numWorkers: number;
   /** Replicas that each worker has memory for. */
   readonly replicasPerWorker: number;
+  /** Mean time between layer calls of a coordinator. */
+  readonly callIntervalMs: number;
   readonly config: CoordinatorConfig;
 }
 
@@ -32,13 +32,16 @@ export class SimulatedCluster {
   readonly rules: SafetyRules;
   readonly #sim: Simulator;
   readonly #replicasPerWorker: number;
+  readonly #callIntervalMs: number;
   #numServed = 0;
   /** Calls under way of coordinators that still run, and since when. */
   readonly #underWay = new Map<Promise<unknown>, { readonly bootId: string; readonly sinceMs: number }>();
 
-  constructor(sim: Simulator, { numCoordinators, numWorkers, replicasPerWorker, config }: ClusterShape) {
+  constructor(sim: Simulator, shape: ClusterShape) {
+    const { numCoordinators, numWorkers, replicasPerWorker, callIntervalMs, config } = shape;
     this.#sim = sim;
     this.#replicasPerWorker = replicasPerWorker;
+    this.#callIntervalMs = callIntervalMs;
     this.network = new SimulatedNetwork(sim);
     this.rules = new SafetyRules(sim, () => this);
     this.nats = new SimulatedNats(sim, this.network, (write) => {
@@ -76,6 +79,12 @@ export class SimulatedCluster {
     return this.#numServed;
   }
 
+  /** Calls that were late and were sent to another replica as well, by coordinators that still run. */
+  get numHedges(): number {
+    const hedges = this.coordinators.flatMap(({ dispatcher }) => dispatcher?.stats().hedges ?? []);
+    return hedges.reduce((sum, { numHedges }) => sum + numHedges, 0);
+  }
+
   get processes(): SimulatedProcess[] {
     return [this.nats, ...this.coordinators, ...this.workers].map(({ process }) => process);
   }
@@ -109,7 +118,7 @@ export class SimulatedCluster {
   }
 
   #callAgain(coordinator: SimulatedCoordinator): void {
-    this.#sim.after(this.#sim.between(0, 2 * CALL_INTERVAL_MS), () => {
+    this.#sim.after(this.#sim.between(0, 2 * this.#callIntervalMs), () => {
       this.#callAgain(coordinator);
       if (coordinator.process.isRunning && !coordinator.process.isPaused)
         void this.#call(coordinator, randomCall(this.#sim));

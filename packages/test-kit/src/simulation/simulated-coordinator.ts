@@ -8,7 +8,7 @@ import { type PlanTask } from '@expertmesh/coordinator/control/planning/plan-in-
 import { type LoadMonitor } from '@expertmesh/coordinator/balance/load-monitor';
 import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { workerKey } from '@expertmesh/shared/cluster/cluster-keys';
-import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { replacementWaitMsOf, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-plane';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { BalanceView, ExpertStats } from '@expertmesh/shared/gen/expertmesh/v1/admin';
@@ -140,6 +140,8 @@ export class SimulatedCoordinator {
       hiddenSize: HIDDEN_SIZE,
       wireDtype: 'fp32',
       callTimeoutMs: CALL_TIMEOUT_MS,
+      replacementWaitMs: replacementWaitMsOf(config),
+      hedging: true,
       openStream,
       clock,
       random,

@@ -1,4 +1,6 @@
-import { decodeKey } from '@expertmesh/shared/control-plane/key-encoding';
+import { IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
+import { parsePlacementInForce, type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
+import { decodeKey, encodeKey } from '@expertmesh/shared/control-plane/key-encoding';
 import { type NatsBucketCalls, type NatsChange, type NatsLink } from '@expertmesh/shared/control-plane/nats-connection';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { SimulatedBucket } from './simulated-bucket.js';
@@ -45,12 +47,15 @@ export class SimulatedNats {
 
   /** A connection, as NatsConnection.open makes one. */
   open(client: SimulatedProcess): Promise<NatsLink> {
+    const { bootId } = client;
     return new Promise((resolve, reject) => {
       const answered = client.after(CONNECT_TIMEOUT_MS, () => {
         reject(new ExpertmeshError('unavailable', 'the NATS server does not answer'));
       });
       const accept = (): void => {
         this.#network.send(this.process, client, () => {
+          // Whoever asked may have died meanwhile.
+          if (client.bootId !== bootId) return;
           answered();
           const link = new SimulatedNatsLink(this.#sim, this.#network, this, client);
           this.#links.add(link);
@@ -82,6 +87,12 @@ export class SimulatedNats {
       this.#buckets.set(name, bucket);
     }
     return bucket;
+  }
+
+  /** undefined where it has none. */
+  get placementInForce(): PlacementInForce | undefined {
+    const entry = this.bucket('expertmesh_simulated_placement').get(encodeKey(IN_FORCE_KEY));
+    return entry && parsePlacementInForce(entry.value);
   }
 
   wrote(write: TakenWrite): void {
@@ -222,7 +233,7 @@ class SimulatedNatsLink implements NatsLink {
     const arrivalMs = Math.max(this.#sim.nowMs + delayMs, this.#lastArrivalMs[way]);
     this.#lastArrivalMs[way] = arrivalMs;
     this.#sim.after(arrivalMs - this.#sim.nowMs, () => {
-      if (!this.#isOver) to.after(0, deliver, run);
+      if (!this.#isOver) to.reach(deliver, run);
     });
   }
 }

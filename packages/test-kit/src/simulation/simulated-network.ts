@@ -82,7 +82,7 @@ export class SimulatedNetwork {
     const delayMs = this.delayMs(from, to);
     if (delayMs === undefined) return false;
     this.#sim.after(delayMs, () => {
-      to.after(0, deliver);
+      to.reach(deliver);
     });
     return true;
   }

@@ -9,6 +9,8 @@ export class SimulatedProcess {
   readonly id: string;
   readonly #sim: Simulator;
   #numRuns = 0;
+  #bootId: string;
+  #clock: (Clock & { readonly bootId: string }) | undefined;
   #isRunning = false;
   #pausedUntilMs = 0;
   #clockAheadMs: number;
@@ -16,6 +18,7 @@ export class SimulatedProcess {
 
   constructor(sim: Simulator, id: string) {
     this.id = id;
+    this.#bootId = `${id}#0`;
     this.#sim = sim;
     // Monotonic clocks of different boxes have nothing to do with each other.
     this.#clockAheadMs = Math.round(sim.between(0, 1e6));
@@ -31,7 +34,7 @@ export class SimulatedProcess {
 
   /** Another one with every start. */
   get bootId(): string {
-    return `${this.id}#${String(this.#numRuns)}`;
+    return this.#bootId;
   }
 
   /** When something was last done to it that it may need time to recover from. */
@@ -41,6 +44,7 @@ export class SimulatedProcess {
 
   start(): void {
     this.#numRuns += 1;
+    this.#bootId = `${this.id}#${String(this.#numRuns)}`;
     this.#isRunning = true;
     this.#pausedUntilMs = 0;
     this.trouble();
@@ -74,24 +78,46 @@ export class SimulatedProcess {
 
   /** Of the run that is under way: its timers end with it. */
   clock(): Clock {
+    if (this.#clock?.bootId === this.bootId) return this.#clock;
     const { bootId } = this;
-    return {
+    this.#clock = {
+      bootId,
       nowMs: () => this.#sim.nowMs + this.#clockAheadMs,
       after: (delayMs, callback) => this.after(delayMs, callback, bootId),
     };
+    return this.#clock;
   }
 
   /** In this run, which is the one under way where none is named, and in no later one. */
   after(delayMs: number, run: () => void, bootId = this.bootId): () => void {
-    let cancel: () => void = () => undefined;
-    const act = (): void => {
-      if (!this.#isRunning || this.bootId !== bootId) return;
-      if (this.isPaused) cancel = this.#sim.after(this.#pausedUntilMs - this.#sim.nowMs, act);
-      else run();
-    };
-    cancel = this.#sim.after(delayMs, act);
+    const timer: Timer = { run, bootId, cancel: NOTHING };
+    timer.cancel = this.#sim.after(delayMs, () => {
+      this.#fire(timer);
+    });
     return () => {
-      cancel();
+      timer.cancel();
     };
   }
+
+  /** What reaches it now happens at once, or when it goes on; in this run, as for `after`. */
+  reach(run: () => void, bootId = this.bootId): void {
+    this.#fire({ run, bootId, cancel: NOTHING });
+  }
+
+  #fire(timer: Timer): void {
+    if (!this.#isRunning || this.bootId !== timer.bootId) return;
+    if (!this.isPaused) timer.run();
+    else
+      timer.cancel = this.#sim.after(this.#pausedUntilMs - this.#sim.nowMs, () => {
+        this.#fire(timer);
+      });
+  }
 }
+
+interface Timer {
+  readonly run: () => void;
+  readonly bootId: string;
+  cancel: () => void;
+}
+
+const NOTHING = (): void => undefined;

@@ -13,6 +13,8 @@ import { type Simulator } from './simulator.js';
 
 /** gRPC's prefix of a message. */
 const PREFIX_BYTES = 5;
+/** Only what takes long can be cancelled there. */
+const NEVER = new AbortController().signal;
 /** As keepalive's: until a connection over which nothing comes any more is given up. */
 const [LEAST_SILENCE_MS, MOST_SILENCE_MS] = [5_000, 30_000];
 
@@ -87,7 +89,7 @@ class SimulatedClient implements RpcConnection {
     const { process } = this.#options;
     const [, method = ''] = path.split('/').slice(1);
     return new Promise((resolve, reject) => {
-      const cancelling = new AbortController();
+      const cancelling = path === workerService.load.path ? new AbortController() : undefined;
       const end = (): void => {
         answered();
         signal.removeEventListener('abort', onAbort);
@@ -98,7 +100,7 @@ class SimulatedClient implements RpcConnection {
       };
       const giveUp = (error: ExpertmeshError): void => {
         fail(error);
-        this.#cancelThere(cancelling);
+        if (cancelling !== undefined) this.#cancelThere(cancelling);
       };
       const onAbort = (): void => {
         giveUp(new ExpertmeshError('cancelled', `${this.#peer}: ${method} was cancelled`));
@@ -115,7 +117,7 @@ class SimulatedClient implements RpcConnection {
         reject: fail,
       };
       if (signal.aborted) onAbort();
-      else this.#send(path, request, onProgress, cancelling.signal, settle);
+      else this.#send(path, request, onProgress, cancelling?.signal ?? NEVER, settle);
     });
   }
 

@@ -11,12 +11,13 @@ function setUp() {
   const clock = new DrivenClock();
   const known = new KnownWorkers(clock);
   const shards = toShards([[0, [1]]]);
-  const state = { refusal: undefined as ExpertmeshError | undefined };
+  const state = { refusal: undefined as ExpertmeshError | undefined, hasObeyed: true };
   const world = moverWorld(
     {
       membership: { known },
       setExtra: () => undefined,
       refusal: () => state.refusal,
+      hasObeyed: () => state.hasObeyed,
       wanted: () => shards,
       isApplied: () => true,
       probe: () => Promise.resolve(Float32Array.of(1)),
@@ -36,6 +37,13 @@ describe('moverWorld', () => {
     expect(world.holdsAll('a')).toBe(false);
     load();
     expect(world.holdsAll('a')).toBe(true);
+  });
+
+  it('does not take for loaded what a command under way may drop', () => {
+    const { world, state, load } = setUp();
+    load();
+    state.hasObeyed = false;
+    expect(world.holdsAll('a')).toBe(false);
   });
 
   it('gives up a worker that refuses for good, and none that may do it yet', () => {

@@ -20,7 +20,7 @@ const AWAY_LIMIT_MS = 5_000;
 
 /** The cluster as a mover sees it. */
 export function moverWorld(
-  core: Pick<ClusterCore, 'setExtra' | 'refusal' | 'wanted' | 'isApplied' | 'probe'> & {
+  core: Pick<ClusterCore, 'setExtra' | 'refusal' | 'hasObeyed' | 'wanted' | 'isApplied' | 'probe'> & {
     readonly membership: { readonly known: Pick<KnownWorkers, 'get'> };
   },
   clock: Clock,
@@ -42,7 +42,8 @@ export function moverWorld(
           'unavailable',
           `worker ${workerId} is to load experts and is away: ${worker?.reason ?? 'it is no member any more'}`,
         );
-      return includesShards(worker.holds, core.wanted(workerId) ?? []);
+      // A command from before may be about to drop what the worker is to hold now.
+      return core.hasObeyed(workerId) && includesShards(worker.holds, core.wanted(workerId) ?? []);
     },
     holdsOnly: (workerId) => {
       const worker = known.get(workerId);

@@ -20,6 +20,8 @@ export class FencedBucket {
   readonly #bucket: KeyValue;
   readonly #epochOf: (key: string, value: Uint8Array) => number;
   readonly #revisions = new Map<string, number>();
+  /** Keys of which nobody knows whether the control plane has kept what was written last. */
+  #doubted = new Set<string>();
   #epoch: number | undefined;
   #highestEpoch = 0;
 
@@ -66,7 +68,15 @@ export class FencedBucket {
   }
 
   has(key: string): boolean {
-    return this.#revisions.has(key);
+    return this.#revisions.has(key) && !this.#doubted.has(key);
+  }
+
+  /**
+   * The control plane was away, and may have lost writes that it had acknowledged: what its watch tells then looks like
+   * an echo of an earlier write, or is nothing new to the watch.
+   */
+  doubt(): void {
+    this.#doubted = new Set(this.#revisions.keys());
   }
 
   /**
@@ -98,6 +108,13 @@ export class FencedBucket {
       await this.#look(key);
     }
     throw keepsWriting(key);
+  }
+
+  /** Replaces what is there unless it is this already. Errors as write. */
+  async putBack(key: string, value: Uint8Array, epoch: number): Promise<void> {
+    const found = await this.#look(key);
+    if (found === undefined || Buffer.compare(found.value, value) !== 0) await this.write(key, value, epoch);
+    this.#doubted.delete(key);
   }
 
   /**

@@ -86,6 +86,30 @@ describe('PlacementStore', () => {
     expect(other.audit(10)).toEqual([record]);
   });
 
+  it('puts back what the control plane had acknowledged and lost, of which no watch tells', async () => {
+    const controlPlane = new EmbeddedControlPlane(logger);
+    const late = new LateWatch(controlPlane.placement);
+    const { store } = await openLeader({ placement: late });
+    const before = await controlPlane.placement.get(IN_FORCE_KEY);
+    late.hold();
+    await putInForce(store, 2);
+    await controlPlane.placement.put(IN_FORCE_KEY, before?.value ?? new Uint8Array());
+    store.doubtControlPlane();
+    await store.reconcile();
+    const { store: other } = await openStore(controlPlane);
+    expect(other.inForce?.version).toBe(2);
+    expect(store.inForce?.version).toBe(2);
+  });
+
+  it('writes nothing where the control plane has kept everything', async () => {
+    const controlPlane = new EmbeddedControlPlane(logger);
+    const { store } = await openLeader(controlPlane);
+    const before = await controlPlane.placement.get(IN_FORCE_KEY);
+    store.doubtControlPlane();
+    await store.reconcile();
+    expect(await controlPlane.placement.get(IN_FORCE_KEY)).toEqual(before);
+  });
+
   it('puts the rest back when the control plane does not take the audit', async () => {
     const controlPlane = new EmbeddedControlPlane(logger);
     const placement = new LateWatch(controlPlane.placement);

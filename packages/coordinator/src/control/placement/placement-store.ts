@@ -147,6 +147,11 @@ export class PlacementStore {
     this.#bucket.leave();
   }
 
+  /** The control plane is there again and may have lost writes: the next `reconcile` looks for everything. */
+  doubtControlPlane(): void {
+    this.#bucket.doubt();
+  }
+
   /** Writes what the control plane has lost, and takes out what is kept no longer, in office. Errors as for writes. */
   async reconcile(): Promise<void> {
     await this.#inTurn(async () => {
@@ -233,7 +238,9 @@ export class PlacementStore {
 
   async #putBack(key: string, encode: () => Uint8Array | undefined, epoch: number): Promise<void> {
     const value = this.#bucket.has(key) ? undefined : encode();
-    if (value !== undefined) await this.#write(key, value, epoch);
+    if (value === undefined) return;
+    await this.#bucket.putBack(key, value, epoch);
+    this.#learn(key, value);
   }
 
   #encodedInForce(epoch: number): Uint8Array | undefined {

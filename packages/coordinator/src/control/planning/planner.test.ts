@@ -70,6 +70,30 @@ const waitingFor = (planner: Planner) => ({
 const four = ['a', 'b', 'c', 'd'].map((workerId) => worker(workerId, 30));
 
 describe('Planner', () => {
+  it('places every lost expert once where the workers left have no room for the redundancy', async () => {
+    const three = four.slice(1);
+    const made = await planner(three.map(({ workerId }) => worker(workerId, 12))).make({
+      policy: 'balanced',
+      survive: 1,
+      leaving: new Set(['a']),
+    });
+    const { placement } = made.plan;
+    for (const layer of placement.replicas.values())
+      for (const holders of layer) expect(holders.map((holder) => placement.workerIds[holder])).not.toContain('a');
+    expect([...placement.replicas.values()].flat(2)).toHaveLength(2 * NUM_EXPERTS);
+    expect(made.survive).toBe(1);
+    expect(made.remarks.join()).toContain('no room for the redundancy');
+  });
+
+  it('plans nothing less than the redundancy where no expert is lost', async () => {
+    const small = four.map(({ workerId }) => worker(workerId, 10));
+    const wish = { policy: 'balanced', survive: 1 } as const;
+    await expect(planner(small).make(wish)).rejects.toMatchObject({ code: 'resource_exhausted' });
+    await expect(planner(small).make({ ...wish, leaving: new Set(['e']) })).rejects.toMatchObject({
+      code: 'resource_exhausted',
+    });
+  });
+
   it('plans from what is in force and was observed, and says what it promises', async () => {
     const made = await planner(four).make({ policy: 'balanced', redundantExperts: 4 });
     expect(made.baseVersion).toBe(4);

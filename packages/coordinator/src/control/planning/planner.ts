@@ -110,7 +110,21 @@ export class Planner {
     };
   }
 
+  /** Where experts are lost and not all their replicas find room again, one of each is better than none. */
   async #planWithRoom(wish: PlanWish, loads: ExpertLoads, options: PlanOptions, signal: AbortSignal) {
+    try {
+      return await this.#planMoves(wish, loads, options, signal);
+    } catch (thrown) {
+      const { code } = ExpertmeshError.from(thrown);
+      const lacksRoom = code === 'resource_exhausted' || code === 'failed_precondition';
+      if (!lacksRoom || !losesExperts(options.previous, wish.leaving)) throw thrown;
+      const bare = { ...options, redundantExperts: 0, survive: 0 };
+      const made = await this.#planMoves(wish, loads, bare, signal);
+      return { ...made, remarks: [...made.remarks, BARE_REMARK] };
+    }
+  }
+
+  async #planMoves(wish: PlanWish, loads: ExpertLoads, options: PlanOptions, signal: AbortSignal) {
     const attempt = async (withRoomToMove: boolean) => {
       const cluster = this.#cluster(wish, withRoomToMove);
       const { policy } = wish;
@@ -147,6 +161,17 @@ export class Planner {
 const NO_ROOM_REMARK =
   'the workers have no memory left for moving: a change may be refused for want of it; ' +
   'raise --memory-budget-bytes or add a worker';
+
+const BARE_REMARK =
+  'the workers that are left have no room for the redundancy: every expert is placed once; add a worker, and rebalance';
+
+/** Whether an expert is with nobody else than these. */
+function losesExperts(placement: Placement | undefined, leaving: ReadonlySet<string> | undefined): boolean {
+  if (placement === undefined || leaving === undefined) return false;
+  const isLeaving = placement.workerIds.map((workerId) => leaving.has(workerId));
+  const isLost = (holders: readonly number[]): boolean => holders.every((holder) => isLeaving[holder]);
+  return [...placement.replicas.values()].some((layer) => layer.some(isLost));
+}
 
 // What the coordinator computes itself stays with it whatever workers are named.
 function restrict(worker: PlanWorker, workerIds: readonly string[]): PlanWorker {

@@ -88,6 +88,19 @@ describe('WorkerCommander', () => {
     expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2), sources }]);
   });
 
+  it('knows what a worker holds only from after its last command', async () => {
+    const { commander, state } = setUp();
+    let end: () => void = () => undefined;
+    state.mayEnd = new Promise((resolve) => (end = resolve));
+    expect(commander.hasObeyed('a')).toBe(true);
+    commander.reconcileAll();
+    expect(commander.hasObeyed('a')).toBe(false);
+    end();
+    await settle();
+    expect(commander.hasObeyed('a')).toBe(true);
+    expect(commander.hasObeyed('nobody')).toBe(false);
+  });
+
   it('does nothing out of office, nor before there is a placement', async () => {
     const { commander, state, requests } = setUp();
     state.epoch = undefined;

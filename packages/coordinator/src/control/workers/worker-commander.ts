@@ -80,6 +80,12 @@ export class WorkerCommander {
     if (command.kind !== 'none' && !this.#mustWait(worker, shards)) void this.#run(worker, command, shards, epoch);
   }
 
+  /** Whether what is known of the worker's experts is from after its last command: that one may have dropped some. */
+  hasObeyed(workerId: string): boolean {
+    const worker = this.#options.known.get(workerId);
+    return worker !== undefined && !this.#busy.has(workerId) && !this.#isOutdated(worker);
+  }
+
   /** What the worker's last command ended with, if it failed. */
   refusal(workerId: string): ExpertmeshError | undefined {
     return this.#refusals.get(workerId);
