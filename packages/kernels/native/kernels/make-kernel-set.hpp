@@ -45,7 +45,11 @@ struct KernelSetOf {
 
   static size_t productScratchBytes(const Matrix& matrix) {
     size_t bytes = 0;
-    withQuantisation(matrix, [&](auto q) { bytes = TileKernel<S, q.kBits, q.kBlock>::scratchBytes(matrix); });
+    withQuantisation(matrix, [&](auto q) {
+      const size_t dot = DotKernel<S, q.kBits, q.kBlock>::scratchBytes(matrix);
+      const size_t tile = TileKernel<S, q.kBits, q.kBlock>::scratchBytes(matrix);
+      bytes = dot > tile ? dot : tile;
+    });
     return bytes;
   }
 

@@ -1,4 +1,6 @@
 // Products, norms and the like of every kernel set against plain double arithmetic on the dequantised weights.
+#include <cstring>
+
 #include "../core/isa.hpp"
 #include "../core/linear.hpp"
 #include "check.hpp"
@@ -29,6 +31,28 @@ void checkProduct(const KernelSet& kernels, size_t out, size_t in, size_t bits, 
   const std::string what = std::string(kernels.name) + " " + std::to_string(bits) + " bits, block " + std::to_string(block) +
                            ", [" + std::to_string(out) + ", " + std::to_string(in) + "] x " + std::to_string(numRows);
   for (size_t i = 0; i < y.size(); ++i) checkNear(y[i], expected[i], 3e-6 * magnitude[i] + 1e-6, what);
+}
+
+/// A row's bits do not depend on the rows that are multiplied with it, by whichever kernel.
+void checkRowsAlone(const KernelSet& kernels, size_t out, size_t in, size_t bits, size_t block) {
+  constexpr size_t kNumRows = 17;
+  const Linear linear(randomMatrix(out, in, bits, block));
+  const auto x = randomFloats(kNumRows * in);
+  ThreadTeam team(kernels, 2, kSpin);
+  Workspace workspace;
+  const auto multiply = [&](size_t first, size_t count) {
+    std::vector<float> y(count * out);
+    linear.run(team, workspace, {x.data() + first * in, count * in}, {y.data(), y.size()});
+    return y;
+  };
+  const auto all = multiply(0, kNumRows);
+  for (const size_t count : {1, 2, 3, 4, 5, 6, 8, 9})
+    for (size_t first = 0; first + count <= kNumRows; first += count) {
+      const auto some = multiply(first, count);
+      check(std::memcmp(some.data(), all.data() + first * out, some.size() * sizeof(float)) == 0,
+            std::string(kernels.name) + " " + std::to_string(bits) + " bits, block " + std::to_string(block) + ", [" + std::to_string(out) +
+                ", " + std::to_string(in) + "]: " + std::to_string(count) + " rows alone give other bits");
+    }
 }
 
 void checkNotFinite(const KernelSet& kernels, size_t bits) {
@@ -86,6 +110,10 @@ void testProducts() {
         for (const size_t numRows : {1, 9, 131}) checkProduct(*kernels, 37, block * 37, bits, block, numRows);
     for (const size_t in : {1, 5, 16, 48, 100})
       for (const size_t numRows : {1, 2, 3, 4, 6}) checkProduct(*kernels, 1 + randomBelow(40), in, 32, 0, numRows);
+    for (const size_t bits : {4, 8})
+      for (const size_t block : {32, 64, 128})
+        for (const size_t numBlocks : {1, 3, 6, 16, 37}) checkRowsAlone(*kernels, 1 + randomBelow(70), block * numBlocks, bits, block);
+    for (const size_t in : {1, 48, 100}) checkRowsAlone(*kernels, 1 + randomBelow(40), in, 32, 0);
     checkNotFinite(*kernels, 4);
     checkNotFinite(*kernels, 8);
     checkVectorOps(*kernels);
