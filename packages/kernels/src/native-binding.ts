@@ -76,6 +76,8 @@ export interface NativeBinding {
     pairExperts: Uint32Array,
     pairWeights: Float32Array,
     out: Float32Array,
+    sumUnits: Float32Array,
+    high: Float32Array,
   ): Promise<number>;
   /** Three values a sequence: rows, block ids, length. */
   runDense(
@@ -112,6 +114,7 @@ export interface NativeBinding {
     routingWeights: Float32Array,
     probabilitySums: Float32Array,
     seconds: Float64Array,
+    areSumsExact: boolean,
   ): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;
 }

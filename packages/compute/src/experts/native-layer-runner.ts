@@ -1,8 +1,8 @@
-import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
+import { type ExpertCall, type ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, grown, splitByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, gatherUnits, grown, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
 
 export interface NativeLayerOptions {
   readonly layer: ExpertLayer;
@@ -34,14 +34,27 @@ export class NativeLayerRunner implements LayerRunner {
     scratch.rows = grown(scratch.rows, numValues);
     scratch.sums = grown(scratch.sums, numValues);
     decodeRows(calls, scratch.rows);
-    await layer.run(pool, {
+    const call = {
       rows: scratch.rows.subarray(0, numValues),
       pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
       pairExperts: expertOfEachPair(order.starts, order.numPairs),
       pairWeights: order.weights.subarray(0, order.numPairs),
       out: scratch.sums.subarray(0, numValues),
-    });
+    };
+    if (areSumsExact(calls)) return this.#runExact(calls, call);
+    await layer.run(pool, call);
     return splitByCall(calls, scratch.sums);
+  }
+
+  async #runExact(calls: readonly DispatchCall[], call: ExpertCall): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, scratch } = this.#options;
+    const numRows = call.rows.length / hiddenSize;
+    scratch.high = grown(scratch.high, call.rows.length);
+    scratch.sumUnits = grown(scratch.sumUnits, numRows);
+    gatherUnits(calls, scratch.sumUnits);
+    const exact = { units: scratch.sumUnits.subarray(0, numRows), high: scratch.high.subarray(0, call.rows.length) };
+    const hasHigh = await layer.run(pool, { ...call, exact });
+    return splitExactByCall(calls, scratch.sums, hasHigh ? scratch.high : undefined);
   }
 
   /** The layer's files are unmapped when nothing refers to it any more. */
@@ -49,6 +62,9 @@ export class NativeLayerRunner implements LayerRunner {
     return Promise.resolve();
   }
 }
+
+/** Calls that are computed together agree in it. */
+const areSumsExact = ([first]: readonly DispatchCall[]): boolean => first?.sumUnits !== undefined;
 
 function expertOfEachPair(starts: Int32Array, numPairs: number): Uint32Array {
   const experts = new Uint32Array(numPairs);

@@ -11,6 +11,10 @@ export class RunnerScratch {
   pairRows = new Float32Array(0);
   /** fp32 [rows of all calls, hidden] */
   sums = new Float32Array(0);
+  /** The high parts of exact sums, likewise. */
+  high = new Float32Array(0);
+  /** fp32 [rows of all calls] */
+  sumUnits = new Float32Array(0);
 }
 
 /** The array, or a longer one. */
@@ -26,6 +30,33 @@ export function decodeRows(calls: readonly DispatchCall[], target: Float32Array)
     fromWireRows(call, call.hiddenSize, target.subarray(offset, end));
     offset = end;
   }
+}
+
+/** Writes the units of all calls' rows. */
+export function gatherUnits(calls: readonly DispatchCall[], target: Float32Array): void {
+  let row = 0;
+  for (const { numRows, sumUnits } of calls) {
+    if (sumUnits !== undefined) target.set(sumUnits, row);
+    row += numRows;
+  }
+}
+
+/** The exact sums of each call out of those of all; with its high parts behind them where there are any. */
+export function splitExactByCall(
+  calls: readonly DispatchCall[],
+  sums: Float32Array,
+  high: Float32Array | undefined,
+): Float32Array[] {
+  const low = splitByCall(calls, sums);
+  if (high === undefined) return low;
+  return splitByCall(calls, high).map((highPart, index) => joined(low[index] ?? sums, highPart));
+}
+
+function joined(low: Float32Array, high: Float32Array): Float32Array {
+  const both = new Float32Array(low.length + high.length);
+  both.set(low);
+  both.set(high, low.length);
+  return both;
 }
 
 /** The rows of each call out of those of all. */

@@ -1,8 +1,11 @@
 #include "expert-layer.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 
+#include "exact-sum.hpp"
 #include "limits.hpp"
 #include "require.hpp"
 
@@ -45,6 +48,9 @@ void ExpertLayer::check(const ExpertCall& call) const {
   requireSize("out", call.out.size, numRows * hidden_);
   requireSize("pairExperts", call.pairExperts.size, numPairs);
   requireSize("pairWeights", call.pairWeights.size, numPairs);
+  requireSize("sumUnits", call.sumUnits.size, call.sumUnits.size == 0 ? 0 : numRows);
+  requireSize("high", call.high.size, call.sumUnits.size * hidden_);
+  for (size_t i = 0; i < call.sumUnits.size; ++i) require(isSumUnit(call.sumUnits.data[i]), "a row's unit must be a power of two");
   for (size_t i = 0; i < numPairs; ++i) {
     requireRange("a pair's row", call.pairRows.data[i], 0, numRows - 1);
     requireRange("a pair's expert", call.pairExperts.data[i], 0, experts_.size() - 1);
@@ -52,14 +58,17 @@ void ExpertLayer::check(const ExpertCall& call) const {
   }
 }
 
-void ExpertLayer::run(ThreadTeam& team, Workspace& workspace, const ExpertCall& call) const {
+bool ExpertLayer::run(ThreadTeam& team, Workspace& workspace, const ExpertCall& call) const {
   const std::vector<Group> groups = groupPairs(call);
   team.reserveScratch(scratchBytes(team.kernels()));
   // silu(gate) * up of every pair: [pairs, intermediate].
   auto* inner = workspace.first.reserve<float>(call.pairRows.size * intermediate_);
   gateUp(team, workspace, call, groups, inner);
   workspace.activations.prepare(team, experts_.front().down.matrix, inner, call.pairRows.size);
-  down(team, workspace.activations, call, groups);
+  // Terms that are too large for their unit are rare: then all are summed once more.
+  if (!down(team, workspace.activations, call, groups, Terms::kRounded)) return false;
+  down(team, workspace.activations, call, groups, Terms::kInParts);
+  return true;
 }
 
 std::vector<ExpertLayer::Group> ExpertLayer::groupPairs(const ExpertCall& call) const {
@@ -118,8 +127,9 @@ void ExpertLayer::gateUpTiles(const KernelSet& kernels, const ActivationRows& ac
 }
 
 // A thread computes a range of columns for all experts, one after another, so the sums need no lock and have one order.
-void ExpertLayer::down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call,
-                       const std::vector<Group>& groups) const {
+bool ExpertLayer::down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call,
+                       const std::vector<Group>& groups, Terms terms) const {
+  std::atomic<bool> isAnyTooLarge{false};
   const KernelSet& kernels = team.kernels();
   const size_t numRows = call.rows.size / hidden_;
   const size_t count = numTiles(hidden_);
@@ -129,18 +139,39 @@ void ExpertLayer::down(ThreadTeam& team, const ActivationRows& activations, cons
       const size_t columnEnd = std::min(std::min(begin + kMaxGrain, end) * kTileRows, hidden_);
       const size_t width = columnEnd - columnBegin;
       for (size_t row = 0; row < numRows; ++row)
-        std::memset(call.out.data + row * hidden_ + columnBegin, 0, width * sizeof(float));
+        for (const Span<float>& sums : {call.out, terms == Terms::kInParts ? call.high : Span<float>{}})
+          if (sums.size > 0) std::memset(sums.data + row * hidden_ + columnBegin, 0, width * sizeof(float));
       for (const Group& group : groups) {
         const Matrix& matrix = experts_[group.expert].down.matrix;
         auto* products = reinterpret_cast<float*>(static_cast<std::byte*>(team.scratch(thread)) + kernels.productScratchBytes(matrix));
         kernels.multiply({&matrix, &activations.layout(), columnBegin, columnEnd, activations.pointers() + group.pairBegin,
                           group.pairEnd - group.pairBegin, products, width, team.scratch(thread)});
         for (size_t pair = group.pairBegin; pair < group.pairEnd; ++pair)
-          kernels.addScaled(products + (pair - group.pairBegin) * width, call.pairWeights.data[pair], width,
-                            call.out.data + call.pairRows.data[pair] * hidden_ + columnBegin);
+          if (addTerms(kernels, call, pair, products + (pair - group.pairBegin) * width, columnBegin, width, terms))
+            isAnyTooLarge.store(true, std::memory_order_relaxed);
       }
     }
   });
+  return isAnyTooLarge.load(std::memory_order_relaxed);
+}
+
+/// Adds some columns of a pair to the sums of its row. Returns whether a term was too large for that.
+bool ExpertLayer::addTerms(const KernelSet& kernels, const ExpertCall& call, size_t pair, const float* products, size_t columnBegin,
+                           size_t width, Terms terms) const {
+  const size_t row = call.pairRows.data[pair], start = row * hidden_ + columnBegin;
+  const float weight = call.pairWeights.data[pair];
+  float* out = call.out.data + start;
+  if (call.sumUnits.size == 0) {
+    kernels.addScaled(products, weight, width, out);
+    return false;
+  }
+  const float unit = call.sumUnits.data[row];
+  if (terms == Terms::kRounded) return !(kernels.addRounded(products, weight, unit, width, out) <= highestLowPart(unit));
+  const float largest = kernels.addInParts(products, weight, unit, width, out, call.high.data + start);
+  if (largest <= highestTerm(unit)) return false;
+  // No sum at all rather than one that depends on its order; whoever reads it refuses it.
+  std::fill_n(out, width, NAN);
+  return true;
 }
 
 }  // namespace expertmesh
