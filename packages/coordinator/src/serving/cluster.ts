@@ -156,6 +156,7 @@ function engineThreadOptions(
     speculation: config.speculative,
     microBatches: config.microBatches,
     wireDtype: config.wireDtype,
+    numerics: config.numerics,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
     tls: security?.files,
   };

@@ -1721,6 +1721,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_FLOAT"
       },
       {
+       "name": "sumUnits",
+       "number": 10,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_FLOAT"
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1874,6 +1880,10 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
       {
        "name": "ROW_DTYPE_INT8",
        "number": 3
+      },
+      {
+       "name": "ROW_DTYPE_EXACT",
+       "number": 4
       }
      ]
     }

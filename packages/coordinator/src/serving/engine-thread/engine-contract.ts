@@ -1,3 +1,4 @@
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { type DirectoryBudget } from '@expertmesh/shared/config/directory-budget';
 import { type KvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
@@ -37,6 +38,7 @@ export interface EngineThreadOptions {
   readonly speculation: 'off' | 'prompt-lookup';
   readonly microBatches: number;
   readonly wireDtype: WireDtype;
+  readonly numerics: Numerics;
   readonly dispatchTimeoutMs: number;
   /** Of the streams to the workers; undefined for plain text. */
   readonly tls: TlsFiles | undefined;

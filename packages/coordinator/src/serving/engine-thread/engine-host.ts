@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
+import { type Numerics } from '@expertmesh/shared/config/numerics';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { MAX_EXACT_TERMS } from '@expertmesh/shared/rpc/sum-units';
 import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
 import { RouteCounter } from '../../balance/route-counter.js';
@@ -42,6 +45,7 @@ export class EngineHost implements ThreadService<EngineContract> {
   readonly messages: ThreadService<EngineContract>['messages'];
   readonly #tell: Tell;
   readonly #model: LoadedParts;
+  readonly #numerics: Numerics;
   readonly #times = new LayerTimes();
   readonly #routes: RouteCounter;
   readonly #recorder: TraceRecorder;
@@ -53,6 +57,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     const shape = routingShape(model.spec);
     this.#tell = tell;
     this.#model = model;
+    this.#numerics = options.numerics;
     this.#recorder = new TraceRecorder(shape);
     this.#routes = new RouteCounter({
       shape,
@@ -73,6 +78,7 @@ export class EngineHost implements ThreadService<EngineContract> {
   /** Verifies and loads what this process computes. */
   static async open(options: EngineThreadOptions, tell: Tell): Promise<EngineHost> {
     const store = await openExpertStore(options.storeDir);
+    requireExactTerms(options.numerics, store.spec);
     const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
     const kv = new KvMemory({
       spec: store.spec,
@@ -153,7 +159,7 @@ export class EngineHost implements ThreadService<EngineContract> {
   #canary(): Promise<void> {
     const { spec, dense, pool } = this.#model;
     const dispatcher = this.#dispatcher;
-    const forward = new ForwardPass({ spec, dense, experts: dispatcher });
+    const forward = new ForwardPass({ spec, dense, experts: dispatcher, numerics: this.#numerics });
     const cache = { length: 0, blockIds: Int32Array.of(pool.numBlocks) };
     return this.#engine.betweenSteps(() => runCanary(spec, cache, forward, dispatcher));
   }
@@ -172,7 +178,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     });
   }
 
-  #countedForward({ microBatches }: EngineThreadOptions): ForwardPass {
+  #countedForward({ microBatches, numerics }: EngineThreadOptions): ForwardPass {
     const [routes, recorder, dispatcher] = [this.#routes, this.#recorder, this.#dispatcher];
     const { spec, dense } = this.#model;
     return new ForwardPass({
@@ -186,6 +192,7 @@ export class EngineHost implements ThreadService<EngineContract> {
           }),
       },
       microBatches,
+      numerics,
       times: this.#times,
       observe: (layerIndex, routed, chunks) => {
         routes.observe(layerIndex, routed);
@@ -202,10 +209,21 @@ export class EngineHost implements ThreadService<EngineContract> {
   }
 }
 
+/** @throws ExpertmeshError `failed_precondition` for a model whose sums have more terms than can be exact. */
+function requireExactTerms(numerics: Numerics, { topK }: ModelSpec): void {
+  if (numerics === 'fast' || topK <= MAX_EXACT_TERMS) return;
+  throw new ExpertmeshError(
+    'failed_precondition',
+    `the model has ${String(topK)} experts a token, --numerics invariant sums at most ${String(MAX_EXACT_TERMS)}: ` +
+      'start the coordinator with --numerics fast',
+  );
+}
+
 function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedParts, tell: Tell): GrpcExpertDispatcher {
   return new GrpcExpertDispatcher({
     hiddenSize: spec.hiddenSize,
     wireDtype: options.wireDtype,
+    numerics: options.numerics,
     callTimeoutMs: options.dispatchTimeoutMs,
     local,
     // The main thread tells what becomes of the files.
@@ -217,7 +235,7 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
 }
 
 function openArchive(
-  { kvCacheDisk, provider, wireDtype }: EngineThreadOptions,
+  { kvCacheDisk, provider, wireDtype, numerics }: EngineThreadOptions,
   { storeId }: ExpertStore,
   { dense: { kv }, backend }: LoadedModel & Pick<LoadedParts, 'backend'>,
   tell: Tell,
@@ -227,7 +245,7 @@ function openArchive(
   const isa = backend.kind === 'native' ? (backend.kernels.isas[0] ?? '') : '';
   return DiskArchive.open({
     ...kvCacheDisk,
-    identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, provider, process.arch, isa],
+    identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, numerics, provider, process.arch, isa],
     readBlock: (blockId) => kv.readBlock(blockId),
     onFailure: ({ message }) => {
       tell('diskFailed', message);
