@@ -11,6 +11,7 @@ import {
   type CallError,
   type DispatchAnswer,
   type DispatchCall,
+  type RowDtype as DtypeOfRows,
   WIRE_DTYPES,
   type WireDtype,
   type WireRows,
@@ -51,6 +52,7 @@ function randomCall(random: Random): DispatchCall {
     rowOffsets,
     expertIds: Uint32Array.from({ length: numPairs }, () => integer(random, 128)),
     routingWeights: Float32Array.from({ length: numPairs }, random),
+    ...(random() < 0.5 && { sumUnits: Float32Array.from({ length: numRows }, () => 2 ** (integer(random, 9) - 20)) }),
     ...randomRows(random, randomDtype(random), numRows, hiddenSize),
   };
 }
@@ -72,8 +74,15 @@ function randomAnswer(random: Random): DispatchAnswer {
     queueUs: integer(random, 2 ** 20),
     computeUs: integer(random, 2 ** 20),
     numCallsTogether: 1 + integer(random, 4),
-    ...(failed ? NO_ROWS : randomRows(random, randomDtype(random), numRows, hiddenSize)),
+    ...(failed ? NO_ROWS : randomAnswerRows(random, numRows, hiddenSize)),
   };
+}
+
+/** As calls have them, or exact sums, also with high parts. */
+function randomAnswerRows(random: Random, numRows: number, hiddenSize: number): WireRows<DtypeOfRows> {
+  if (random() < 0.7) return randomRows(random, randomDtype(random), numRows, hiddenSize);
+  const length = numRows * hiddenSize * (random() < 0.5 ? 1 : 2);
+  return { rowDtype: 'exact', rows: Float32Array.from({ length }, random) };
 }
 
 const randomError = (random: Random): CallError =>
@@ -83,10 +92,11 @@ const randomError = (random: Random): CallError =>
 
 const bytesOf = (tensor: ArrayBufferView): Uint8Array =>
   new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-const DTYPE_NUMBER: Record<WireDtype, RowDtype> = {
+const DTYPE_NUMBER: Record<DtypeOfRows, RowDtype> = {
   fp32: RowDtype.ROW_DTYPE_FP32,
   fp16: RowDtype.ROW_DTYPE_FP16,
   int8: RowDtype.ROW_DTYPE_INT8,
+  exact: RowDtype.ROW_DTYPE_EXACT,
 };
 
 const toGenerated = (call: DispatchCall): DispatchRequest => ({
@@ -95,6 +105,7 @@ const toGenerated = (call: DispatchCall): DispatchRequest => ({
   rowOffsets: [...call.rowOffsets],
   expertIds: [...call.expertIds],
   routingWeights: [...call.routingWeights],
+  sumUnits: [...(call.sumUnits ?? [])],
   rowScales: [...(call.rowScales ?? [])],
   rows: Uint8Array.from(bytesOf(call.rows)),
 });
@@ -239,6 +250,8 @@ describe('dispatch codec', () => {
     ['int8 rows without scales', { rowDtype: 'int8', rows: new Int8Array(6) }],
     ['a scale too many', { rowDtype: 'int8', rows: new Int8Array(6), rowScales: new Float32Array(3) }],
     ['scales that its dtype has not', { rowScales: new Float32Array(2) }],
+    ['a unit too few', { sumUnits: Float32Array.of(1) }],
+    ['a unit that is no power of two', { sumUnits: Float32Array.of(1, 3) }],
     ['too few row offsets', { rowOffsets: Uint32Array.of(0, 3) }],
     ['row offsets that do not start at 0', { rowOffsets: Uint32Array.of(1, 2, 3) }],
     ['row offsets that descend', { rowOffsets: Uint32Array.of(0, 9, 3) }],
