@@ -3,7 +3,12 @@ import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type CallError, type DispatchAnswer, type RowDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import {
+  type CallError,
+  type DispatchAnswer,
+  type RowDtype,
+  type WireRows,
+} from '@expertmesh/shared/rpc/dispatch-message';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { DispatchConnection } from './dispatch-connection.js';
