@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
 import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { ForwardPass } from '@expertmesh/coordinator/engine/forward';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -48,7 +49,8 @@ describe('a model whose experts have two replicas each', () => {
   async function startCluster(): Promise<void> {
     workers = await Promise.all(WORKER_IDS.map(() => startWorker(store)));
     const { hiddenSize } = model.store.spec;
-    dispatcher = new GrpcExpertDispatcher({ hiddenSize, wireDtype: 'fp32', callTimeoutMs: 30_000 });
+    const options = { hiddenSize, wireDtype: 'fp32', callTimeoutMs: 30_000 } as const;
+    dispatcher = new GrpcExpertDispatcher({ ...options, ...connectionOpeners(undefined) });
     await Promise.all(
       workers.map(async ({ client }, worker) => {
         await client.assign(assignment(store, 1, heldBy(worker)));

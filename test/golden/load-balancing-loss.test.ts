@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
 import { RouteCounter, type RouteReport } from '@expertmesh/coordinator/balance/route-counter';
 import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { LocalExperts } from '@expertmesh/coordinator/dispatch/local-experts';
@@ -59,6 +60,7 @@ async function routedSums(ep: 'cpu' | 'native'): Promise<CountSums> {
     hiddenSize: store.spec.hiddenSize,
     wireDtype: 'fp32',
     callTimeoutMs: 30_000,
+    ...connectionOpeners(undefined),
     local,
   });
   await dispatcher.setPlacement(contiguousPlacement(1, layerIndices, numExperts, [LOCAL_MEMBER]));

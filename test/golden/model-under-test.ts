@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { type DenseRunner } from '@expertmesh/coordinator/dense/dense-runner';
 import { loadDenseRunner } from '@expertmesh/coordinator/dense/load-dense-runner';
@@ -113,6 +114,7 @@ const dispatcherOptions = (store: ExpertStore): GrpcExpertDispatcherOptions => (
   hiddenSize: store.spec.hiddenSize,
   wireDtype: 'fp32',
   callTimeoutMs: 30_000,
+  ...connectionOpeners(undefined),
 });
 
 const evenPlacement = ({ spec }: ExpertStore, memberIds: readonly string[]): Placement =>
@@ -136,6 +138,7 @@ async function poolHolding(
       storeId,
       heartbeatIntervalMs: 1_000,
       heartbeatTimeoutMs: 10_000,
+      ...connectionOpeners(undefined),
       onEvent: (event) => {
         if (event.type === 'down') reject(new ExpertmeshError('unavailable', event.reason));
         if (event.type !== 'up') return;

@@ -35,6 +35,7 @@ import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
+import { connectionOpeners } from './serving/connection-openers.js';
 import { ReadinessGate } from './serving/readiness-gate.js';
 
 /**
@@ -54,7 +55,8 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const security = openTransportSecurity(config, 'coordinator', config.natsUrl && config.cluster, logger);
   const { store, gate } = await openStore(config);
   const { signal, fail: onDeath } = lifecycle;
-  const cluster = await Cluster.open({ config, store, gate, logger, signal, security, onDeath });
+  const { openClient } = connectionOpeners(security);
+  const cluster = await Cluster.open({ config, store, gate, logger, signal, security, openClient, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
   const metrics = coordinatorMetrics({
@@ -69,7 +71,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     admin: cluster.admin,
     monitor: cluster.monitor,
     adminKey: config.adminKey,
-    security,
+    openClient,
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, security, {

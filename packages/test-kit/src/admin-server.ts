@@ -1,3 +1,4 @@
+import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
 import { AccessControl } from '@expertmesh/coordinator/access/access-control';
 import { AdminApi } from '@expertmesh/coordinator/control/admin/admin-api';
 import { bindAdminService } from '@expertmesh/coordinator/grpc/admin-service';
@@ -11,6 +12,7 @@ import { type ScriptedClusterAdmin } from './scripted-cluster-admin.js';
 export async function startAdminServer(admin: ScriptedClusterAdmin) {
   const api = new AdminApi({
     admin,
+    ...connectionOpeners(undefined),
     monitor: { stats: (window, withCoactivations) => expertStats(window, withCoactivations) },
     recordRoutes: async function* (request, signal): AsyncGenerator<TraceChunk> {
       for (let chunk = 0; request.maxTokens === 0 || chunk < request.maxTokens; chunk++) {

@@ -5,7 +5,7 @@ import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plan
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type WorkerEvent } from '../membership/worker-event.js';
 import { type ProbeReplica } from './change/replica-canary.js';
 import { Coordinators, type CoordinatorIdentity } from './coordinators.js';
@@ -29,15 +29,14 @@ export interface ClusterCoreOptions {
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly controlPlane: ControlPlane;
-  readonly stateDirectory: StateDirectory;
+  readonly stateDirectory: Pick<StateDirectory, 'read' | 'write' | 'delete' | 'flush'>;
   /** Whether what was remembered may be served; asked once, at the start. */
   readonly isUsable: (placement: Placement) => boolean;
   readonly serving: ServingEvents;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
 }
 
 /** What decides whether the model can be served hears of the cluster. */

@@ -2,9 +2,7 @@ import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { decodeDispatchAnswer, frameDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { GrpcStreamClient } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
-import { expertService } from '@expertmesh/shared/rpc/services';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type DispatchStream, type OpenStream } from '@expertmesh/shared/rpc/openers';
 
 /** A connection can hang while it is made; only another one helps then. */
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -19,10 +17,10 @@ interface ConnectionEvents {
 /** One connection with one Dispatch stream on it, from its opening to its end; calls may be sent from the start. */
 export class DispatchConnection {
   isReady = false;
-  readonly #stream: GrpcStreamClient;
+  readonly #stream: DispatchStream;
   readonly #cancelConnectTimeout: () => void;
 
-  constructor(address: string, clock: Clock, events: ConnectionEvents, security?: TransportSecurity) {
+  constructor(address: string, clock: Clock, events: ConnectionEvents, openStream: OpenStream) {
     const lose = (reason: string): void => {
       this.end();
       events.onLost(reason);
@@ -38,8 +36,7 @@ export class DispatchConnection {
       },
       onEnd: lose,
     };
-    const secure = { security, serverRoles: ['worker'] } as const;
-    this.#stream = new GrpcStreamClient(address, expertService.dispatch, streamEvents, secure);
+    this.#stream = openStream(address, streamEvents);
     this.#cancelConnectTimeout = answerDeadline(clock, CONNECT_TIMEOUT_MS, () => {
       lose(`no connection within ${String(CONNECT_TIMEOUT_MS)} ms`);
     });

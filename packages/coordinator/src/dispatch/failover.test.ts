@@ -14,6 +14,7 @@ import { until } from '@expertmesh/test-kit/until';
 import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts, NEWER_PLACEMENT_WAIT_MS } from './failover.js';
 import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 
 const HIDDEN_SIZE = 6;
 const CALL_TIMEOUT_MS = 10_000;
@@ -58,6 +59,7 @@ async function startCluster(
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: CALL_TIMEOUT_MS,
+    ...connectionOpeners(undefined),
     ...options,
   });
   cleanUps.push(() => dispatcher.close(), ...servers.map((server) => () => server.close()));

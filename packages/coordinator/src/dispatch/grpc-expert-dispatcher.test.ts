@@ -7,6 +7,7 @@ import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-e
 import { answering, type Behaviour, holdCalls, SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
 import { simpleLayerCall, simpleSum } from '@expertmesh/test-kit/simple-layer-call';
 import { until } from '@expertmesh/test-kit/until';
+import { connectionOpeners } from '../serving/connection-openers.js';
 
 const HIDDEN_SIZE = 6;
 const NUM_EXPERTS = 12;
@@ -31,6 +32,7 @@ async function startCluster(options: Partial<GrpcExpertDispatcherOptions> = {}) 
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: CALL_TIMEOUT_MS,
+    ...connectionOpeners(undefined),
     ...options,
   });
   cleanUps.push(() => dispatcher.close());
@@ -222,7 +224,8 @@ describe('GrpcExpertDispatcher', () => {
   });
 
   it('refuses to dispatch before the first placement', async () => {
-    const dispatcher = new GrpcExpertDispatcher({ hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 });
+    const options = { hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 } as const;
+    const dispatcher = new GrpcExpertDispatcher({ ...options, ...connectionOpeners(undefined) });
     await expect(dispatcher.dispatch(call)).rejects.toMatchObject({ code: 'failed_precondition' });
   });
 

@@ -1,7 +1,7 @@
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
 import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
-import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { combineParts, type PartOutcome } from './combine.js';
 import { CurrentRouter } from './current-router.js';
@@ -41,6 +41,7 @@ export type PartsObserver = (workerIds: readonly string[], parts: readonly Dispa
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
+  readonly #clock: Clock;
   readonly #links: WorkerLinks;
   readonly #router: CurrentRouter;
   readonly #probes: ReplicaProbes;
@@ -51,9 +52,10 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   constructor(options: GrpcExpertDispatcherOptions) {
     const { clock = systemClock, callTimeoutMs: timeoutMs } = options;
     this.#options = options;
+    this.#clock = clock;
     const links = (this.#links = new WorkerLinks(options));
     const router = (this.#router = new CurrentRouter(clock));
-    const parts = new WorkerPartCaller(links);
+    const parts = new WorkerPartCaller(links, clock);
     this.#probes = new ReplicaProbes({ ...options, router, parts, links });
     this.#failover = { parts, router, links, counts: this.#failovers, clock, timeoutMs };
   }
@@ -105,7 +107,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
     const router = this.#router.require();
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
-    const startMs = performance.now();
+    const startMs = this.#clock.nowMs();
     const rows = new TravellingRows(call, hiddenSize, wireDtype);
     const maxRows =
       call.sumUnits === undefined
@@ -115,11 +117,11 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const parts = layer.plan(router).sort(mostPairsFirst);
     observe?.(router.placement.workerIds, parts);
     const answers = parts.map((part) => layer.compute(part, router));
-    const sentMs = performance.now();
+    const sentMs = this.#clock.nowMs();
     const outcomes = (await Promise.all(answers)).flat();
-    const answeredMs = performance.now();
+    const answeredMs = this.#clock.nowMs();
     const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
-    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: performance.now() }, outcomes);
+    const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: this.#clock.nowMs() }, outcomes);
     return { ...combined, times };
   }
 

@@ -1,5 +1,6 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
+import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, type PartOutcome } from './combine.js';
@@ -61,9 +62,11 @@ export class TravellingRows {
 /** Sends a part over the link to its worker, and checks that the answer is one to it. */
 export class WorkerPartCaller implements PartCaller {
   readonly #links: Pick<WorkerLinks, 'linkTo'>;
+  readonly #clock: Clock;
 
-  constructor(links: Pick<WorkerLinks, 'linkTo'>) {
+  constructor(links: Pick<WorkerLinks, 'linkTo'>, clock: Clock) {
     this.#links = links;
+    this.#clock = clock;
   }
 
   async call(call: PartCall): Promise<PartOutcome> {
@@ -78,7 +81,7 @@ export class WorkerPartCaller implements PartCaller {
     } catch (thrown) {
       return { kind: 'failed', part, error: ExpertmeshError.from(thrown) };
     }
-    const answeredMs = performance.now();
+    const answeredMs = this.#clock.nowMs();
     const wrong = checkAnswer(message, answer, link.peer);
     if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
     link.countWrongAnswer();

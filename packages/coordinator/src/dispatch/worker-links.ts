@@ -1,7 +1,7 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink } from './expert-link.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
@@ -12,8 +12,7 @@ export interface WorkerLinksOptions {
   readonly onConnection?: ConnectionListener;
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openStream: OpenStream;
 }
 
 /**
@@ -32,8 +31,8 @@ export class WorkerLinks {
     const current = this.#streams.get(workerId);
     if (current?.isUsableAt(dataAddress)) return;
     current?.close('the worker has come back as another process');
-    const { clock = systemClock, random = Math.random, onConnection, security } = this.#options;
-    const stream = new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection, security });
+    const { clock = systemClock, random = Math.random, onConnection, openStream } = this.#options;
+    const stream = new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection, openStream });
     this.#streams.set(workerId, stream);
   }
 

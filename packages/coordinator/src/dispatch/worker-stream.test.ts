@@ -6,6 +6,7 @@ import { answering, holdCalls, simpleExpert, SimpleExpertServer } from '@expertm
 import { until } from '@expertmesh/test-kit/until';
 import { WorkerStream } from './worker-stream.js';
 import { type OutgoingCall } from './expert-link.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 
 const DEADLINE_MS = 1500;
 const EXPERT_ID = 3;
@@ -23,7 +24,8 @@ async function startServer(port?: number): Promise<SimpleExpertServer> {
 
 function openStream(address: string): { stream: WorkerStream; clock: DrivenClock } {
   const clock = new DrivenClock();
-  const stream = new WorkerStream({ workerId: 'w', address, clock, random: () => 0 });
+  const { openStream } = connectionOpeners(undefined);
+  const stream = new WorkerStream({ workerId: 'w', address, clock, random: () => 0, openStream });
   cleanUps.push(() => {
     stream.close('the test is over');
   });

@@ -9,8 +9,8 @@ import {
   type RowDtype,
   type WireRows,
 } from '@expertmesh/shared/rpc/dispatch-message';
+import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -24,8 +24,7 @@ export interface WorkerStreamOptions {
   readonly random: () => number;
   /** Told whenever the connection is there, or is lost; before the calls that a loss fails. */
   readonly onConnection?: ConnectionListener | undefined;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openStream: OpenStream;
 }
 
 /** `lostBecause` is undefined when the connection is there. */
@@ -124,7 +123,7 @@ export class WorkerStream implements ExpertLink {
   }
 
   #connect(): State {
-    const { address, clock, security } = this.#options;
+    const { address, clock, openStream } = this.#options;
     const events = {
       onReady: () => {
         this.#numFailuresInARow = 0;
@@ -137,7 +136,7 @@ export class WorkerStream implements ExpertLink {
         this.#reconnectLater(reason);
       },
     };
-    const connection = new DispatchConnection(address, clock, events, security);
+    const connection = new DispatchConnection(address, clock, events, openStream);
     return { kind: 'connected', connection };
   }
 

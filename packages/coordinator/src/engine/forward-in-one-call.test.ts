@@ -20,6 +20,7 @@ import { KvMemory } from '../kv/kv-memory.js';
 import { LocalExperts } from '../dispatch/local-experts.js';
 import { ForwardPass, type Chunk, type RoutingObserver } from './forward.js';
 import { LayerTimes } from './layer-times.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 
 const DEMO_MODEL_DIR = new URL('../../../../models/qwen3-moe-demo', import.meta.url).pathname;
 
@@ -124,6 +125,7 @@ async function demoModel(numerics: Numerics, wireDtype: WireDtype) {
     wireDtype,
     numerics,
     callTimeoutMs: 1_000,
+    ...connectionOpeners(undefined),
     local,
   });
   await experts.setPlacement(contiguousPlacement(1, moeLayerIndices(spec), spec.numExperts, [LOCAL_MEMBER]));

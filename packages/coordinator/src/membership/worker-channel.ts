@@ -1,9 +1,7 @@
 import { type NetworkAddress, formatNetworkAddress } from '@expertmesh/shared/config/network-address';
 import { type AssignRequest, type LoadProgress, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { RpcClient } from '@expertmesh/shared/rpc/client';
-import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type OpenClient, type RpcConnection } from '@expertmesh/shared/rpc/openers';
 import { workerService } from '@expertmesh/shared/rpc/services';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 
 /**
  * How a leader commands a worker that is up. Each call throws the worker's own error, or `unavailable`,
@@ -21,13 +19,12 @@ const LOAD_TIMEOUT_MS = 6 * 3600 * 1000;
 
 /** One connection to the control port of one process of a worker; ends with that process. */
 export class WorkerChannel implements WorkerCommands {
-  readonly #client: RpcClient;
+  readonly #client: RpcConnection;
   readonly #abort = new AbortController();
 
   /** `peer` is how errors name the worker. */
-  constructor(address: NetworkAddress, peer: string, clock: Clock, security: TransportSecurity | undefined) {
-    const secure = { security, serverRoles: ['worker'] } as const;
-    this.#client = new RpcClient(formatNetworkAddress(address), peer, clock, {}, secure);
+  constructor(address: NetworkAddress, peer: string, openClient: OpenClient) {
+    this.#client = openClient({ address: formatNetworkAddress(address), peer, role: 'worker' });
   }
 
   get isClosed(): boolean {

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { until } from '@expertmesh/test-kit/until';
 import { type WorkerEvent } from './worker-event.js';
+import { connectionOpeners } from '../serving/connection-openers.js';
 import { membersAt, WorkerPool } from './worker-pool.js';
 
 const HEARTBEAT_INTERVAL_MS = 500;
@@ -79,6 +80,7 @@ async function startPool(prepare: (worker: RecordingWorker) => void = () => unde
     onEvent: (event) => events.push(event),
     clock,
     random: () => 0,
+    openClient: connectionOpeners(undefined, clock).openClient,
   });
   cleanUps.push(() => {
     pool.close();

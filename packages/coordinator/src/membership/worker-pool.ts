@@ -1,6 +1,6 @@
 import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/config/network-address';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type WorkerCommands } from './worker-channel.js';
 import { type WorkerEvent, type WorkerStatus } from './worker-event.js';
 import { WorkerSession } from './worker-session.js';
@@ -12,8 +12,7 @@ export interface WorkerPoolOptions {
   readonly onEvent: (event: WorkerEvent) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
 }
 
 /** A worker that the cluster knows, whether it lives or not. */

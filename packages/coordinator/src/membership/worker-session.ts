@@ -1,8 +1,8 @@
 import { formatNetworkAddress, type NetworkAddress } from '@expertmesh/shared/config/network-address';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import {
   INITIAL_STATE,
   type SessionAction,
@@ -25,8 +25,7 @@ export interface WorkerSessionOptions {
   /** In [0, 1); spreads reconnections. */
   readonly random: () => number;
   readonly onEvent: (event: WorkerEvent) => void;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
 }
 
 /** How reasons speak of the worker: whoever tells one names the worker before it. */
@@ -94,10 +93,10 @@ export class WorkerSession {
   #act(action: SessionAction): void {
     // A listener may close the session from within an event.
     if (this.#isClosed) return;
-    const { workerId, controlAddress, clock, random, heartbeatIntervalMs, onEvent, security } = this.#options;
+    const { workerId, controlAddress, random, heartbeatIntervalMs, onEvent, openClient } = this.#options;
     switch (action.type) {
       case 'connect':
-        this.#channel = new WorkerChannel(controlAddress, PEER, clock, security);
+        this.#channel = new WorkerChannel(controlAddress, PEER, openClient);
         return;
       case 'disconnect':
         this.#disconnect();

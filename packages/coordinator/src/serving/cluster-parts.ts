@@ -9,6 +9,7 @@ import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
@@ -20,6 +21,7 @@ import { WorkerAdmission } from '../control/leading/worker-admission.js';
 import { type Shards } from '../control/placement/shards.js';
 import { StateDirectory } from '../control/placement/state-directory.js';
 import { KnownCluster } from '../control/planning/known-cluster.js';
+import { planInThread } from '../control/planning/plan-in-thread.js';
 import { expertSizeOf } from '../control/planning/store-size.js';
 import { defaultStateDir } from './default-state-dir.js';
 import { type ReadinessGate } from './readiness-gate.js';
@@ -32,6 +34,7 @@ export interface ClusterPartsOptions {
   readonly logger: Logger;
   /** Undefined for plain text. */
   readonly security: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
 }
 
 /** The cluster's parts in this process, each made of those that come before it. */
@@ -80,13 +83,15 @@ export async function openClusterParts(options: ClusterPartsOptions): Promise<Cl
     },
     logger,
     clock: systemClock,
+    wallMs: Date.now,
+    plan: planInThread,
   });
   const admin = createAdmin(config, { core, controlPlane, monitor, leading, admission, model, expertSize });
   return { bootId, controlPlane, serving, core, known, localShards, monitor, leading, admin };
 }
 
 function createCore(
-  { config, store, logger, security }: ClusterPartsOptions,
+  { config, store, logger, openClient }: ClusterPartsOptions,
   controlPlane: ControlPlane,
   stateDir: string,
   serving: ServingMonitor,
@@ -100,7 +105,7 @@ function createCore(
     stateDirectory: new StateDirectory(join(stateDir, 'placement'), logger),
     isUsable: isUsableWith(config),
     serving,
-    security,
+    openClient,
     logger,
     clock: systemClock,
     random: Math.random,

@@ -6,6 +6,7 @@ import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
@@ -27,6 +28,7 @@ export interface ClusterOptions {
   readonly signal: AbortSignal;
   /** Undefined for plain text. */
   readonly security: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
   /** The engine thread has died: nothing can be generated any more. */
   readonly onDeath: (error: ExpertmeshError) => void;
 }

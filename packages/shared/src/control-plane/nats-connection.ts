@@ -150,6 +150,14 @@ function withRemedy(cause: unknown): never {
   );
 }
 
+/** A bucket's calls; see NatsBucket. */
+export type NatsBucketCalls = Pick<NatsBucket, keyof NatsBucket>;
+
+/** What a control plane needs of a connection; see NatsConnection. */
+export interface NatsLink extends Omit<Pick<NatsConnection, keyof NatsConnection>, 'bucket'> {
+  bucket(name: string): Promise<NatsBucketCalls>;
+}
+
 /** One entry of a bucket as a watch tells it. Keys are encoded. */
 export interface NatsChange {
   readonly key: string;

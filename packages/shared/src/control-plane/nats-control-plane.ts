@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type Logger } from '../process/logger.js';
+import { type Clock, systemClock } from '../rpc/clock.js';
 import { reconnectDelayMs } from '../rpc/reconnect-backoff.js';
 import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { type ControlPlane, type ControlPlaneState } from './control-plane.js';
-import { withDeadline } from './deadline.js';
+import { sleep, withDeadline } from './deadline.js';
 import { checkValue } from './key-value-limits.js';
-import { NatsConnection } from './nats-connection.js';
+import { NatsConnection, type NatsLink } from './nats-connection.js';
 import { NatsKeyValue } from './nats-key-value.js';
 import { StateNotifier } from './state-notifier.js';
 
@@ -24,6 +24,11 @@ export interface NatsControlPlaneOptions {
   readonly logger: Logger;
   /** Absent for plain text. */
   readonly security?: TransportSecurity | undefined;
+  /** Connects to a server (NatsConnection.open). */
+  readonly open?: () => Promise<NatsLink>;
+  readonly clock?: Clock;
+  /** In [0, 1); spreads reconnections. */
+  readonly random?: () => number;
 }
 
 /**
@@ -38,22 +43,24 @@ export class NatsControlPlane implements ControlPlane {
   readonly placement: NatsKeyValue;
   readonly leader: NatsKeyValue;
   readonly #options: NatsControlPlaneOptions;
+  readonly #clock: Clock;
   readonly #buckets: ReadonlyMap<string, NatsKeyValue>;
   readonly #subjectPrefix: string;
   readonly #subscriptions = new Set<Subscription>();
   readonly #notifier: StateNotifier;
   readonly #closing = new AbortController();
   readonly #hasEnded: Promise<void>;
-  #connection: NatsConnection | undefined;
+  #connection: NatsLink | undefined;
 
   constructor(options: NatsControlPlaneOptions) {
-    const { cluster, logger } = options;
+    const { cluster, logger, clock = systemClock } = options;
     this.#options = options;
+    this.#clock = clock;
     this.#subjectPrefix = `expertmesh.${cluster}.`;
     this.#notifier = new StateNotifier('away', logger);
-    this.workers = new NatsKeyValue('workers', logger);
-    this.placement = new NatsKeyValue('placement', logger);
-    this.leader = new NatsKeyValue('leader', logger);
+    this.workers = new NatsKeyValue('workers', logger, clock);
+    this.placement = new NatsKeyValue('placement', logger, clock);
+    this.leader = new NatsKeyValue('leader', logger, clock);
     this.#buckets = new Map([
       [`expertmesh_${cluster}_workers`, this.workers],
       [`expertmesh_${cluster}_placement`, this.placement],
@@ -92,17 +99,17 @@ export class NatsControlPlane implements ControlPlane {
   }
 
   async #keepConnected(): Promise<void> {
-    const { servers, logger } = this.#options;
+    const { servers, logger, random = Math.random } = this.#options;
     const { signal } = this.#closing;
     let numFailures = 0;
     while (!this.#isClosing()) {
-      const startMs = performance.now();
+      const startMs = this.#clock.nowMs();
       const reason = await this.#holdConnection();
       if (this.#isClosing()) return;
-      numFailures = performance.now() - startMs > SETTLED_MS ? 1 : numFailures + 1;
+      numFailures = this.#clock.nowMs() - startMs > SETTLED_MS ? 1 : numFailures + 1;
       if (numFailures === 1)
         logger.warn({ servers, reason }, 'the control plane is away: serving goes on, changes are refused');
-      await sleep(reconnectDelayMs(numFailures, Math.random), undefined, { signal }).catch(() => undefined);
+      await sleep(reconnectDelayMs(numFailures, random), signal, this.#clock);
     }
   }
 
@@ -143,11 +150,12 @@ export class NatsControlPlane implements ControlPlane {
     return ExpertmeshError.from(over.signal.reason).message;
   }
 
-  async #connect(signal: AbortSignal): Promise<NatsConnection> {
+  async #connect(signal: AbortSignal): Promise<NatsLink> {
     const { servers, clientName, security } = this.#options;
-    const opening = NatsConnection.open(servers, clientName, security);
+    const { open = () => NatsConnection.open(servers, clientName, security) } = this.#options;
+    const opening = open();
     try {
-      return await withDeadline(opening, OPEN_TIMEOUT_MS, signal);
+      return await withDeadline(opening, OPEN_TIMEOUT_MS, signal, this.#clock);
     } catch (error) {
       // It may still succeed, when nobody waits for it any more.
       void opening.then(
@@ -158,15 +166,15 @@ export class NatsControlPlane implements ControlPlane {
     }
   }
 
-  async #attachBuckets(connection: NatsConnection, signal: AbortSignal, end: (reason: unknown) => void): Promise<void> {
+  async #attachBuckets(connection: NatsLink, signal: AbortSignal, end: (reason: unknown) => void): Promise<void> {
     const attach = async ([name, keyValue]: readonly [string, NatsKeyValue]): Promise<void> => {
       await keyValue.attach(await connection.bucket(name), signal, end);
     };
-    await withDeadline(Promise.all([...this.#buckets].map(attach)), OPEN_TIMEOUT_MS, signal);
+    await withDeadline(Promise.all([...this.#buckets].map(attach)), OPEN_TIMEOUT_MS, signal, this.#clock);
   }
 
   /** Before the buckets: the server has taken the subscriptions when it answers about those. */
-  #subscribeAll(connection: NatsConnection): void {
+  #subscribeAll(connection: NatsLink): void {
     this.#connection = connection;
     for (const subscription of this.#subscriptions) this.#subscribe(connection, subscription);
   }
@@ -180,19 +188,20 @@ export class NatsControlPlane implements ControlPlane {
   /** Throws when the connection is over. */
   async #checkBuckets(signal: AbortSignal): Promise<never> {
     for (;;) {
-      await sleep(CHECK_INTERVAL_MS, undefined, { signal });
+      await sleep(CHECK_INTERVAL_MS, signal, this.#clock);
+      signal.throwIfAborted();
       await Promise.all([...this.#buckets.values()].map((keyValue) => keyValue.check()));
     }
   }
 
-  async #leave(connection: NatsConnection): Promise<void> {
+  async #leave(connection: NatsLink): Promise<void> {
     this.#connection = undefined;
     for (const keyValue of this.#buckets.values()) keyValue.detach();
     this.#notifier.set('away');
     await connection.close();
   }
 
-  #subscribe(connection: NatsConnection, subscription: Subscription): void {
+  #subscribe(connection: NatsLink, subscription: Subscription): void {
     subscription.cancel = connection.subscribe(this.#subjectPrefix + subscription.subject, (payload, subject) => {
       if (!this.#subscriptions.has(subscription)) return;
       try {

@@ -1,10 +1,11 @@
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type Logger } from '../process/logger.js';
+import { type Clock } from '../rpc/clock.js';
 import { type KeyValue, type KeyValueEntry, type KeyValueListener } from './control-plane.js';
 import { withDeadline } from './deadline.js';
 import { decodeKey, encodeKey } from './key-encoding.js';
 import { checkKey, checkValue } from './key-value-limits.js';
-import { type NatsBucket, type NatsChange } from './nats-connection.js';
+import { type NatsBucketCalls, type NatsChange } from './nats-connection.js';
 import { WatchView } from './watch-view.js';
 
 /** The client has the same, and does not keep it in all cases. */
@@ -18,7 +19,7 @@ const REVISIONS_PER_BUCKET = 2 ** 42;
 
 /** One connection's bucket. */
 interface Attachment {
-  readonly bucket: NatsBucket;
+  readonly bucket: NatsBucketCalls;
   /** Aborts when the connection is over. */
   readonly signal: AbortSignal;
   readonly onBroken: (reason: string) => void;
@@ -32,6 +33,7 @@ interface Attachment {
 /** A bucket over whatever connection there is at the time. */
 export class NatsKeyValue implements KeyValue {
   readonly #name: string;
+  readonly #clock: Clock;
   readonly #view: WatchView;
   #attachment: Attachment | undefined;
   #isOpen = false;
@@ -39,14 +41,15 @@ export class NatsKeyValue implements KeyValue {
   #created: string | undefined;
   #firstRevision = 0;
 
-  constructor(name: string, logger: Logger) {
+  constructor(name: string, logger: Logger, clock: Clock) {
     this.#name = name;
+    this.#clock = clock;
     this.#view = new WatchView(logger);
   }
 
   /** Resolves when all watches have caught up over the connection of `bucket`; then `open`. */
-  async attach(bucket: NatsBucket, signal: AbortSignal, onBroken: (reason: string) => void): Promise<void> {
-    const { created, lastRevision } = await withDeadline(bucket.info(), CALL_TIMEOUT_MS, signal);
+  async attach(bucket: NatsBucketCalls, signal: AbortSignal, onBroken: (reason: string) => void): Promise<void> {
+    const { created, lastRevision } = await withDeadline(bucket.info(), CALL_TIMEOUT_MS, signal, this.#clock);
     if (this.#created !== undefined && this.#created !== created) this.#firstRevision += REVISIONS_PER_BUCKET;
     this.#created = created;
     const markers = new Map<string, NatsChange>();
@@ -81,7 +84,7 @@ export class NatsKeyValue implements KeyValue {
 
   async update(key: string, value: Uint8Array, revision: number): Promise<number | undefined> {
     checkValue(key, value);
-    const update = async (bucket: NatsBucket): Promise<number | undefined> => {
+    const update = async (bucket: NatsBucketCalls): Promise<number | undefined> => {
       const bucketRevision = revision - this.#firstRevision;
       // It was written before the server lost its store.
       if (bucketRevision < 1) return undefined;
@@ -112,12 +115,12 @@ export class NatsKeyValue implements KeyValue {
     const { bucket, signal, watchedRevision, lastRevision, markers } = attachment;
     if (watchedRevision !== undefined && watchedRevision < lastRevision)
       throw new ExpertmeshError('unavailable', `the watch of ${this.#name} has fallen silent`);
-    const info = await withDeadline(bucket.info(), CALL_TIMEOUT_MS, signal);
+    const info = await withDeadline(bucket.info(), CALL_TIMEOUT_MS, signal, this.#clock);
     if (info.created !== this.#created)
       throw new ExpertmeshError('unavailable', `the bucket ${this.#name} has been made anew`);
     attachment.lastRevision = info.lastRevision;
     for (const marker of [...markers.values()].filter(({ createdMs }) => createdMs < Date.now() - MARKER_LIFE_MS)) {
-      await withDeadline(bucket.removeMarker(marker), CALL_TIMEOUT_MS, signal);
+      await withDeadline(bucket.removeMarker(marker), CALL_TIMEOUT_MS, signal, this.#clock);
       markers.delete(marker.key);
     }
   }
@@ -149,7 +152,7 @@ export class NatsKeyValue implements KeyValue {
         onBroken(ExpertmeshError.from(error).message);
       });
     });
-    await withDeadline(current, CALL_TIMEOUT_MS, signal);
+    await withDeadline(current, CALL_TIMEOUT_MS, signal, this.#clock);
   }
 
   #hear(attachment: Attachment, change: NatsChange): void {
@@ -166,13 +169,13 @@ export class NatsKeyValue implements KeyValue {
     return bucketRevision === undefined ? undefined : this.#firstRevision + bucketRevision;
   }
 
-  async #call<T>(verb: string, key: string, run: (bucket: NatsBucket) => Promise<T>): Promise<T> {
+  async #call<T>(verb: string, key: string, run: (bucket: NatsBucketCalls) => Promise<T>): Promise<T> {
     checkKey(key);
     const attachment = this.#attachment;
     if (attachment === undefined || !this.#isOpen)
       throw new ExpertmeshError('unavailable', `cannot ${verb} ${key}: the control plane (NATS) is away`);
     try {
-      return await withDeadline(run(attachment.bucket), CALL_TIMEOUT_MS, attachment.signal);
+      return await withDeadline(run(attachment.bucket), CALL_TIMEOUT_MS, attachment.signal, this.#clock);
     } catch (cause) {
       const reason = ExpertmeshError.from(cause).message;
       attachment.onBroken(reason);

@@ -18,8 +18,8 @@ import {
   type TraceChunk,
   type WorkerCommand,
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { type LoadMonitor, type LoadWindow } from '../../balance/load-monitor.js';
@@ -41,8 +41,8 @@ export interface AdminApiOptions {
   readonly clock?: Clock;
   /** What the leader asks for. */
   readonly adminKey?: string | undefined;
-  /** How the leader is spoken with; absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  /** How the leader is reached. */
+  readonly openClient: OpenClient;
 }
 
 /** Who calls, as the transport knows it. */
@@ -84,7 +84,7 @@ export class AdminApi {
     this.#admin = options.admin;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#leader = new LeaderLink(options.adminKey, options.security);
+    this.#leader = new LeaderLink(options.adminKey, options.openClient);
   }
 
   cluster(): ClusterView {

@@ -1,7 +1,6 @@
 import { ExpertmeshError, isAway } from '@expertmesh/shared/errors/expertmesh-error';
-import { keyHeaders, RpcClient, type SecureTo } from '@expertmesh/shared/rpc/client';
-import { systemClock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { keyHeaders } from '@expertmesh/shared/rpc/client';
+import { type OpenClient, type RpcConnection } from '@expertmesh/shared/rpc/openers';
 
 /** The header of a call that one coordinator passes on to another: who gets it there passes it on to nobody. */
 export const PASSED_ON_HEADER = 'expertmesh-passed-on-by';
@@ -9,25 +8,22 @@ export const PASSED_ON_HEADER = 'expertmesh-passed-on-by';
 /** The connection to whichever coordinator leads: one at a time, made when a call needs it. */
 export class LeaderLink {
   readonly #adminKey: string | undefined;
-  readonly #secure: SecureTo;
-  #client: RpcClient | undefined;
+  readonly #openClient: OpenClient;
+  #client: RpcConnection | undefined;
   #address: string | undefined;
 
-  /**
-   * @param adminKey that the coordinators of a cluster share
-   * @param security undefined for plain text
-   */
-  constructor(adminKey: string | undefined, security: TransportSecurity | undefined) {
+  /** @param adminKey that the coordinators of a cluster share */
+  constructor(adminKey: string | undefined, openClient: OpenClient) {
     this.#adminKey = adminKey;
-    this.#secure = { security, serverRoles: ['coordinator'] };
+    this.#openClient = openClient;
   }
 
-  to(address: string): RpcClient {
+  to(address: string): RpcConnection {
     if (this.#client !== undefined && this.#address === address) return this.#client;
     this.#client?.close();
     this.#address = address;
     const headers = keyHeaders(this.#adminKey);
-    this.#client = new RpcClient(address, `the leader at ${address}`, systemClock, headers, this.#secure);
+    this.#client = this.#openClient({ address, peer: `the leader at ${address}`, role: 'coordinator', headers });
     return this.#client;
   }
 

@@ -9,10 +9,8 @@ import { moverWorld } from '../change/mover-world.js';
 import { type ClusterCore } from '../cluster-core.js';
 import { type FirstPlacementFacts } from '../decisions/first-placement.js';
 import { type KnownCluster } from '../planning/known-cluster.js';
-import { type PlacementStore } from '../placement/placement-store.js';
 import { type ExpertSize } from '../planning/plan-inputs.js';
-import { planInThread } from '../planning/plan-in-thread.js';
-import { Planner } from '../planning/planner.js';
+import { Planner, type PlannerOptions } from '../planning/planner.js';
 import { AutoRebalancer } from './auto-rebalancer.js';
 import { LeaderDuties } from './leader-duties.js';
 import { type FirstPlacementSource } from './static-members.js';
@@ -30,8 +28,12 @@ export interface LeadingOptions {
   readonly monitor: LoadMonitor;
   /** Why there is no placement yet. */
   readonly onWaiting: (because: string) => void;
+  /** Makes a plan, beside the thread that serves. */
+  readonly plan: PlannerOptions['plan'];
   readonly logger: Logger;
   readonly clock: Clock;
+  /** For history, audit, and quiet hours. */
+  readonly wallMs: () => number;
 }
 
 /**
@@ -47,8 +49,8 @@ export class Leading {
   readonly #rebalancer: AutoRebalancer;
 
   constructor(options: LeadingOptions) {
-    const { admission, core, logger, clock } = options;
-    this.onAudit = auditor(core.store, logger);
+    const { admission, clock } = options;
+    this.onAudit = auditor(options);
     this.planner = createPlanner(options);
     this.changes = createChanges(options, this.onAudit);
     this.drains = new Drains({ admission, planner: this.planner, changes: this.changes, onAudit: this.onAudit, clock });
@@ -63,7 +65,7 @@ export class Leading {
   }
 }
 
-function createPlanner({ config, core, known, monitor }: LeadingOptions): Planner {
+function createPlanner({ config, core, known, monitor, plan }: LeadingOptions): Planner {
   const { store } = core;
   return new Planner({
     facts: () => known.facts(),
@@ -71,12 +73,12 @@ function createPlanner({ config, core, known, monitor }: LeadingOptions): Planne
     current: () => store.document(store.inForce?.version ?? 0),
     nextVersion: () => store.nextVersion,
     moveBytesPerSecond: config.moveBytesPerSecond,
-    plan: planInThread,
+    plan,
   });
 }
 
 function createChanges(options: LeadingOptions, onAudit: (entry: AuditEntry) => void): Changes {
-  const { config, storeId, core, admission, expertSize, logger, clock } = options;
+  const { config, storeId, core, admission, expertSize, logger, clock, wallMs } = options;
   return new Changes({
     store: core.store,
     storeId,
@@ -87,7 +89,7 @@ function createChanges(options: LeadingOptions, onAudit: (entry: AuditEntry) => 
     onAudit,
     logger,
     clock,
-    wallMs: Date.now,
+    wallMs,
   });
 }
 
@@ -117,7 +119,7 @@ function createDuties(options: LeadingOptions, { planner, changes, drains, onAud
 type RebalancerParts = Pick<Leading, 'planner' | 'changes' | 'duties'>;
 
 function createRebalancer(options: LeadingOptions, { planner, changes, duties }: RebalancerParts): AutoRebalancer {
-  const { config, core, monitor, logger, clock } = options;
+  const { config, core, monitor, logger, clock, wallMs } = options;
   return new AutoRebalancer({
     policy: {
       mode: config.rebalance,
@@ -134,15 +136,15 @@ function createRebalancer(options: LeadingOptions, { planner, changes, duties }:
     mayChange: () => duties.mayChange,
     logger,
     clock,
-    now: () => new Date(),
+    now: () => new Date(wallMs()),
   });
 }
 
 /** Records what was done; a control plane that is away does not keep anybody from doing it. */
-function auditor(store: PlacementStore, logger: Logger) {
+function auditor({ core, logger, wallMs }: LeadingOptions) {
   return (entry: AuditEntry): void => {
     logger.info({ audit: entry }, 'audit');
-    store.addAudit(AuditRecord.create({ ...entry, timeMs: Date.now() })).catch((error: unknown) => {
+    core.store.addAudit(AuditRecord.create({ ...entry, timeMs: wallMs() })).catch((error: unknown) => {
       logger.warn({ err: error }, 'an audit record is on this machine alone: the control plane did not take it');
     });
   };

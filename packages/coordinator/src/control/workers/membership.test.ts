@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type WorkerEvent } from '../../membership/worker-event.js';
 import { Membership } from './membership.js';
+import { connectionOpeners } from '../../serving/connection-openers.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -42,6 +43,7 @@ function setUpUnstarted(kind: ControlPlane['kind']) {
     logger,
     clock: new DrivenClock(),
     random: () => 0,
+    openClient: connectionOpeners(undefined, new DrivenClock()).openClient,
   });
   opened.push(membership);
   const register = (workerId: string, bootId = 'boot-1', port = 1): Promise<number> => {

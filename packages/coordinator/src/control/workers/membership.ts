@@ -7,7 +7,7 @@ import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plan
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type OpenClient } from '@expertmesh/shared/rpc/openers';
 import { type WorkerEvent } from '../../membership/worker-event.js';
 import { type Member, membersAt, WorkerPool } from '../../membership/worker-pool.js';
 import { KnownWorkers } from './known-workers.js';
@@ -24,8 +24,7 @@ export interface MembershipOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Absent for plain text. */
-  readonly security?: TransportSecurity | undefined;
+  readonly openClient: OpenClient;
 }
 
 /**

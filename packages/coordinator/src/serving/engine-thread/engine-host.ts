@@ -21,6 +21,7 @@ import { tokenLogprobs } from '../../sampling/logprobs.js';
 import { Drafter } from '../../speculation/drafter.js';
 import { DiskArchive } from '../../kv/disk/disk-archive.js';
 import { KvMemory } from '../../kv/kv-memory.js';
+import { connectionOpeners } from '../connection-openers.js';
 import { AnswerSamplers } from './answer-samplers.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { loadModel, type LoadedModel } from './load-model.js';
@@ -227,7 +228,7 @@ function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedPar
     callTimeoutMs: options.dispatchTimeoutMs,
     local,
     // The main thread tells what becomes of the files.
-    security: options.tls && new TransportSecurity(options.tls, undefined),
+    openStream: connectionOpeners(options.tls && new TransportSecurity(options.tls, undefined)).openStream,
     onConnection: (workerId, lostBecause) => {
       tell('connection', { workerId, lostBecause });
     },
