@@ -48,7 +48,8 @@ export class TravellingRows {
    * expert.
    */
   ofMember(workerId: string): WireRows {
-    if (workerId === LOCAL_MEMBER && this.#sumUnits === undefined) return toWireRows('fp32', this.#rows, this.hiddenSize);
+    if (workerId === LOCAL_MEMBER && this.#sumUnits === undefined)
+      return toWireRows('fp32', this.#rows, this.hiddenSize);
     return (this.#travelling ??= toWireRows(this.#dtype, this.#rows, this.hiddenSize));
   }
 

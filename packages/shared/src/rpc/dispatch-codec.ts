@@ -56,7 +56,8 @@ export function decodeDispatchCall(message: Uint8Array): DispatchCall {
   const fields = readFields(message, CALL_FIELDS);
   const head = header(fields, 'invalid_argument');
   const { rowDtype, ...rows } = asRows(fields, head, 'invalid_argument');
-  if (rowDtype === 'exact') throw refused('invalid_argument', 'row_dtype is ROW_DTYPE_EXACT (4), which only answers have');
+  if (rowDtype === 'exact')
+    throw refused('invalid_argument', 'row_dtype is ROW_DTYPE_EXACT (4), which only answers have');
   const call: DispatchCall = {
     ...head,
     rowOffsets: asUint32Array(fields.tensor(7)),
@@ -262,7 +263,10 @@ function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights
 function checkUnits({ numRows, sumUnits }: DispatchCall): void {
   if (sumUnits === undefined) return;
   if (sumUnits.length !== numRows)
-    throw refused('invalid_argument', `${String(numRows)} rows have ${String(sumUnits.length)} sum_units; each needs one`);
+    throw refused(
+      'invalid_argument',
+      `${String(numRows)} rows have ${String(sumUnits.length)} sum_units; each needs one`,
+    );
   const index = sumUnits.findIndex((unit) => !isSumUnit(unit));
   if (index < 0) return;
   throw refused(

@@ -55,7 +55,11 @@ export function fromWireRows({ rows, rowScales }: WireRows<RowDtype>, hiddenSize
 }
 
 /** Writes one row as fp32 to `target`, [hidden]. */
-export function readWireRow({ rowDtype, rows, rowScales }: WireRows<RowDtype>, rowIndex: number, target: Float32Array): void {
+export function readWireRow(
+  { rowDtype, rows, rowScales }: WireRows<RowDtype>,
+  rowIndex: number,
+  target: Float32Array,
+): void {
   const hiddenSize = target.length;
   const start = rowIndex * hiddenSize;
   const scalesStart = numScales(rowDtype, rowIndex, hiddenSize);
