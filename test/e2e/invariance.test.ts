@@ -20,7 +20,7 @@ const flagsOf = (numWorkers: number): string[] => [
   ...['--workers', String(numWorkers), '--bits', '4', '--cache-dir', cacheDir],
   ...['--survive', numWorkers > 1 ? '1' : '0'],
 ];
-/** 65,536 bytes a block with fp32 keys and values, half of it with fp16: too few for a batch, so that some must wait. */
+/** A block has 32,768 bytes with fp16 keys and values: too few for a batch, so that some are preempted. */
 const TOO_FEW_BLOCKS = ['--kv-cache-bytes', String(32 * 32_768), '--max-model-len', '512', '--kv-dtype', 'fp16'];
 
 /** More than two blocks of the KV cache, which the prefix cache has from the second prompt on. */

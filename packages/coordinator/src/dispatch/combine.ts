@@ -39,7 +39,8 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
 
 /**
  * Adds the parts' rows up in the order given, whatever the order in which they came, so that the same parts give the
- * same bits; exact sums give them also in other parts. Rows of a failed part are in `failures`, with the first part's error where several failed.
+ * same bits; exact sums give them also in other parts. Rows of a failed part are in `failures`, with the first part's
+ * error where several failed.
  */
 export function combineParts(
   numRows: number,

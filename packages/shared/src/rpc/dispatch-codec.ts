@@ -9,8 +9,8 @@ import {
   WIRE_DTYPES,
   type WireRows,
 } from './dispatch-message.js';
+import { checkPairs, checkUnits, type DecodeErrorCode, refused } from './check-dispatch-call.js';
 import { elementBytes, numScales } from './wire-rows.js';
-import { isSumUnit } from './sum-units.js';
 import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
 import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
 
@@ -186,11 +186,6 @@ function readFields(message: Uint8Array, known: KnownFields): Fields {
   return fields;
 }
 
-type DecodeErrorCode = 'data_loss' | 'invalid_argument';
-
-const refused = (code: DecodeErrorCode, what: string): ExpertmeshError =>
-  new ExpertmeshError(code, `a dispatch message is refused: ${what}`);
-
 const identity = (fields: Fields): Omit<Header, 'rowDtype'> => ({
   callId: fields.uint(1),
   layerIndex: fields.uint(2),
@@ -205,7 +200,8 @@ function header(fields: Fields, code: DecodeErrorCode): Header {
   if (rowDtype !== undefined) return { ...identity(fields), rowDtype };
   throw refused(
     code,
-    `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1), ROW_DTYPE_FP16 (2), ROW_DTYPE_INT8 (3) or ROW_DTYPE_EXACT (4)`,
+    `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1), ROW_DTYPE_FP16 (2), ROW_DTYPE_INT8 (3) or ` +
+      'ROW_DTYPE_EXACT (4)',
   );
 }
 
@@ -236,52 +232,6 @@ function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code:
     case 'int8':
       return { rowDtype, rows: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), rowScales };
   }
-}
-
-/** Every row has its pairs, in order, and every pair its row. */
-function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights }: DispatchCall): void {
-  if (numRows < 1 || hiddenSize < 1)
-    throw refused(
-      'invalid_argument',
-      `num_rows (${String(numRows)}) and hidden_size (${String(hiddenSize)}) must be at least 1`,
-    );
-  if (rowOffsets.length !== numRows + 1)
-    throw refused(
-      'invalid_argument',
-      `row_offsets has ${String(rowOffsets.length)} elements, ${String(numRows)} rows need ${String(numRows + 1)}`,
-    );
-  if (expertIds.length !== routingWeights.length)
-    throw refused(
-      'invalid_argument',
-      `${String(expertIds.length)} expert_ids have ${String(routingWeights.length)} routing_weights; ` +
-        'each pair needs both',
-    );
-  if (!isAscending(rowOffsets) || rowOffsets[0] !== 0 || rowOffsets[numRows] !== expertIds.length)
-    throw refused('invalid_argument', `row_offsets must ascend from 0 to the ${String(expertIds.length)} pairs`);
-}
-
-function checkUnits({ numRows, sumUnits }: DispatchCall): void {
-  if (sumUnits === undefined) return;
-  if (sumUnits.length !== numRows)
-    throw refused(
-      'invalid_argument',
-      `${String(numRows)} rows have ${String(sumUnits.length)} sum_units; each needs one`,
-    );
-  const index = sumUnits.findIndex((unit) => !isSumUnit(unit));
-  if (index < 0) return;
-  throw refused(
-    'invalid_argument',
-    `sum_units[${String(index)}] is ${String(sumUnits[index])}, not a power of two from 2^-100 to 2^80`,
-  );
-}
-
-function isAscending(offsets: Uint32Array): boolean {
-  let last = 0;
-  for (const offset of offsets) {
-    if (offset < last) return false;
-    last = offset;
-  }
-  return true;
 }
 
 function asUint32Array(bytes: Uint8Array): Uint32Array {

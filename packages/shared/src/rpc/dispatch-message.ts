@@ -33,8 +33,8 @@ export interface DispatchCall extends WireRows {
   /** [numPairs] */
   readonly routingWeights: Float32Array;
   /**
-   * fp32 [numRows], powers of two: to what multiples the terms of each row's sum are rounded, so that sums do not depend
-   * on how workers share the experts. Absent: they are rounded as they come.
+   * fp32 [numRows], powers of two: to what multiples the terms of each row's sum are rounded, so that sums do not
+   * depend on how workers share the experts. Absent: they are rounded as they come.
    */
   readonly sumUnits?: Float32Array;
 }
@@ -48,8 +48,8 @@ export interface CallError {
 }
 
 /**
- * `expertmesh.v1.DispatchResponse` likewise. The rows of exact sums are fp32 [numRows, hiddenSize], and where a term was
- * too large for its row's unit, [numRows, hiddenSize] high parts behind them.
+ * `expertmesh.v1.DispatchResponse` likewise. The rows of exact sums are fp32 [numRows, hiddenSize], and where a term
+ * was too large for its row's unit, [numRows, hiddenSize] high parts behind them.
  */
 export interface DispatchAnswer extends WireRows<RowDtype> {
   readonly callId: number;

@@ -37,7 +37,7 @@ export function isSumUnit(value: number): boolean {
   return value >= 2 ** -100 && value <= 2 ** 80 && Number.isInteger(Math.log2(value));
 }
 
-/** Both parts of a term in its unit, as [low, high]: multiples of the unit and of a coarser one, whose sums are exact. */
+/** Both parts of a term, as [low, high]: multiples of its unit and of a coarser one, whose sums are exact. */
 export function partsOfTerm(term: number, unit: number): readonly [low: number, high: number] {
   const highUnit = unit * HIGH_UNITS;
   const high = Math.abs(term) <= unit * HIGHEST_LOW_PART ? 0 : Math.round(term / highUnit) * highUnit;
