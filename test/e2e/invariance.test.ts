@@ -6,7 +6,7 @@ import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
 import { stopAll } from '@expertmesh/test-kit/process';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 
-/** R11 of docs/reliability.md: `npm run test:invariance` for all of it, the beginning of it otherwise. */
+/** All of it with `npm run test:invariance`, the beginning of it otherwise. */
 const isWhole = process.env['INVARIANCE'] === 'whole';
 const NUM_PROMPTS = isWhole ? 200 : 12;
 const WORKER_COUNTS = isWhole ? [1, 2, 3, 5, 8] : [1, 3];
