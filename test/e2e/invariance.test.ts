@@ -21,7 +21,7 @@ const flagsOf = (numWorkers: number): string[] => [
   ...['--survive', numWorkers > 1 ? '1' : '0'],
 ];
 /** A block has 32,768 bytes with fp16 keys and values: too few for a batch, so that some are preempted. */
-const TOO_FEW_BLOCKS = ['--kv-cache-bytes', String(32 * 32_768), '--max-model-len', '512', '--kv-dtype', 'fp16'];
+const TOO_FEW_BLOCKS = ['--kv-cache-bytes', String(17 * 32_768), '--max-model-len', '384', '--kv-dtype', 'fp16'];
 
 /** More than two blocks of the KV cache, which the prefix cache has from the second prompt on. */
 const PREAMBLE = Array.from({ length: 24 }, (_, index) => `word ${String(7 * index)} is ${String(index % 13)}`).join();
