@@ -4,8 +4,9 @@ import { isSumUnit } from './sum-units.js';
 
 export type DecodeErrorCode = 'data_loss' | 'invalid_argument';
 
-export const refused = (code: DecodeErrorCode, what: string): ExpertmeshError =>
-  new ExpertmeshError(code, `a dispatch message is refused: ${what}`);
+export function refused(code: DecodeErrorCode, what: string): ExpertmeshError {
+  return new ExpertmeshError(code, `a dispatch message is refused: ${what}`);
+}
 
 /** Every row has its pairs, in order, and every pair its row. */
 export function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights }: DispatchCall): void {
