@@ -17,11 +17,11 @@ const TIMEOUT_MS = isWhole ? 7_200_000 : 300_000;
 /** 4 bits, so that the kernels for few rows and for many have work. */
 const cacheDir = tempDir();
 const flagsOf = (numWorkers: number): string[] => [
-  ...['--workers', String(numWorkers), '--bits', '4', '--cache-dir', cacheDir],
+  ...['--workers', String(numWorkers), '--bits', '4', '--kv-dtype', 'fp32', '--cache-dir', cacheDir],
   ...['--survive', numWorkers > 1 ? '1' : '0'],
 ];
-/** A block has 32,768 bytes with fp16 keys and values: too few for a batch, so that some are preempted. */
-const TOO_FEW_BLOCKS = ['--kv-cache-bytes', String(17 * 32_768), '--max-model-len', '384', '--kv-dtype', 'fp16'];
+/** A block has 65,536 bytes with fp32 keys and values: too few for a batch, so that some are preempted. */
+const TOO_FEW_BLOCKS = ['--kv-cache-bytes', String(17 * 65_536), '--max-model-len', '384'];
 
 /** More than two blocks of the KV cache, which the prefix cache has from the second prompt on. */
 const PREAMBLE = Array.from({ length: 24 }, (_, index) => `word ${String(7 * index)} is ${String(index % 13)}`).join();
@@ -81,7 +81,7 @@ describe('answers with --numerics invariant', () => {
   it.each(WORKER_COUNTS)(
     'have the same tokens and log probabilities with %i workers, whatever happens',
     async (numWorkers) => {
-      const mesh = await Mesh.start([...flagsOf(numWorkers), '--kv-dtype', 'fp16']);
+      const mesh = await Mesh.start(flagsOf(numWorkers));
       const answers = await alone(mesh);
       expected ??= answers;
       expect(answers).toEqual(expected);
