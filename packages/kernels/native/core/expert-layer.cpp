@@ -65,10 +65,7 @@ bool ExpertLayer::run(ThreadTeam& team, Workspace& workspace, const ExpertCall& 
   auto* inner = workspace.first.reserve<float>(call.pairRows.size * intermediate_);
   gateUp(team, workspace, call, groups, inner);
   workspace.activations.prepare(team, experts_.front().down.matrix, inner, call.pairRows.size);
-  // Terms that are too large for their unit are rare: then all are summed once more.
-  if (!down(team, workspace.activations, call, groups, Terms::kRounded)) return false;
-  down(team, workspace.activations, call, groups, Terms::kInParts);
-  return true;
+  return down(team, workspace.activations, call, groups);
 }
 
 std::vector<ExpertLayer::Group> ExpertLayer::groupPairs(const ExpertCall& call) const {
@@ -128,36 +125,40 @@ void ExpertLayer::gateUpTiles(const KernelSet& kernels, const ActivationRows& ac
 
 // A thread computes a range of columns for all experts, one after another, so the sums need no lock and have one order.
 bool ExpertLayer::down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call,
-                       const std::vector<Group>& groups, Terms terms) const {
-  std::atomic<bool> isAnyTooLarge{false};
+                       const std::vector<Group>& groups) const {
+  std::atomic<bool> isAnyHigh{false};
   const KernelSet& kernels = team.kernels();
-  const size_t numRows = call.rows.size / hidden_;
   const size_t count = numTiles(hidden_);
   team.parallelFor(count, fairGrain(count, team.numThreads()), [&](size_t begin, size_t end, size_t thread) {
     for (; begin < end; begin = std::min(begin + kMaxGrain, end)) {
       const size_t columnBegin = begin * kTileRows;
       const size_t columnEnd = std::min(std::min(begin + kMaxGrain, end) * kTileRows, hidden_);
       const size_t width = columnEnd - columnBegin;
-      for (size_t row = 0; row < numRows; ++row)
-        for (const Span<float>& sums : {call.out, terms == Terms::kInParts ? call.high : Span<float>{}})
-          if (sums.size > 0) std::memset(sums.data + row * hidden_ + columnBegin, 0, width * sizeof(float));
+      clear(call.out, columnBegin, width);
+      bool hasHigh = false;
       for (const Group& group : groups) {
         const Matrix& matrix = experts_[group.expert].down.matrix;
         auto* products = reinterpret_cast<float*>(static_cast<std::byte*>(team.scratch(thread)) + kernels.productScratchBytes(matrix));
         kernels.multiply({&matrix, &activations.layout(), columnBegin, columnEnd, activations.pointers() + group.pairBegin,
                           group.pairEnd - group.pairBegin, products, width, team.scratch(thread)});
         for (size_t pair = group.pairBegin; pair < group.pairEnd; ++pair)
-          if (addTerms(kernels, call, pair, products + (pair - group.pairBegin) * width, columnBegin, width, terms))
-            isAnyTooLarge.store(true, std::memory_order_relaxed);
+          hasHigh = addTerms(kernels, call, pair, products + (pair - group.pairBegin) * width, columnBegin, width, hasHigh);
       }
+      // Columns without a high part are cleared as well, in case others have one.
+      if (hasHigh) isAnyHigh.store(true, std::memory_order_relaxed);
+      else clear(call.high, columnBegin, width);
     }
   });
-  return isAnyTooLarge.load(std::memory_order_relaxed);
+  return isAnyHigh.load(std::memory_order_relaxed);
 }
 
-/// Adds some columns of a pair to the sums of its row. Returns whether a term was too large for that.
+void ExpertLayer::clear(Span<float> sums, size_t columnBegin, size_t width) const {
+  for (size_t start = columnBegin; start < sums.size; start += hidden_) std::memset(sums.data + start, 0, width * sizeof(float));
+}
+
+/// Adds some columns of a pair to the sums of its row. hasHigh: whether `high` is in use in these columns; returns whether it is then.
 bool ExpertLayer::addTerms(const KernelSet& kernels, const ExpertCall& call, size_t pair, const float* products, size_t columnBegin,
-                           size_t width, Terms terms) const {
+                           size_t width, bool hasHigh) const {
   const size_t row = call.pairRows.data[pair], start = row * hidden_ + columnBegin;
   const float weight = call.pairWeights.data[pair];
   float* out = call.out.data + start;
@@ -166,11 +167,15 @@ bool ExpertLayer::addTerms(const KernelSet& kernels, const ExpertCall& call, siz
     return false;
   }
   const float unit = call.sumUnits.data[row];
-  if (terms == Terms::kRounded) return !(kernels.addRounded(products, weight, unit, width, out) <= highestLowPart(unit));
-  const float largest = kernels.addInParts(products, weight, unit, width, out, call.high.data + start);
-  if (largest <= highestTerm(unit)) return false;
+  const float largest = std::fabs(weight) * kernels.largestMagnitude(products, width);
+  if (largest <= highestLowPart(unit)) {
+    kernels.addRounded(products, weight, unit, width, out);
+    return hasHigh;
+  }
+  if (!hasHigh) clear(call.high, columnBegin, width);
+  kernels.addInParts(products, weight, unit, width, out, call.high.data + start);
   // No sum at all rather than one that depends on its order; whoever reads it refuses it.
-  std::fill_n(out, width, NAN);
+  if (!(largest <= highestTerm(unit))) std::fill_n(out, width, NAN);
   return true;
 }
 

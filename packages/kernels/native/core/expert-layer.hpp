@@ -57,12 +57,10 @@ class ExpertLayer {
               float* inner) const;
   void gateUpTiles(const KernelSet& kernels, const ActivationRows& activations, const Group& group, size_t begin, size_t end,
                    const void* const* pairActivations, void* scratch, float* inner) const;
-  /// What becomes of the terms of rows with units.
-  enum class Terms { kRounded, kInParts };
-  bool down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call, const std::vector<Group>& groups,
-            Terms terms) const;
+  bool down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call, const std::vector<Group>& groups) const;
   bool addTerms(const KernelSet& kernels, const ExpertCall& call, size_t pair, const float* products, size_t columnBegin,
-                size_t width, Terms terms) const;
+                size_t width, bool hasHigh) const;
+  void clear(Span<float> sums, size_t columnBegin, size_t width) const;
 
   std::vector<ExpertWeights> experts_;
   size_t hidden_;

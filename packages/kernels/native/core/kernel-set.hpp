@@ -88,10 +88,12 @@ struct KernelSet {
   void (*softmax)(float* x, size_t n);
   /// out += weight * x
   void (*addScaled)(const float* x, float weight, size_t n, float* out);
-  /// out += weight * x, each product rounded to a multiple of `unit` before; returns the largest magnitude of the products.
-  float (*addRounded)(const float* x, float weight, float unit, size_t n, float* out);
+  /// Of n values; NaN where one is NaN.
+  float (*largestMagnitude)(const float* x, size_t n);
+  /// out += weight * x, each product rounded to a multiple of `unit` before.
+  void (*addRounded)(const float* x, float weight, float unit, size_t n, float* out);
   /// The same where products may be beyond highestLowPart(unit): multiples of unit * kHighUnits go to `high`, what is left to `out`.
-  float (*addInParts)(const float* x, float weight, float unit, size_t n, float* out, float* high);
+  void (*addInParts)(const float* x, float weight, float unit, size_t n, float* out, float* high);
   /// Half-split rotary embedding of one head in place; cos and sin have headDim / 2 values.
   void (*rotate)(const float* cos, const float* sin, size_t headDim, float* head);
   /// Reads numBytes (a multiple of 64) and returns something that depends on all of them.

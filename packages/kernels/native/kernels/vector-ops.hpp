@@ -110,30 +110,31 @@ inline typename S::Floats roundBy(typename S::Floats x, typename S::Floats shift
 }
 
 template <class S>
-float addRounded(const float* x, float weight, float unit, size_t n, float* out) {
-  const auto factor = S::broadcast(weight), shifter = S::broadcast(kShifterUnits * unit);
+float largestMagnitude(const float* x, size_t n) {
   auto largest = S::broadcastInt(0);
-  eachVector<S>(n, [&](size_t i, size_t lanes) {
-    const auto term = S::mul(factor, loadLanes<S>(x + i, lanes));
-    largest = S::maxMagnitude(largest, term);
-    storeLanes<S>(out + i, S::add(loadLanes<S>(out + i, lanes), roundBy<S>(term, shifter)), lanes);
-  });
+  eachVector<S>(n, [&](size_t i, size_t lanes) { largest = S::maxMagnitude(largest, loadLanes<S>(x + i, lanes)); });
   return largestOf<S>(largest);
 }
 
 template <class S>
-float addInParts(const float* x, float weight, float unit, size_t n, float* out, float* high) {
+void addRounded(const float* x, float weight, float unit, size_t n, float* out) {
+  const auto factor = S::broadcast(weight), shifter = S::broadcast(kShifterUnits * unit);
+  eachVector<S>(n, [&](size_t i, size_t lanes) {
+    const auto term = S::mul(factor, loadLanes<S>(x + i, lanes));
+    storeLanes<S>(out + i, S::add(loadLanes<S>(out + i, lanes), roundBy<S>(term, shifter)), lanes);
+  });
+}
+
+template <class S>
+void addInParts(const float* x, float weight, float unit, size_t n, float* out, float* high) {
   const auto factor = S::broadcast(weight), shifter = S::broadcast(kShifterUnits * unit);
   const auto highShifter = S::broadcast(kShifterUnits * unit * kHighUnits);
-  auto largest = S::broadcastInt(0);
   eachVector<S>(n, [&](size_t i, size_t lanes) {
     const auto term = S::mul(factor, loadLanes<S>(x + i, lanes));
     const auto highPart = roundBy<S>(term, highShifter);
-    largest = S::maxMagnitude(largest, term);
     storeLanes<S>(high + i, S::add(loadLanes<S>(high + i, lanes), highPart), lanes);
     storeLanes<S>(out + i, S::add(loadLanes<S>(out + i, lanes), roundBy<S>(S::sub(term, highPart), shifter)), lanes);
   });
-  return largestOf<S>(largest);
 }
 
 template <class S>
