@@ -164,8 +164,8 @@ module.exports = {
       to: { path: '^packages/kernels/', pathNot: ['/kv-layout\\.(d\\.)?ts$'] },
     },
     vendorOnlyIn('onnxruntime-node', 'ONNX Runtime stays behind OnnxSession.', ['^packages/shared/src/onnx/']),
-    vendorOnlyIn('nats', 'The NATS client stays behind one file.', [
-      '^packages/shared/src/control-plane/nats-connection\\.ts$',
+    vendorOnlyIn('nats', 'The NATS client stays behind what connects and what logs in.', [
+      '^packages/shared/src/control-plane/nats-(connection|login)\\.ts$',
     ]),
     vendorOnlyIn('@grpc/grpc-js', 'gRPC stays in rpc/ and in the files that implement a service.', [
       '^packages/shared/src/rpc/',

@@ -18,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
-          include: ['test/{contract,bench}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
+          include: ['test/{contract,bench,simulation}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -28,6 +28,16 @@ export default defineConfig({
           name: 'golden',
           include: ['test/golden/**/*.test.ts'],
           testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          // A short form of each; with CHAOS=full (npm run test:chaos) as long as their figures ask for.
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          testTimeout: process.env['CHAOS'] === 'full' ? 3_600_000 : 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

@@ -20,6 +20,7 @@
       "target_name": "core",
       "type": "static_library",
       "sources": [
+        "native/core/crc32c.cpp",
         "native/core/dense-layer.cpp",
         "native/core/expert-layer.cpp",
         "native/core/head.cpp",

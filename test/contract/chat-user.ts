@@ -23,7 +23,7 @@ export function openTerminal(url: string, { tools = [], directory = tempDir() }:
   output.on('data', (bytes: Buffer) => (screen += bytes.toString()));
   const definitions = tools.length === 0 ? undefined : tools.map(({ definition }) => definition);
   const settings = { model: MODEL_ID, system: 'Be brief.', tools: definitions };
-  const conversation = new Conversation(new ChatClient(url), settings);
+  const conversation = new Conversation(new ChatClient([url]), settings);
   const saved = new SavedChats(directory);
   const options = { saved, attachments: [], tools, runsToolsUnasked: false };
   const ended = runInteractiveChat(conversation, { input, output }, options);

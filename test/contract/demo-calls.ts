@@ -30,17 +30,19 @@ export function callOf(layerIndex: number, pairsOfRows: readonly (readonly numbe
   };
 }
 
-/** A call of layer 0 that takes some hundred milliseconds: 5,000 rows, each with 64 experts. */
+/** A call of layer 0 that takes some hundred milliseconds: 40,000 rows, each with 8 of 64 experts. */
 export function longCall(): Call {
-  return callOf(0, manyPairs(5000));
+  return callOf(0, manyPairs(40_000));
 }
 
 const manyPairs = (numRows: number): number[][] =>
-  Array<number[]>(numRows).fill(range(0, 64).flatMap((expertId) => [expertId, 1 / 64]));
+  Array.from({ length: numRows }, (_, row) =>
+    range(8 * (row % 8), 8 * (row % 8) + 8).flatMap((expertId) => [expertId, 1 / 8]),
+  );
 
 /** Calls of all layers in turn that keep a worker busy for some hundred milliseconds. */
 export function sendManyCalls(stream: DispatchStream): Promise<DispatchResponse>[] {
-  return range(0, 40).map((i) => stream.call(callOf(i % NUM_LAYERS, manyPairs(200))));
+  return range(0, 40).map((i) => stream.call(callOf(i % NUM_LAYERS, manyPairs(1600))));
 }
 
 /**

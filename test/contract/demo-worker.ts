@@ -27,7 +27,8 @@ export async function packDemoStore(): Promise<DemoStore> {
 export async function startWorker(store: DemoStore, ...flags: string[]) {
   const worker = ExpertmeshProcess.start(workerArgs(store.dir, ['--log-level', 'warn', ...flags]));
   const { dataPort, controlPort } = await worker.listening('worker');
-  return { worker, dataPort, client: new WorkerClient({ dataPort, controlPort }) };
+  const client = new WorkerClient({ dataPort, controlPort, storeId: store.storeId });
+  return { worker, dataPort, controlPort, client };
 }
 
 /** The same experts of every layer. */

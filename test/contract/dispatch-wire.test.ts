@@ -24,6 +24,7 @@ import {
 } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { expertService } from '@expertmesh/shared/rpc/services';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
+import { withChecksums } from '@expertmesh/test-kit/checksummed-definition';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** DispatchRequest and DispatchResponse as a program sees them that loads proto/ at run time. */
@@ -31,6 +32,7 @@ interface DynamicCall {
   readonly call_id: number;
   readonly layer_index: number;
   readonly placement_version: string;
+  readonly store_id: Buffer;
   readonly num_rows: number;
   readonly hidden_size: number;
   readonly row_dtype: string;
@@ -76,6 +78,7 @@ const fp32Call: DispatchCall = {
   layerIndex: 93,
   placementVersion: 2 ** 52,
   numRows: 3,
+  storeId: '0123456789abcdef',
   hiddenSize: 5,
   rowDtype: 'fp32',
   rowOffsets: Uint32Array.of(0, 2, 2, 3),
@@ -97,6 +100,7 @@ const dynamicCall = (call: DispatchCall): DynamicCall => ({
   call_id: call.callId,
   layer_index: call.layerIndex,
   placement_version: String(call.placementVersion),
+  store_id: Buffer.from(call.storeId, 'hex'),
   num_rows: call.numRows,
   hidden_size: call.hiddenSize,
   row_dtype: dtypeName(call),
@@ -221,7 +225,7 @@ describe('the Dispatch wire', () => {
 
 function loadExpertClient(): ServiceClientConstructor {
   const options = { includeDirs: [protoDir], keepCase: true, longs: String, enums: String, defaults: true };
-  const root = loadPackageDefinition(loadSync('expertmesh/v1/expert.proto', options));
+  const root = loadPackageDefinition(withChecksums(loadSync('expertmesh/v1/expert.proto', options)));
   const service = ['expertmesh', 'v1', 'ExpertService'].reduce<unknown>(
     (scope, name) => (scope as Record<string, unknown>)[name],
     root,

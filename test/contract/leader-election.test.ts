@@ -32,6 +32,7 @@ describeNats('elections over NATS', () => {
       coordinatorId,
       bootId: coordinatorId,
       knownEpoch: () => 0,
+      epochAbove: (known) => known + 1,
       onElected: (epoch) => heard.push(`elected ${String(epoch)}`),
       onDeposed: () => heard.push('deposed'),
       logger,

@@ -15,7 +15,7 @@ describeNats('NATS over TLS', () => {
   });
 
   async function start(tls?: TlsFiles): Promise<NatsServerProcess> {
-    const server = await NatsServerProcess.start(tls);
+    const server = await NatsServerProcess.start({ tls });
     cleanUps.push(() => server.stop());
     return server;
   }

@@ -10,6 +10,7 @@ import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
 import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { rawCall } from '@expertmesh/test-kit/raw-call';
 import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
+import { METHOD_BYTES } from '@expertmesh/shared/rpc/request-limits/method-sizes';
 import { METHOD_ROLES } from '@expertmesh/shared/transport-security/method-roles';
 import { ROLES, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { packDemoStore } from './demo-worker.js';
@@ -207,6 +208,10 @@ describe('the table of roles', () => {
   it('has a row for every method of the schemas, and no other', () => {
     expect(methods.length).toBeGreaterThan(20);
     expect(Object.keys(METHOD_ROLES).sort()).toEqual([...methods].sort());
+  });
+
+  it('names the methods that take large requests as the schemas do', () => {
+    expect(Object.keys(METHOD_BYTES).filter((path) => !methods.includes(path))).toEqual([]);
   });
 
   it('is what the ports do: every method with every role', async () => {

@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { withChecksums } from '@expertmesh/test-kit/checksummed-definition';
 
 /*
  * A worker as any gRPC program sees it: clients made at run time from proto/, with none of the project's own
- * serializers.
+ * serializers but for the checksum.
  */
 
 const PROTO_DIR = fileURLToPath(new URL('../../proto', import.meta.url));
@@ -20,12 +21,13 @@ const definition = loadSync(
   ['expertmesh/v1/expert.proto', 'expertmesh/v1/worker.proto', 'grpc/health/v1/health.proto'],
   { includeDirs: [PROTO_DIR], longs: Number, enums: String, defaults: true },
 );
-const packages = loadPackageDefinition(definition);
+const packages = loadPackageDefinition(withChecksums(definition));
 
 export interface DispatchRequest {
   readonly callId: number;
   readonly layerIndex: number;
   readonly placementVersion: number;
+  readonly storeId?: Uint8Array;
   readonly numRows: number;
   readonly hiddenSize: number;
   readonly rowDtype: string;
@@ -87,6 +89,8 @@ export interface Stats {
   readonly uptimeMs: number;
   readonly epoch: number;
   readonly shards: readonly LayerShard[];
+  readonly scrubbedBytes: number;
+  readonly numDamagedExperts: number;
   readonly capacity: {
     readonly provider: string;
     readonly numCores: number;
@@ -111,13 +115,22 @@ type Bidi = () => ClientDuplexStream<DispatchRequest, DispatchResponse>;
 type DynamicClient = Readonly<Record<string, unknown>> & { close(): void };
 type DynamicClientType = new (address: string, creds: unknown, options: object) => DynamicClient;
 
+interface WorkerPorts {
+  readonly dataPort: number;
+  readonly controlPort: number;
+  readonly storeId: string;
+}
+
 /** Both ports of one worker. */
 export class WorkerClient {
   readonly #worker: DynamicClient;
   readonly #health: DynamicClient;
   readonly #expert: DynamicClient;
+  readonly #storeId: Buffer;
 
-  constructor({ dataPort, controlPort }: { readonly dataPort: number; readonly controlPort: number }) {
+  /** @param storeId of the store that calls name, where they name none themselves */
+  constructor({ dataPort, controlPort, storeId }: WorkerPorts) {
+    this.#storeId = Buffer.from(storeId, 'hex').subarray(0, 8);
     this.#worker = open('expertmesh.v1.WorkerService', controlPort);
     this.#health = open('grpc.health.v1.Health', controlPort);
     this.#expert = open('expertmesh.v1.ExpertService', dataPort);
@@ -128,10 +141,11 @@ export class WorkerClient {
   }
 
   /** All messages of the progress stream. */
-  async load(placementVersion: number, epoch = 0): Promise<LoadProgress[]> {
+  async load(placementVersion: number, epoch = 0, sources: readonly string[] = []): Promise<LoadProgress[]> {
     const load = (this.#worker['load'] as ServerStream).bind(this.#worker);
     const messages: LoadProgress[] = [];
-    for await (const message of load({ placementVersion, epoch }, deadline())) messages.push(message as LoadProgress);
+    for await (const message of load({ placementVersion, epoch, sources }, deadline()))
+      messages.push(message as LoadProgress);
     return messages;
   }
 
@@ -154,7 +168,7 @@ export class WorkerClient {
 
   dispatch(): DispatchStream {
     const begin = (this.#expert['dispatch'] as Bidi).bind(this.#expert);
-    return new DispatchStream(begin());
+    return new DispatchStream(begin(), this.#storeId);
   }
 
   close(): void {
@@ -168,10 +182,12 @@ export class DispatchStream {
   readonly #waiting = new Map<number, PromiseWithResolversOf<DispatchResponse>>();
   /** Resolves when the worker has ended the stream, with the status that it gave. */
   readonly ended: Promise<{ readonly code: number; readonly details: string }>;
+  readonly #storeId: Buffer;
   #numCalls = 0;
 
-  constructor(stream: ClientDuplexStream<DispatchRequest, DispatchResponse>) {
+  constructor(stream: ClientDuplexStream<DispatchRequest, DispatchResponse>, storeId: Buffer) {
     this.#stream = stream;
+    this.#storeId = storeId;
     stream.on('data', (answer: DispatchResponse) => {
       this.#waiting.get(answer.callId)?.resolve(answer);
       this.#waiting.delete(answer.callId);
@@ -190,7 +206,7 @@ export class DispatchStream {
     const callId = (this.#numCalls += 1);
     return new Promise((resolve, reject) => {
       this.#waiting.set(callId, { resolve, reject });
-      this.#stream.write({ callId, ...request });
+      this.#stream.write({ callId, storeId: this.#storeId, ...request });
     });
   }
 

@@ -4,6 +4,7 @@ import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expe
 import { ForwardPass } from '@expertmesh/coordinator/engine/forward';
 import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type Placement } from '@expertmesh/shared/placement/placement';
+import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
 import { closeStore, loadStore, type LoadedStore } from '../golden/model-under-test.js';
 import { stopAll, type ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { NUM_LAYERS, range } from './demo-calls.js';
@@ -49,7 +50,8 @@ describe('a model whose experts have two replicas each', () => {
   async function startCluster(): Promise<void> {
     workers = await Promise.all(WORKER_IDS.map(() => startWorker(store)));
     const { hiddenSize } = model.store.spec;
-    const options = { hiddenSize, wireDtype: 'fp32', callTimeoutMs: 30_000 } as const;
+    const storeId = storeIdOfCalls(model.store.storeId);
+    const options = { storeId, hiddenSize, wireDtype: 'fp32', callTimeoutMs: 30_000 } as const;
     dispatcher = new GrpcExpertDispatcher({ ...options, ...connectionOpeners(undefined) });
     await Promise.all(
       workers.map(async ({ client }, worker) => {

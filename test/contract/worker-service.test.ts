@@ -63,7 +63,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
   });
 
   it('computes calls that wait together, also those of two coordinators, and each as if it were alone', async () => {
-    const other = new WorkerClient({ dataPort: (await client.stats()).dataPort, controlPort: 1 });
+    const other = new WorkerClient({ dataPort: (await client.stats()).dataPort, controlPort: 1, storeId: store.storeId });
     const streams = [client.dispatch(), other.dispatch()];
     const call = callOf(2, [[1, 0.5, 2, 0.5]]);
     const answers = await Promise.all([

@@ -1,8 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadKernels } from '@expertmesh/kernels/kernels';
-import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
-import { estimateMemoryBytes } from '@expertmesh/shared/memory/memory-estimate';
-import { packedBytesOf } from '@expertmesh/shared/expert-store/shard-blobs';
 import {
   RebalanceRequest,
   WorkerAdmission,
@@ -11,6 +7,7 @@ import {
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { adminService } from '@expertmesh/shared/rpc/services';
 import { packDemoStore } from '@expertmesh/test-kit/demo-store';
+import { expertMemoryBytes } from '@expertmesh/test-kit/expert-memory';
 import { eventually } from '@expertmesh/test-kit/eventually';
 import { NatsCluster, replicasByWorker, replicasIn, stopClusters } from '@expertmesh/test-kit/nats-cluster';
 import { describeNats } from '@expertmesh/test-kit/nats-server';
@@ -165,8 +162,3 @@ async function answerOf(
 }
 
 /** As workers count it with what computes on this machine. */
-async function expertMemoryBytes(storeDir: string): Promise<number> {
-  const store = await openExpertStore(storeDir);
-  const provider = loadKernels() === undefined ? 'cpu' : 'native';
-  return estimateMemoryBytes(packedBytesOf(store, { layerIndex: 0, expertIds: [0] }), store.quantisation, provider);
-}

@@ -42,7 +42,8 @@ describeNats('a cluster that loses nats-server, its store, and its leader under 
       coordinatorIds: COORDINATOR_IDS,
       workers: ['w1', 'w2', 'w3'].map((workerId) => ({ workerId })),
       // So slow that a leader can be caught in the middle of a change.
-      coordinatorFlags: ['--move-bytes-per-second', '1000000'],
+      // Who needs a worker that is lost fails, and nothing moves for it.
+      coordinatorFlags: ['--move-bytes-per-second', '1000000', '--replacement-wait-ms', '0'],
     });
     ({ storeId } = await cluster.worker('w1').stats());
     controlPlane = new NatsControlPlane({

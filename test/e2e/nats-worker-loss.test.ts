@@ -30,7 +30,8 @@ describeNats('a cluster whose workers are killed under 16 streams', () => {
       storeDir,
       coordinatorIds: ['c1', 'c2'],
       workers: ['w1', 'w2', 'w3', 'w4'].map((workerId) => ({ workerId })),
-      coordinatorFlags: ['--survive', '1', '--repair-after-ms', String(REPAIR_AFTER_MS)],
+      // Who needs what is lost fails at once here; test/chaos/last-replica.test.ts has those that wait.
+      coordinatorFlags: ['--survive', '1', '--repair-after-ms', String(REPAIR_AFTER_MS), '--replacement-wait-ms', '0'],
     });
   });
   afterAll(stopClusters);

@@ -1,3 +1,4 @@
+import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
@@ -57,6 +58,7 @@ async function routedSums(ep: 'cpu' | 'native'): Promise<CountSums> {
   const shards = layerIndices.map((layerIndex) => ({ layerIndex, expertIds }));
   const local = await LocalExperts.load(store, loaded.backend, shards, () => undefined);
   const dispatcher = new GrpcExpertDispatcher({
+    storeId: storeIdOfCalls(store.storeId),
     hiddenSize: store.spec.hiddenSize,
     wireDtype: 'fp32',
     callTimeoutMs: 30_000,

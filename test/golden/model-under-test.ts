@@ -21,7 +21,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { packCheckpoint } from '@expertmesh/shared/expert-store/pack/pack-checkpoint';
 import { type BlockSize, type WeightBits } from '@expertmesh/shared/expert-store/quantisation';
-import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { storeIdOfCalls, type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { contiguousPlacement, LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { moeLayerIndices } from '@expertmesh/shared/model/model-spec';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
@@ -111,6 +111,7 @@ export async function modelWithLocalExperts(
 }
 
 const dispatcherOptions = (store: ExpertStore): GrpcExpertDispatcherOptions => ({
+  storeId: storeIdOfCalls(store.storeId),
   hiddenSize: store.spec.hiddenSize,
   wireDtype: 'fp32',
   callTimeoutMs: 30_000,
@@ -129,7 +130,7 @@ async function poolHolding(
 ): Promise<WorkerPool> {
   const hold = async (pool: WorkerPool, workerId: string): Promise<void> => {
     const shards = [...shardsOf(placement, workerId)];
-    const request = { placementVersion: placement.version, storeId, epoch: 1, shards };
+    const request = { placementVersion: placement.version, storeId, epoch: 1, shards, sources: [] };
     await pool.commands(workerId)?.hold(request, () => undefined);
   };
   const loads: Promise<void>[] = [];

@@ -13,6 +13,7 @@ import { placementCommand } from './commands/placement.js';
 import { rebalanceCommand } from './commands/rebalance.js';
 import { rpcCommand } from './commands/rpc.js';
 import { simulateCommand } from './commands/simulate.js';
+import { storeCommand } from './commands/store.js';
 import { synthCommand } from './commands/synth.js';
 import { topCommand } from './commands/top.js';
 import { upCommand } from './commands/up.js';
@@ -40,7 +41,12 @@ export function program(version: string): Command {
     .addCommand(expertsCommand())
     .addCommand(auditCommand())
     .addCommand(rpcCommand());
-  root.commandsGroup('Models:').addCommand(packCommand()).addCommand(synthCommand()).addCommand(simulateCommand());
+  root
+    .commandsGroup('Models:')
+    .addCommand(packCommand())
+    .addCommand(storeCommand())
+    .addCommand(synthCommand())
+    .addCommand(simulateCommand());
   root.commandsGroup('Clients:').addCommand(chatCommand()).addCommand(benchCommand());
   root.commandsGroup('Shell:').addCommand(completionCommand(root));
   root.addCommand(helpCommand(root), { hidden: true });

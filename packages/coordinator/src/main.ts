@@ -1,7 +1,11 @@
 import '@expertmesh/shared/onnx/no-telemetry';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { parseCoordinatorConfig, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import {
+  grpcHostOf,
+  parseCoordinatorConfig,
+  type CoordinatorConfig,
+} from '@expertmesh/shared/config/coordinator-config';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { verifyFiles } from '@expertmesh/shared/expert-store/verification/verify-files';
@@ -14,6 +18,7 @@ import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { bindService, startServer } from '@expertmesh/shared/rpc/server';
 import { inferenceService } from '@expertmesh/shared/rpc/services';
+import { createStoreService } from '@expertmesh/shared/store-repair/store-service';
 import { openTransportSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
 import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { keyedEngine } from './access/keyed-engine.js';
@@ -32,6 +37,7 @@ import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { LongTexts } from './text/long-texts/long-texts.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
@@ -59,14 +65,9 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   const cluster = await Cluster.open({ config, store, gate, logger, signal, security, openClient, onDeath });
   lifecycle.onShutdown('engine and workers', (deadline) => cluster.close(deadline));
 
-  const metrics = coordinatorMetrics({
-    engineStats: () => gate.stats(),
-    dispatchStats: () => cluster.status().dispatch,
-    monitor: cluster.monitor,
-    numMoves: () => cluster.numMoves,
-  });
+  const metrics = metricsOf(gate, cluster);
   const access = await openAccess(config, logger, lifecycle);
-  const model = await openModel(config, store, meteredEngine(gate, metrics), new KeyMetrics(metrics.registry), logger);
+  const model = await openModel(config, store, countedEngine(gate, metrics), lifecycle, logger);
   const api = new AdminApi({
     admin: cluster.admin,
     monitor: cluster.monitor,
@@ -75,6 +76,7 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
     recordRoutes: (request, recording) => recordRoutes(cluster, store, request, recording),
   });
   const grpcPort = await openPorts(config, lifecycle, security, {
+    store,
     model,
     engine: gate,
     host: config.host,
@@ -93,6 +95,15 @@ async function startCoordinator(config: CoordinatorConfig, logger: Logger, lifec
   await cluster.start(grpcPort);
 }
 
+function metricsOf(gate: ReadinessGate, cluster: Cluster) {
+  return coordinatorMetrics({
+    engineStats: () => gate.stats(),
+    dispatchStats: () => cluster.status().dispatch,
+    monitor: cluster.monitor,
+    numMoves: () => cluster.numMoves,
+  });
+}
+
 async function openStore(config: CoordinatorConfig): Promise<{ store: ExpertStore; gate: ReadinessGate }> {
   const store = await openExpertStore(config.store);
   await verifyFiles(store);
@@ -108,19 +119,26 @@ function readinessOf({ notReadyBecause }: ReadinessGate, cluster: Cluster): Read
   };
 }
 
-/** The model by its names, with an engine that knows whose sequences it computes. */
+/** The model by its names. */
 function openModel(
   { servedModelName, trustRequestChatTemplate: trustsRequestTemplates }: CoordinatorConfig,
   { dir }: ExpertStore,
-  metered: EngineClient,
-  keyMetrics: KeyMetrics,
+  engine: EngineClient,
+  lifecycle: Lifecycle,
   logger: Logger,
 ): Promise<ServedModel> {
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
-  const engine = keyedEngine(metered, systemClock, (key, kind, numTokens) => {
+  const longTexts = new LongTexts(dir);
+  lifecycle.onShutdown('long texts', () => longTexts.close());
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
+}
+
+/** An engine that knows whose sequences it computes, and counts them. */
+function countedEngine(gate: ReadinessGate, metrics: ReturnType<typeof coordinatorMetrics>): EngineClient {
+  const keyMetrics = new KeyMetrics(metrics.registry);
+  return keyedEngine(meteredEngine(gate, metrics), systemClock, (key, kind, numTokens) => {
     keyMetrics.count(key, kind, numTokens);
   });
-  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger });
 }
 
 function ownVersion(): string {
@@ -128,12 +146,18 @@ function ownVersion(): string {
   return (JSON.parse(packageJson) as { readonly version: string }).version;
 }
 
+interface PortOptions extends HttpServerOptions {
+  readonly admin: AdminApi;
+  readonly engine: ReadinessGate;
+  readonly store: ExpertStore;
+}
+
 /** Returns the gRPC port. */
 async function openPorts(
   config: CoordinatorConfig,
   lifecycle: Lifecycle,
   security: TransportSecurity | undefined,
-  options: HttpServerOptions & { readonly admin: AdminApi; readonly engine: ReadinessGate },
+  options: PortOptions,
 ): Promise<number> {
   // Closed together: one after the other they would have twice the time to drain, and the process is ended before that.
   const ports: { close(deadline: AbortSignal): Promise<void> }[] = [];
@@ -145,13 +169,14 @@ async function openPorts(
     for (const name of [WHOLE_SERVER, InferenceServiceDefinition.fullName]) health.set(name, isReady);
   });
   const grpc = await startServer({
-    host: config.grpcHost ?? config.host,
+    host: grpcHostOf(config),
     port: config.grpcPort,
     portFlag: '--grpc-port',
     security,
     services: [
       bindService(inferenceService, withKeys(inferenceHandlers(options.model), options.access, systemClock)),
       bindAdminService(options.admin, options.access),
+      createStoreService(options.store),
       health.service,
       ...(config.reflection ? reflectionServices() : []),
     ],

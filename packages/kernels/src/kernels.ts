@@ -25,6 +25,11 @@ export class Kernels {
     return this.binding.bytesToBorder(bytes);
   }
 
+  /** CRC-32C as shared/src/rpc/crc32c.ts has it, by the CPU's own instruction. */
+  crc32c(bytes: Uint8Array): number {
+    return this.binding.crc32c(bytes);
+  }
+
   /**
    * Maps a blob of the store. Its bytes are read when they are first used, or prefaulted.
    *

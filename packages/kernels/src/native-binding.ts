@@ -66,6 +66,7 @@ export interface NativeBinding {
   createKvPool(layout: KvLayout, slabs: readonly Uint8Array[]): NativeHandle<'kvPool'>;
   /** How many of the bytes lie before the first border of 64 bytes. */
   bytesToBorder(bytes: Uint8Array): number;
+  crc32c(bytes: Uint8Array): number;
   createHead(norm: NativeMatrix, lmHead: NativeMatrix, rmsNormEps: number): NativeHandle<'head'>;
   runLinear(pool: Pool, linear: NativeHandle<'linear'>, x: Float32Array, y: Float32Array): Promise<number>;
   runExperts(

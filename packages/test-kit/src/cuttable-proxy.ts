@@ -20,8 +20,8 @@ export class CuttableProxy {
     });
   }
 
-  static async start(targetPort: number): Promise<CuttableProxy> {
-    const server = createServer().listen(0, '127.0.0.1');
+  static async start(targetPort: number, listen = { host: '127.0.0.1', port: 0 }): Promise<CuttableProxy> {
+    const server = createServer().listen(listen.port, listen.host);
     await once(server, 'listening');
     return new CuttableProxy(server, targetPort);
   }

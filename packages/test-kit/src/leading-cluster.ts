@@ -95,6 +95,7 @@ export async function setUpLeader(
     model,
     first: { fixed, minWorkers, policy: 'contiguous', redundantExperts: 0, survive: 0 },
     repairAfterMs: REPAIR_AFTER_MS,
+    replacementWaitMs: 0,
     onWaiting: (because) => waiting.push(because),
     onAudit,
     logger: createLogger({

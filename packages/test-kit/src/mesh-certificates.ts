@@ -6,10 +6,9 @@ import {
   type KeyedCertificate,
 } from '@expertmesh/shared/transport-security/authority/certificate-authority';
 import { type TlsFiles } from '@expertmesh/shared/transport-security/credentials';
+import { DAY_MS } from '@expertmesh/shared/transport-security/expiry';
 import { type MeshIdentity, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { tempDir } from './temp-dir.js';
-
-const DAY_MS = 24 * 3600 * 1000;
 
 /** An authority in a directory of its own, and certificates of it. */
 export class MeshCertificates {

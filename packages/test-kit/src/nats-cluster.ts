@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import {
   ChangeProgress_State,
@@ -11,6 +12,8 @@ import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { type ServerStreamMethod, type UnaryMethod } from '@expertmesh/shared/rpc/service-definition';
 import { adminService, workerService } from '@expertmesh/shared/rpc/services';
 import { DEMO_MODEL } from './mesh.js';
+import { type CommandPrefix } from './fork-typescript.js';
+import { type NetworkNamespace } from './network-namespace.js';
 import { NatsServerProcess } from './nats-server.js';
 import { ExpertmeshProcess, stopAll } from './process.js';
 import { tempDir } from './temp-dir.js';
@@ -27,6 +30,11 @@ const HEARTBEAT_TIMEOUT_MS = 4_000;
 export interface WorkerSpec {
   readonly workerId: string;
   readonly memoryBudgetBytes?: number;
+  readonly flags?: readonly string[];
+  /** A command to run it under. */
+  readonly prefix?: CommandPrefix;
+  /** Whenever it has been started and listens. */
+  readonly onStarted?: (worker: ClusterWorker) => void | Promise<void>;
 }
 
 export interface NatsClusterOptions {
@@ -35,6 +43,18 @@ export interface NatsClusterOptions {
   readonly workers: readonly WorkerSpec[];
   /** For all coordinators. */
   readonly coordinatorFlags?: readonly string[];
+  /** Where coordinators keep what they know; a directory each that goes with the tests, if absent. */
+  readonly stateDir?: string;
+  /** Silence after which a worker counts as away. */
+  readonly heartbeatTimeoutMs?: number;
+  /** Other than this machine's loopback: where the workers and nats-server listen, and each coordinator lives. */
+  readonly network?: ClusterNetwork;
+}
+
+export interface ClusterNetwork {
+  readonly natsHost: string;
+  readonly workerHost: string;
+  readonly coordinatorBoxes: ReadonlyMap<string, NetworkNamespace>;
 }
 
 /** A nats-server, coordinators and workers as processes on free ports, one thread of computation each. */
@@ -52,7 +72,7 @@ export class NatsCluster {
 
   /** Resolves when every coordinator is ready. `stopClusters` ends all of it, also after a failure here. */
   static async start(options: NatsClusterOptions): Promise<NatsCluster> {
-    const cluster = new NatsCluster(await NatsServerProcess.start(), options);
+    const cluster = new NatsCluster(await NatsServerProcess.start({ host: options.network?.natsHost }), options);
     running.add(cluster);
     await Promise.all([
       ...options.workers.map((worker) => cluster.addWorker(worker)),
@@ -72,34 +92,51 @@ export class NatsCluster {
 
   /** Resolves when it listens; also for one that was killed, which then goes on with what it left on disk. */
   async addCoordinator(coordinatorId: string): Promise<ClusterCoordinator> {
-    const stateDir = this.#stateDirs.get(coordinatorId) ?? tempDir();
+    const given = this.#options.stateDir;
+    const newDir = (): string => (given === undefined ? tempDir() : join(given, coordinatorId));
+    const stateDir = this.#stateDirs.get(coordinatorId) ?? newDir();
     this.#stateDirs.set(coordinatorId, stateDir);
-    const { storeDir, workers, coordinatorFlags = [] } = this.#options;
-    const process = ExpertmeshProcess.start([
+    const { storeDir, workers, coordinatorFlags = [], heartbeatTimeoutMs = HEARTBEAT_TIMEOUT_MS } = this.#options;
+    const box = this.#options.network?.coordinatorBoxes.get(coordinatorId);
+    const host = box?.address ?? '127.0.0.1';
+    const args = [
       ...['coordinator', '--store', storeDir, '--nats-url', this.nats.url, '--coordinator-id', coordinatorId],
-      ...['--state-dir', stateDir, '--host', '127.0.0.1', '--port', '0', '--grpc-port', '0', '--num-threads', '1'],
+      ...['--state-dir', stateDir, '--host', host, '--port', '0', '--grpc-port', '0', '--num-threads', '1'],
       ...['--served-model-name', DEMO_MODEL, '--kv-cache-bytes', '100000000'],
-      ...['--heartbeat-timeout-ms', String(HEARTBEAT_TIMEOUT_MS), '--min-workers', String(workers.length)],
+      ...['--heartbeat-timeout-ms', String(heartbeatTimeoutMs), '--min-workers', String(workers.length)],
+      ...(box === undefined ? [] : ['--plaintext-mesh']),
       ...coordinatorFlags,
-    ]);
+    ];
+    const process = ExpertmeshProcess.start(args, box?.prefix);
     const { httpPort, grpcPort } = await process.listening('coordinator');
-    const coordinator = new ClusterCoordinator(coordinatorId, process, httpPort, grpcPort);
+    const coordinator = new ClusterCoordinator(coordinatorId, process, { host, httpPort, grpcPort });
     this.coordinators.set(coordinatorId, coordinator);
     return coordinator;
   }
 
   /** Resolves when it listens. */
-  async addWorker({ workerId, memoryBudgetBytes }: WorkerSpec): Promise<ClusterWorker> {
-    const process = ExpertmeshProcess.start([
-      ...workerArgs(this.#options.storeDir, ['--nats-url', this.nats.url, '--worker-id', workerId]),
+  async addWorker({ workerId, memoryBudgetBytes, flags = [], prefix, onStarted }: WorkerSpec): Promise<ClusterWorker> {
+    const { storeDir, network } = this.#options;
+    const host = network?.workerHost ?? '127.0.0.1';
+    const onNetwork = network === undefined ? [] : ['--host', host, '--plaintext-mesh'];
+    const args = [
+      ...workerArgs(storeDir, ['--nats-url', this.nats.url, '--worker-id', workerId, ...onNetwork, ...flags]),
       ...['--failure-domain', `box-of-${workerId}`],
       ...(memoryBudgetBytes === undefined ? [] : ['--memory-budget-bytes', String(memoryBudgetBytes)]),
-    ]);
+    ];
+    const process = ExpertmeshProcess.start(args, prefix);
     const { controlPort } = await process.listening('worker');
-    const worker = new ClusterWorker(process, controlPort);
+    const worker = new ClusterWorker(process, `${host}:${String(controlPort)}`);
     this.workers.set(workerId, worker);
+    await onStarted?.(worker);
     return worker;
   }
+}
+
+interface CoordinatorPorts {
+  readonly host: string;
+  readonly httpPort: number;
+  readonly grpcPort: number;
 }
 
 export class ClusterCoordinator {
@@ -109,12 +146,12 @@ export class ClusterCoordinator {
   readonly openai: OpenAI;
   readonly #rpc: RpcClient;
 
-  constructor(coordinatorId: string, process: ExpertmeshProcess, httpPort: number, grpcPort: number) {
+  constructor(coordinatorId: string, process: ExpertmeshProcess, { host, httpPort, grpcPort }: CoordinatorPorts) {
     this.coordinatorId = coordinatorId;
     this.process = process;
-    this.url = `http://127.0.0.1:${String(httpPort)}`;
+    this.url = `http://${host}:${String(httpPort)}`;
     this.openai = new OpenAI({ baseURL: `${this.url}/v1`, apiKey: 'none', maxRetries: 0 });
-    this.#rpc = new RpcClient(`127.0.0.1:${String(grpcPort)}`, coordinatorId);
+    this.#rpc = new RpcClient(`${host}:${String(grpcPort)}`, coordinatorId);
   }
 
   /** Waits until it would take a request. */
@@ -162,9 +199,9 @@ export class ClusterWorker {
   readonly process: ExpertmeshProcess;
   readonly #rpc: RpcClient;
 
-  constructor(process: ExpertmeshProcess, controlPort: number) {
+  constructor(process: ExpertmeshProcess, controlAddress: string) {
     this.process = process;
-    this.#rpc = new RpcClient(`127.0.0.1:${String(controlPort)}`, 'worker');
+    this.#rpc = new RpcClient(controlAddress, 'worker');
   }
 
   /** A method of `workerService`. */

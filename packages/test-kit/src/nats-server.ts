@@ -14,27 +14,34 @@ const BINARY = 'nats-server';
 const START_TIMEOUT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 250;
 
+export interface NatsServerOptions {
+  /** Loopback if left out. */
+  readonly host?: string | undefined;
+  /** What it shows, and asks its clients for. */
+  readonly tls?: TlsFiles | undefined;
+  /** It takes the directory and the files of TLS from the environment. */
+  readonly configFile?: string;
+  /** By which it knows who asks whether it is there. */
+  readonly credsFile?: string;
+}
+
 /** A real nats-server with JetStream, on a free loopback port and in a directory of its own. */
 export class NatsServerProcess {
   readonly url: string;
   readonly #port: number;
   readonly #storeDir = join(tempDir(), 'jetstream');
-  readonly #tls: TlsFiles | undefined;
+  readonly #options: NatsServerOptions;
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, tls: TlsFiles | undefined) {
+  private constructor(port: number, options: NatsServerOptions) {
     this.#port = port;
-    this.#tls = tls;
-    this.url = `nats://127.0.0.1:${String(port)}`;
+    this.#options = options;
+    this.url = `nats://${hostOf(options)}:${String(port)}`;
   }
 
-  /**
-   * It is killed when the test process ends, whatever happens.
-   *
-   * @param tls what it shows, and asks its clients for
-   */
-  static async start(tls?: TlsFiles): Promise<NatsServerProcess> {
-    const server = new NatsServerProcess(await freePort(), tls);
+  /** It is killed when the test process ends, whatever happens. */
+  static async start(options: NatsServerOptions = {}): Promise<NatsServerProcess> {
+    const server = new NatsServerProcess(await freePort(), options);
     await server.restart();
     return server;
   }
@@ -42,9 +49,12 @@ export class NatsServerProcess {
   /** Starts it again where it was, with what its store has. */
   async restart(): Promise<void> {
     await this.stop();
-    const args = ['--addr', '127.0.0.1', '--port', String(this.#port), '--jetstream', '--store_dir', this.#storeDir];
-    if (this.#tls !== undefined) args.push(...tlsArgs(this.#tls));
-    const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const { tls, configFile } = this.#options;
+    const args = ['--addr', hostOf(this.#options), '--port', String(this.#port)];
+    if (configFile !== undefined) args.push('--config', configFile);
+    else args.push('--jetstream', '--store_dir', this.#storeDir, ...tlsArgs(tls));
+    const env = { ...process.env, NATS_STORE_DIR: this.#storeDir, ...tlsEnvironment(tls) };
+    const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
     let output = '';
     child.stderr.on('data', (data: Buffer) => (output += data.toString()));
     this.#child = child;
@@ -85,9 +95,10 @@ export class NatsServerProcess {
   }
 
   async #answers(): Promise<boolean> {
-    const security = this.#tls && new TransportSecurity(this.#tls, undefined);
+    const { tls, credsFile } = this.#options;
+    const security = tls && new TransportSecurity(tls, undefined);
     try {
-      return (await probeNats(this.url, PROBE_TIMEOUT_MS, security)).hasJetStream;
+      return (await probeNats(this.url, PROBE_TIMEOUT_MS, security, credsFile)).hasJetStream;
     } catch {
       return false;
     } finally {
@@ -96,9 +107,13 @@ export class NatsServerProcess {
   }
 }
 
-const tlsArgs = ({ ca, cert, key }: TlsFiles): string[] => [
-  ...['--tlsverify', '--tlscacert', ca, '--tlscert', cert, '--tlskey', key],
-];
+const hostOf = ({ host = '127.0.0.1' }: NatsServerOptions): string => host;
+
+const tlsArgs = (tls: TlsFiles | undefined): string[] =>
+  tls === undefined ? [] : ['--tlsverify', '--tlscacert', tls.ca, '--tlscert', tls.cert, '--tlskey', tls.key];
+
+const tlsEnvironment = (tls: TlsFiles | undefined): NodeJS.ProcessEnv =>
+  tls === undefined ? {} : { NATS_TLS_CA: tls.ca, NATS_TLS_CERT: tls.cert, NATS_TLS_KEY: tls.key };
 
 /** A suite that needs nats-server. Where it is not installed it is skipped, and its name says why. */
 export function describeNats(name: string, suite: () => void): void {

@@ -18,10 +18,19 @@ const QUEUE_MS = 50;
  */
 export class NetworkNamespaces {
   readonly boxes: readonly NetworkNamespace[];
+  /** Where the boxes reach this machine. */
+  readonly ownAddress: string;
+  readonly #subnet: string;
   readonly #bridge: string;
   readonly #names: readonly string[];
 
-  private constructor(bridge: string, names: readonly string[], boxes: readonly NetworkNamespace[]) {
+  private constructor(
+    { bridge, subnet }: { readonly bridge: string; readonly subnet: string },
+    names: readonly string[],
+    boxes: readonly NetworkNamespace[],
+  ) {
+    this.ownAddress = `${subnet}.254`;
+    this.#subnet = subnet;
     this.#bridge = bridge;
     this.#names = names;
     this.boxes = boxes;
@@ -40,11 +49,11 @@ export class NetworkNamespaces {
       address: `${subnet}.${String(index + 1)}`,
       prefix: ['ip', 'netns', 'exec', name],
     }));
-    const created = new NetworkNamespaces(`${id}br`, names, boxes);
+    const created = new NetworkNamespaces({ bridge: `${id}br`, subnet }, names, boxes);
     process.once('exit', created.#remove);
     try {
       run('ip', 'link', 'add', created.#bridge, 'type', 'bridge');
-      run('ip', 'address', 'add', `${subnet}.254/24`, 'dev', created.#bridge);
+      run('ip', 'address', 'add', `${created.ownAddress}/24`, 'dev', created.#bridge);
       run('ip', 'link', 'set', created.#bridge, 'up');
       for (const [index, name] of names.entries()) addBox(name, boxes[index]?.address ?? '', created.#bridge, rateMbit);
     } catch (thrown) {
@@ -52,6 +61,13 @@ export class NetworkNamespaces {
       throw thrown;
     }
     return created;
+  }
+
+  /** One more address of this machine, so that boxes can be parted from what listens there alone. */
+  addOwnAddress(lastByte: number): string {
+    const address = `${this.#subnet}.${String(lastByte)}`;
+    run('ip', 'address', 'add', `${address}/24`, 'dev', this.#bridge);
+    return address;
   }
 
   /** Removes everything again. Processes inside must have ended. */

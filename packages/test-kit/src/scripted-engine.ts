@@ -58,11 +58,12 @@ export class ScriptedEngine implements EngineClient {
 
   /** One answer after the other. */
   async *#playAll(request: SequenceRequest, signal: AbortSignal): AsyncGenerator<SequenceOutput, void, void> {
-    const { numAnswers = 1, maxTokens, logprobs } = request;
+    const { numAnswers = 1, maxTokens, logprobs, resumedTokenIds = [] } = request;
+    const script = { ...this.script, tokenIds: this.script.tokenIds.slice(resumedTokenIds.length) };
     if (maxTokens === 0) yield { tokenIds: [], finishReason: 'length' };
     else
       for (let answerIndex = 0; answerIndex < numAnswers; answerIndex++)
-        for await (const output of this.#play(this.script, signal))
+        for await (const output of this.#play(script, signal))
           yield { ...output, answerIndex, ...(logprobs?.answer !== undefined && logprobsOf(output, logprobs.answer)) };
   }
 

@@ -3,19 +3,25 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { measureMemoryRate } from '@expertmesh/compute/provider/memory-rate';
 import { parseWorkerConfig, type WorkerConfig } from '@expertmesh/shared/config/worker-config';
-import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
+import { type ExpertStore, openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { ExpertServiceDefinition } from '@expertmesh/shared/gen/expertmesh/v1/expert';
 import { runUntilShutdown, type Lifecycle } from '@expertmesh/shared/process/lifecycle';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
 import { reportListening } from '@expertmesh/shared/process/parent-link';
 import { createHealth, WHOLE_SERVER } from '@expertmesh/shared/rpc/health';
 import { startServer } from '@expertmesh/shared/rpc/server';
+import { type FileSource } from '@expertmesh/shared/store-repair/file-source';
+import { openRpcSource } from '@expertmesh/shared/store-repair/rpc-source';
+import { createStoreService } from '@expertmesh/shared/store-repair/store-service';
 import { openTransportSecurity, tlsFilesOf } from '@expertmesh/shared/transport-security/open-transport-security';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { chooseCompute } from './choose-compute.js';
 import { ComputeClient } from './calls/compute-client.js';
 import { type ComputeThreadOptions } from './calls/compute-contract.js';
 import { type registerWorker } from './control/registration.js';
+import { MendingCompute } from './control/mending-compute.js';
 import { OwnCapacity } from './control/own-capacity.js';
+import { scrubExperts } from './control/scrub-experts.js';
 import { WorkerControl } from './control/worker-control.js';
 import { WorkerCounters } from './calls/worker-counters.js';
 import { createWorkerService } from './control/worker-service.js';
@@ -39,31 +45,31 @@ async function startWorker(config: WorkerConfig, logger: Logger, lifecycle: Life
   const counters = new WorkerCounters();
   const memory = await chooseCompute(config, store, logger, lifecycle.signal);
   const { provider, memoryBudgetBytes } = memory;
-  const own = { provider, counters: counters.memory };
-  const { compute, dataPort } = await startCompute(config, own, logger, lifecycle);
-  const { numThreads, failureDomain } = config;
-  const capacity = new OwnCapacity({ store, provider, numThreads, failureDomain, counters });
+  const { compute, dataPort } = await startCompute(config, { provider, counters: counters.memory }, logger, lifecycle);
+  const capacity = new OwnCapacity({ ...config, store, provider, counters });
   void measureInto(capacity, config, logger);
   const health = createHealth();
   const onServing = (isServing: boolean): void => {
     health.set(ExpertServiceDefinition.fullName, isServing);
   };
-  const control = new WorkerControl({ store, memory, compute, onServing });
+  const mending = mendingCompute(config, store, compute, security, logger);
+  const control = new WorkerControl({ store, memory, compute: mending, onServing });
+  const scrubbing = { store, bytesPerSecond: config.scrubBytesPerSecond, control, compute: mending, counters, logger };
+  if (provider === 'native') void scrubExperts(scrubbing, lifecycle.signal);
   const { storeId } = store;
-  const bootId = randomUUID();
-  const identity = { bootId, storeId, dataPort, memoryBudgetBytes };
+  const identity = { bootId: randomUUID(), storeId, dataPort, memoryBudgetBytes };
   const server = await startServer({
     host: config.host,
     port: config.controlPort,
     portFlag: '--control-port',
     security,
-    services: [createWorkerService(control, counters, identity, capacity), health.service],
+    services: [createWorkerService(control, counters, identity, capacity), createStoreService(store), health.service],
   });
   lifecycle.onShutdown('control port', async () => {
     health.close();
     await server.close(CLOSE_TIMEOUT_MS);
   });
-  await register(config, { bootId, storeId, controlPort: server.port, security }, logger, lifecycle);
+  await register(config, { ...identity, controlPort: server.port, security }, logger, lifecycle);
   // Opened last, so it is closed first: health and stats answer until the calls are drained.
   lifecycle.onShutdown('data port', async (deadline) => {
     health.set(WHOLE_SERVER, false);
@@ -86,6 +92,18 @@ async function register(
   // Only where it is needed: the client of NATS takes its share of a worker's memory.
   const registration = await import('./control/registration.js');
   lifecycle.onShutdown('registration', registration.registerWorker({ ...config, natsUrl }, record, logger));
+}
+
+function mendingCompute(
+  { verify: mode, numThreads, cacheDir }: WorkerConfig,
+  store: ExpertStore,
+  compute: ComputeClient,
+  security: TransportSecurity | undefined,
+  logger: Logger,
+): MendingCompute {
+  const verify = { mode, numThreads, cacheDir };
+  const openSource = (address: string): FileSource => openRpcSource(address, store.storeId, security);
+  return new MendingCompute({ compute, store, verify, openSource, logger });
 }
 
 async function startCompute(

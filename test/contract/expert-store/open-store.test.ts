@@ -37,7 +37,7 @@ it('a copy of a store is the same store', async () => {
   expect(store.storeId).toBe((await openExpertStore(packedDir)).storeId);
   expect(store.spec.numExperts).toBe(4);
   expect(store.blob(EXPERT).sizeBytes).toBe(store.manifest.blobs.at(-1)?.sizeBytes);
-  expect(() => store.blob('dense/layer-002.bin')).toThrow(`the store ${dir} has no blob dense/layer-002.bin`);
+  expect(() => store.blob('dense/layer-002.bin')).toThrow(`the store ${dir} has no file dense/layer-002.bin`);
 });
 
 it('a worker needs the files of its own experts only', async () => {

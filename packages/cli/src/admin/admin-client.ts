@@ -14,10 +14,12 @@ export class AdminClient {
   readonly address: string;
   readonly signal: AbortSignal;
   readonly #rpc: RpcClient;
+  readonly #security: TransportSecurity | undefined;
 
   constructor(address: string, signal: AbortSignal, adminKey?: string, security?: TransportSecurity) {
     this.address = address;
     this.signal = signal;
+    this.#security = security;
     const secure = { security, serverRoles: ['coordinator'] } as const;
     this.#rpc = new RpcClient(address, `coordinator ${address}`, systemClock, keyHeaders(adminKey), secure);
   }
@@ -32,6 +34,21 @@ export class AdminClient {
       return await this.#rpc.unary(method, request, { deadlineMs: ANSWER_MS + extraMs, signal: this.signal });
     } catch (thrown) {
       throw withRemedy(thrown);
+    }
+  }
+
+  /** Asks a worker itself, on its control port. */
+  async ofWorker<Request, Response>(
+    address: string,
+    method: UnaryMethod<Request, Response>,
+    request: Request,
+  ): Promise<Response> {
+    const secure = { security: this.#security, serverRoles: ['worker'] } as const;
+    const rpc = new RpcClient(address, `worker ${address}`, systemClock, {}, secure);
+    try {
+      return await rpc.unary(method, request, { deadlineMs: ANSWER_MS, signal: this.signal });
+    } finally {
+      rpc.close();
     }
   }
 

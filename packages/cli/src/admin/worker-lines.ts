@@ -65,6 +65,7 @@ export function workerDetailLines(worker: WorkerView, style: Style): string[] {
     ['busy', percent(worker.utilisation)],
     ['round trip', milliseconds(worker.meanRoundTripMs)],
     ['failed calls', String(worker.numFailedCalls)],
+    ['commanded under epoch', String(worker.epoch)],
   ];
   return [style.bold(worker.workerId), ...entries.map(([name, value]) => `  ${`${name}:`.padEnd(24)} ${value}`)];
 }

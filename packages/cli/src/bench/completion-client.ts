@@ -3,7 +3,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { keyHeaders } from '@expertmesh/shared/rpc/client';
 import { z } from 'zod';
 import { apiKeyOf } from '../network/api-key.js';
-import { readEventStream } from '../chat/event-stream-reader.js';
+import { readEventStream } from '../client/event-stream-reader.js';
 
 export interface CompletionRequest {
   readonly model: string;

@@ -25,7 +25,7 @@ export interface BenchOptions {
  * @throws ExpertmeshError where no server answers, or it lacks what is needed.
  */
 export async function runBench(options: BenchOptions): Promise<LoadSummary[]> {
-  const model = options.model ?? (await new ChatClient(options.url, apiKeyOf(process.env)).firstModel());
+  const model = options.model ?? (await new ChatClient([options.url], apiKeyOf(process.env)).firstModel());
   const client = new CompletionClient(options.url);
   const tokenPool = await client.tokenize(model, WORD_POOL);
   const { numPromptTokens, numOutputTokens, seed, signal } = options;

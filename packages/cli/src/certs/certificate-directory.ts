@@ -8,6 +8,7 @@ import {
   issueCertificate,
   type KeyedCertificate,
 } from '@expertmesh/shared/transport-security/authority/certificate-authority';
+import { DAY_MS } from '@expertmesh/shared/transport-security/expiry';
 import { identityOf, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { subjectNames } from '@expertmesh/shared/transport-security/subject-names';
 import { type Joined } from './join.js';
@@ -24,7 +25,6 @@ export interface StoredCertificate {
 }
 
 const AUTHORITY = 'ca';
-const DAY_MS = 24 * 3600 * 1000;
 
 /** The authority of a cluster and what it issued: `ca.crt`, `ca.key`, and `<name>.crt` and `<name>.key` of each. */
 export class CertificateDirectory {

@@ -16,7 +16,10 @@ import { certificateHash, type JoinToken, macOf, parseToken } from './join-token
 
 const TIMEOUT_MS = 10_000;
 
-const answerSchema = z.object({ name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/), cert: z.string(), ca: z.string() });
+/** It names two files, and the holder. */
+export const CERTIFICATE_NAME = /^[A-Za-z0-9._-]{1,64}$/;
+
+const answerSchema = z.object({ name: z.string().regex(CERTIFICATE_NAME), cert: z.string(), ca: z.string() });
 
 /** A box's own certificate and key, and the authority that it trusts from now on; in PEM. */
 export interface Joined {

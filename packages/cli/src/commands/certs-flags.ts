@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { integer, path } from '@expertmesh/shared/config/option-value';
 import { jsonFlag } from '../admin/admin-command.js';
 import { type StoredCertificate } from '../certs/certificate-directory.js';
+import { CERTIFICATE_NAME } from '../certs/join.js';
 import { checkedOption } from '../options/checked-option.js';
 
 const CERTIFICATE_DAYS = 90;
@@ -56,7 +57,7 @@ function describe({ role, cluster, validTo, certFile, keyFile }: StoredCertifica
 }
 
 function parseName(text: string): string {
-  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return text;
+  if (CERTIFICATE_NAME.test(text)) return text;
   throw new InvalidArgumentError('It must be at most 64 letters, digits, ".", "-" and "_".');
 }
 

@@ -11,7 +11,7 @@ import { readToolFile } from '../chat/tool-file.js';
 import { parseUrl } from './parse-url.js';
 
 interface ChatFlags {
-  readonly url: string;
+  readonly url: readonly [string, ...string[]];
   readonly apiKey?: string;
   readonly model?: string;
   readonly system?: string;
@@ -28,7 +28,14 @@ interface ChatFlags {
 export function chatCommand(): Command {
   return new Command('chat')
     .description('Talk to a served model. Input from a pipe is one question, and only the answer is printed.')
-    .option('--url <url>', 'The server.', parseUrl, `http://127.0.0.1:${String(DEFAULT_PORTS.http)}`)
+    .addOption(
+      new Option(
+        '--url <url>',
+        'The server; repeated, where others of its cluster go on with an answer that breaks off.',
+      )
+        .argParser(appendUrl)
+        .default(DEFAULT_URLS, DEFAULT_URLS[0]),
+    )
     .addOption(new Option('--api-key <key>', 'A key of the server, where it asks for one.').env('EXPERTMESH_API_KEY'))
     .option('--model <id>', 'The model. (default: the one that the server serves)')
     .option('--system <text>', 'Instructions that stand before the conversation.')
@@ -77,6 +84,11 @@ const readOptions = async (flags: ChatFlags, saved: SavedChats): Promise<ChatOpt
   tools: flags.tools === undefined ? [] : await readToolFile(flags.tools),
   runsToolsUnasked: flags.runTools,
 });
+
+const DEFAULT_URLS = [`http://127.0.0.1:${String(DEFAULT_PORTS.http)}`] as const;
+
+const appendUrl = (text: string, former: readonly string[]): readonly string[] =>
+  former === DEFAULT_URLS ? [parseUrl(text)] : [...former, parseUrl(text)];
 
 const append = (value: string, former: readonly string[]): readonly string[] => [...former, value];
 

@@ -1,8 +1,12 @@
 import { Command } from 'commander';
 import { DOCTOR_OPTIONS } from '@expertmesh/shared/config/doctor-options';
+import { type ConfigOf } from '@expertmesh/shared/config/option';
 import { addOptions, readConfig } from '@expertmesh/shared/config/parse-config';
+import { tlsContradiction } from '@expertmesh/shared/config/tls-options';
 import { EXIT_DONE, EXIT_FAILED } from '@expertmesh/shared/process/exit-code';
 import { machineResources } from '@expertmesh/shared/process/machine';
+import { openOwnSecurity } from '@expertmesh/shared/transport-security/open-transport-security';
+import { certificateCheck, meshPortChecks } from '../doctor/certificate-checks.js';
 import { coresCheck, cpuFeaturesCheck, diskCheck, memoryCheck, nodeCheck } from '../doctor/machine-checks.js';
 import { modelFits } from '../doctor/model-fit.js';
 import { natsChecks, portChecks } from '../doctor/network-checks.js';
@@ -18,15 +22,23 @@ export function doctorCommand(): Command {
       .option('--json', 'Print JSON.'),
     DOCTOR_OPTIONS,
   ).action(async (_flags, command: Command) => {
-    const { natsUrl, cacheDir } = readConfig(command, DOCTOR_OPTIONS, process.env);
-    const report = await examine(natsUrl, cacheDir);
+    const config = readConfig(command, DOCTOR_OPTIONS, process.env, tlsContradiction);
+    const report = await examine(config);
     const asJson = command.opts<{ json?: boolean }>().json === true;
     process.stdout.write(asJson ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
     process.exitCode = isHealthy(report) ? EXIT_DONE : EXIT_FAILED;
   });
 }
 
-async function examine(natsUrl: string, cacheDir: string): Promise<DoctorReport> {
+async function examine({
+  natsUrl,
+  natsCreds,
+  cacheDir,
+  ...tls
+}: ConfigOf<typeof DOCTOR_OPTIONS>): Promise<DoctorReport> {
+  const certificates = certificateCheck(tls, Date.now());
+  const canBeShown = certificates.length > 0 && certificates.every(({ status }) => status !== 'broken');
+  const security = canBeShown ? openOwnSecurity(tls) : undefined;
   const machine = machineResources();
   const checks = [
     nodeCheck(process.versions.node),
@@ -36,7 +48,10 @@ async function examine(natsUrl: string, cacheDir: string): Promise<DoctorReport>
     await diskCheck(cacheDir),
     ...(await providerChecks(machine.numCores)),
     ...(await portChecks()),
-    ...(await natsChecks(natsUrl)),
+    ...certificates,
+    ...(security === undefined ? [] : await meshPortChecks(security)),
+    ...(await natsChecks(natsUrl, security, natsCreds)),
   ];
+  security?.close();
   return { checks, models: modelFits(machine.totalMemoryBytes) };
 }

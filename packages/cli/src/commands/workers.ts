@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { workerJson } from '@expertmesh/shared/admin/admin-json';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type WorkerView } from '@expertmesh/shared/gen/expertmesh/v1/admin';
-import { adminService } from '@expertmesh/shared/rpc/services';
+import { adminService, workerService } from '@expertmesh/shared/rpc/services';
 import { actor } from '../admin/actor.js';
 import { type AdminClient } from '../admin/admin-client.js';
 import { adminCommand, jsonFlag, withCoordinator } from '../admin/admin-command.js';
@@ -21,6 +21,7 @@ export function workersCommand(): Command {
     .addCommand(drainCommand())
     .addCommand(admissionCommand('uncordon', 'Let a cordoned, drained or removed worker have new experts again.'))
     .addCommand(removeCommand())
+    .addCommand(resetEpochCommand())
     .addHelpText(
       'after',
       `
@@ -118,6 +119,20 @@ const removeCommand = (): Command =>
           untilRestart: false,
         });
         process.stdout.write(`${message}\n`);
+      }),
+    );
+
+const resetEpochCommand = (): Command =>
+  adminCommand('reset-epoch', 'Have a worker take commands again that an epoch from no election holds.')
+    .argument('<worker-id>', 'As "workers list" shows it.')
+    .addOption(yesFlag())
+    .action((workerId: string, flags: YesFlags, command: Command) =>
+      withCoordinator(command, async (client) => {
+        const { controlAddress } = await findWorker(client, workerId);
+        const question = `Have ${workerId} forget which epoch commands it?`;
+        if (!(await askFirst(command, flags, question, client.signal))) return;
+        const { epoch } = await client.ofWorker(controlAddress, workerService.resetEpoch, {});
+        process.stdout.write(`${workerId} was held by epoch ${String(epoch)}, and takes commands again\n`);
       }),
     );
 

@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { probeNats } from '@expertmesh/shared/control-plane/nats-connection';
 import { DEFAULT_PORTS } from '@expertmesh/shared/config/default-ports';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { portState } from '../network/port-state.js';
 import { note, ok, type Check } from './check.js';
 
@@ -28,17 +29,17 @@ export async function portChecks(): Promise<Check[]> {
 }
 
 /** Neither is needed to serve. */
-export async function natsChecks(url: string): Promise<Check[]> {
+export async function natsChecks(url: string, security?: TransportSecurity, credsFile?: string): Promise<Check[]> {
   const binary = findOnPath('nats-server');
   return [
-    await natsServerCheck(url),
+    await natsServerCheck(url, security, credsFile),
     binary === undefined ? note('nats-server', 'not on PATH; nothing needs it') : ok('nats-server', binary),
   ];
 }
 
-async function natsServerCheck(url: string): Promise<Check> {
+async function natsServerCheck(url: string, security?: TransportSecurity, credsFile?: string): Promise<Check> {
   try {
-    const { version, hasJetStream } = await probeNats(url, NATS_TIMEOUT_MS);
+    const { version, hasJetStream } = await probeNats(url, NATS_TIMEOUT_MS, security, credsFile);
     return ok('NATS', `${version} at ${url}, ${hasJetStream ? 'with' : 'without'} JetStream`);
   } catch (error) {
     return note('NATS', `${ExpertmeshError.from(error).message}; nothing needs it`);

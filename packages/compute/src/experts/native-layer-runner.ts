@@ -2,7 +2,7 @@ import { type ExpertCall, type ExpertLayer } from '@expertmesh/kernels/expert-la
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, gatherUnits, grown, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
 
 export interface NativeLayerOptions {
   readonly layer: ExpertLayer;
@@ -27,39 +27,49 @@ export class NativeLayerRunner implements LayerRunner {
   }
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
-    const { layer, pool, hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
-    const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;
-    const { order } = scratch;
-    order.sort(calls, localIndices, numLocalExperts);
-    scratch.rows = grown(scratch.rows, numValues);
-    scratch.sums = grown(scratch.sums, numValues);
-    decodeRows(calls, scratch.rows);
-    const call = {
-      rows: scratch.rows.subarray(0, numValues),
-      pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
-      pairExperts: expertOfEachPair(order.starts, order.numPairs),
-      pairWeights: order.weights.subarray(0, order.numPairs),
-      out: scratch.sums.subarray(0, numValues),
-    };
-    if (areSumsExact(calls)) return this.#runExact(calls, call);
-    await layer.run(pool, call);
-    return splitByCall(calls, scratch.sums);
-  }
-
-  async #runExact(calls: readonly DispatchCall[], call: ExpertCall): Promise<readonly Float32Array[]> {
-    const { layer, pool, hiddenSize, scratch } = this.#options;
-    const numRows = call.rows.length / hiddenSize;
-    scratch.high = grown(scratch.high, call.rows.length);
-    scratch.sumUnits = grown(scratch.sumUnits, numRows);
-    gatherUnits(calls, scratch.sumUnits);
-    const exact = { units: scratch.sumUnits.subarray(0, numRows), high: scratch.high.subarray(0, call.rows.length) };
-    const hasHigh = await layer.run(pool, { ...call, exact });
-    return splitExactByCall(calls, scratch.sums, hasHigh ? scratch.high : undefined);
+    const { scratch } = this.#options;
+    scratch.begin();
+    try {
+      return await this.#run(calls, scratch);
+    } finally {
+      scratch.end();
+    }
   }
 
   /** The layer's files are unmapped when nothing refers to it any more. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  async #run(calls: readonly DispatchCall[], scratch: RunnerScratch): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, localIndices, numLocalExperts } = this.#options;
+    const numValues = calls.reduce((sum, call) => sum + call.numRows, 0) * hiddenSize;
+    const { order } = scratch;
+    order.sort(calls, localIndices, numLocalExperts);
+    const rows = scratch.grow('rows', numValues);
+    const sums = scratch.grow('sums', numValues);
+    decodeRows(calls, rows);
+    const call = {
+      rows: rows.subarray(0, numValues),
+      pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
+      pairExperts: expertOfEachPair(order.starts, order.numPairs),
+      pairWeights: order.weights.subarray(0, order.numPairs),
+      out: sums.subarray(0, numValues),
+    };
+    if (areSumsExact(calls)) return this.#runExact(calls, call);
+    await layer.run(pool, call);
+    return splitByCall(calls, sums);
+  }
+
+  async #runExact(calls: readonly DispatchCall[], call: ExpertCall): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, scratch } = this.#options;
+    const numRows = call.rows.length / hiddenSize;
+    const high = scratch.grow('high', call.rows.length);
+    const units = scratch.grow('sumUnits', numRows);
+    gatherUnits(calls, units);
+    const exact = { units: units.subarray(0, numRows), high: high.subarray(0, call.rows.length) };
+    const hasHigh = await layer.run(pool, { ...call, exact });
+    return splitExactByCall(calls, scratch.sums, hasHigh ? high : undefined);
   }
 }
 

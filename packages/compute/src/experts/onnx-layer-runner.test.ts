@@ -198,6 +198,7 @@ function callOf(
     callId: seed,
     layerIndex: LAYER,
     placementVersion: 1,
+    storeId: '',
     numRows: pairsOfRows.length,
     hiddenSize: HIDDEN,
     rowDtype: 'fp32',

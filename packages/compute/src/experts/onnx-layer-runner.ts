@@ -2,7 +2,7 @@ import { type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
 import { partsOfTerm } from '@expertmesh/shared/rpc/sum-units';
-import { decodeRows, gatherUnits, grown, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of
@@ -40,12 +40,25 @@ export class OnnxLayerRunner implements LayerRunner {
   }
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
-    const { hiddenSize, localIndices, numLocalExperts, scratch } = this.#options;
+    const { scratch } = this.#options;
+    scratch.begin();
+    try {
+      return await this.#run(calls, scratch);
+    } finally {
+      scratch.end();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.#options.sessions) await session.release();
+  }
+
+  async #run(calls: readonly DispatchCall[], scratch: RunnerScratch): Promise<readonly Float32Array[]> {
+    const { hiddenSize, localIndices, numLocalExperts } = this.#options;
     const numRows = calls.reduce((sum, call) => sum + call.numRows, 0);
     scratch.order.sort(calls, localIndices, numLocalExperts);
-    scratch.rows = grown(scratch.rows, numRows * hiddenSize);
-    scratch.sums = grown(scratch.sums, numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
-    decodeRows(calls, scratch.rows);
+    decodeRows(calls, scratch.grow('rows', numRows * hiddenSize));
+    scratch.grow('sums', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
     // Calls that are computed together agree in it.
     const exact = calls[0]?.sumUnits === undefined ? undefined : this.#exactSums(calls, numRows);
     this.#adds = exact === undefined ? addScaled : exact.add;
@@ -57,14 +70,10 @@ export class OnnxLayerRunner implements LayerRunner {
 
   #exactSums(calls: readonly DispatchCall[], numRows: number): ExactSums {
     const { hiddenSize, scratch } = this.#options;
-    scratch.high = grown(scratch.high, numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
-    scratch.sumUnits = grown(scratch.sumUnits, numRows);
-    gatherUnits(calls, scratch.sumUnits);
-    return new ExactSums(scratch.sumUnits, scratch.high, hiddenSize);
-  }
-
-  async close(): Promise<void> {
-    for (const session of this.#options.sessions) await session.release();
+    const high = scratch.grow('high', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
+    const units = scratch.grow('sumUnits', numRows);
+    gatherUnits(calls, units);
+    return new ExactSums(units, high, hiddenSize);
   }
 
   /** Computes all pairs of a session's experts, in as many runs as they take. */
@@ -86,9 +95,8 @@ export class OnnxLayerRunner implements LayerRunner {
   async #runPairs(session: OnnxSession, start: number, end: number, counts: BigInt64Array): Promise<void> {
     const { hiddenSize, scratch } = this.#options;
     const { rowIndices, weights } = scratch.order;
-    scratch.pairRows = grown(scratch.pairRows, (end - start) * hiddenSize);
-    gather(scratch.rows, rowIndices, start, end, hiddenSize, scratch.pairRows);
-    const data = scratch.pairRows.subarray(0, (end - start) * hiddenSize);
+    const data = scratch.grow('pairRows', (end - start) * hiddenSize).subarray(0, (end - start) * hiddenSize);
+    gather(scratch.rows, rowIndices, start, end, hiddenSize, data);
     const outputs = await session.run({
       rows: { type: 'float32', dims: [end - start, hiddenSize], data },
       counts: { type: 'int64', dims: [counts.length], data: counts },

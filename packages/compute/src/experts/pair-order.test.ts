@@ -10,6 +10,7 @@ function callOf(...pairsOfRows: (readonly (readonly [expertId: number, weight: n
     callId: 0,
     layerIndex: 0,
     placementVersion: 1,
+    storeId: '',
     numRows: pairsOfRows.length,
     hiddenSize: 1,
     rowDtype: 'fp32',

@@ -15,6 +15,10 @@ export class PairOrder {
   starts = new Int32Array(0);
   #next = new Int32Array(0);
 
+  get sizeBytes(): number {
+    return this.rowIndices.byteLength + this.weights.byteLength;
+  }
+
   /** A counting sort. The experts of all calls must be held here: localIndices[expertId] in [0, numLocalExperts). */
   sort(calls: readonly DispatchCall[], localIndices: Int32Array, numLocalExperts: number): void {
     this.#countPairs(calls, localIndices, numLocalExperts);

@@ -2,9 +2,19 @@ import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { fromWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { PairOrder } from './pair-order.js';
 
-/** Arrays that all layers of a worker use in turn; they grow to what the largest batch needs. */
+/** What is kept of the arrays while nothing runs; the kernels of a decoding step need less. */
+const MAX_IDLE_BYTES = 16 * 1024 * 1024;
+/** Layers of one prompt come one after the other: what they need is not allocated for each. */
+const IDLE_MS = 1_000;
+
+type Rows = 'rows' | 'pairRows' | 'sums' | 'high' | 'sumUnits';
+
+/**
+ * Arrays that all layers of a worker use in turn; they grow to what the largest batch needs, and a large one is given
+ * back when nothing has run for a while.
+ */
 export class RunnerScratch {
-  readonly order = new PairOrder();
+  order = new PairOrder();
   /** fp32 [rows of all calls, hidden] */
   rows = new Float32Array(0);
   /** fp32 [pairs of one run, hidden] */
@@ -15,11 +25,32 @@ export class RunnerScratch {
   high = new Float32Array(0);
   /** fp32 [rows of all calls] */
   sumUnits = new Float32Array(0);
-}
+  #idle: NodeJS.Timeout | undefined;
 
-/** The array, or a longer one. */
-export function grown(array: Float32Array<ArrayBuffer>, length: number): Float32Array<ArrayBuffer> {
-  return array.length >= length ? array : new Float32Array(length);
+  get sizeBytes(): number {
+    const arrays = [this.rows, this.pairRows, this.sums, this.high, this.sumUnits];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.order.sizeBytes);
+  }
+
+  /** The array, or a longer one. */
+  grow(name: Rows, length: number): Float32Array<ArrayBuffer> {
+    if (this[name].length < length) this[name] = new Float32Array(length);
+    return this[name];
+  }
+
+  /** Before a run that uses it: nothing is given back until it has ended. */
+  begin(): void {
+    clearTimeout(this.#idle);
+  }
+
+  /** After a run, whose sums stay as they are until the next turn of the event loop at least. */
+  end(): void {
+    if (this.sizeBytes <= MAX_IDLE_BYTES) return;
+    this.#idle = setTimeout(() => {
+      this.order = new PairOrder();
+      this.rows = this.pairRows = this.sums = this.high = this.sumUnits = new Float32Array(0);
+    }, IDLE_MS).unref();
+  }
 }
 
 /** Writes the rows of all calls, one behind the other, as fp32. */

@@ -46,6 +46,8 @@ function probeCall({ spec }: StoredExperts): DispatchCall {
     callId: 1,
     layerIndex: 0,
     placementVersion: 1,
+    // It travels nowhere.
+    storeId: '',
     numRows: PROBE_TOKENS,
     hiddenSize,
     rowDtype: 'fp32',

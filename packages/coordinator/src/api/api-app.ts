@@ -15,9 +15,11 @@ import { allowOrigin, answerOptions, type CorsOrigins } from './http/cross-origi
 import { decodedBody } from './http/encoded-body.js';
 import { handleErrors, maxBodyBytes } from './http/error-handling.js';
 import { acceptJsonBodies } from './http/json-body.js';
+import { REQUEST_TIMEOUT_MS, UnfinishedBodies } from './http/unfinished-bodies.js';
 import { canonicalUrl } from './http/request-path.js';
 import { RouteTable } from './http/route-table.js';
 import { sendHttpError, toHttpError } from './http-error.js';
+import { followIdempotencyKeys } from './idempotency/idempotency-hook.js';
 import { type InFlightRequests, shuttingDown } from './in-flight-requests.js';
 import { registerMessageRoutes } from './messages/message-route.js';
 import { registerModelsRoute } from './models-route.js';
@@ -47,8 +49,9 @@ export function buildApi(options: ApiOptions, inFlight: InFlightRequests) {
   const routes = new RouteTable();
   routes.watch(app);
   acceptJsonBodies(app);
-  addRequestHooks(app, options, inFlight, routes);
+  addRequestHooks(app, options, inFlight, routes, new UnfinishedBodies(maxBodyBytes(maxModelLen)));
   guardRequests(app, access, systemClock);
+  followIdempotencyKeys(app, inFlight, systemClock);
   handleErrors(app, routes, maxModelLen);
   registerRoutes(app, options, { model, inFlight, unknownFields });
   return { app, routes };
@@ -62,6 +65,7 @@ function newApp({ logger, certificate }: ApiOptions, maxModelLen: number): Fasti
     // One line a request, when it has ended, instead of Fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes(maxModelLen),
+    requestTimeout: REQUEST_TIMEOUT_MS,
     // What comes over a kept connection while the server closes is answered below, in the form of every other error.
     return503OnClosing: false,
     genReqId: requestId,
@@ -80,6 +84,7 @@ function addRequestHooks(
   { corsOrigins }: ApiOptions,
   inFlight: InFlightRequests,
   routes: RouteTable,
+  unfinished: UnfinishedBodies,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -89,7 +94,9 @@ function addRequestHooks(
     return methods.length > 0 ? answerOptions(request, reply, methods) : undefined;
   });
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    done(null, decodedBody(request, payload, request.routeOptions.bodyLimit));
+    const body = decodedBody(request, payload, request.routeOptions.bodyLimit);
+    unfinished.count(request, body);
+    done(null, body);
   });
   app.addHook('onResponse', async (request, reply) => {
     logAccess(request, reply.statusCode, reply.elapsedTime);

@@ -8,6 +8,7 @@ export function openAiFieldName(field: RequestField): string {
 const RENAMED: Readonly<Partial<Record<RequestField, string>>> = {
   stopStrings: 'stop',
   numAnswers: 'n',
+  resumedTokenIds: 'resume_token_ids',
   thinkingBudget: 'thinking_token_budget',
   thinkingMode: 'chat_template_kwargs.enable_thinking',
   templateVariables: 'chat_template_kwargs',

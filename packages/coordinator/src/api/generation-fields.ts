@@ -31,6 +31,8 @@ const samplingFields = {
 
 const endFields = {
   max_tokens: optional(z.number()),
+  /** The answer begins with these, which the client has: docs/reliability.md. */
+  resume_token_ids: optional(z.array(z.number())),
   stop: optional(z.union([z.string(), z.array(z.string())], { error: mustBe('a string or a list of strings') })),
   stop_token_ids: optional(z.array(z.number())),
   ignore_eos: optional(z.boolean()),
@@ -130,6 +132,7 @@ export function toGenerationRequest(
   return {
     truncatePromptTokens: fields.truncate_prompt_tokens,
     maxTokens: fields.max_tokens,
+    resumedTokenIds: fields.resume_token_ids,
     minTokens: fields.min_tokens,
     sampling: samplingOf(fields),
     logitBias: fields.logit_bias && biasOf(fields.logit_bias),

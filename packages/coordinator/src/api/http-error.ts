@@ -93,10 +93,12 @@ export function httpError(status: number, message: string, code: string | null, 
 export function sendHttpError(reply: FastifyReply, { status, headers = {}, body }: HttpError): FastifyReply {
   reply.headers(headers);
   // What is left of the body is not waited for.
-  if (status === 413) reply.header('connection', 'close');
+  if (status === 413 || isOverloaded(body)) reply.header('connection', 'close');
   if (status === 503) reply.header('retry-after', RETRY_AFTER_SEC);
   return reply.code(status).send(body);
 }
+
+const isOverloaded = ({ error }: HttpError['body']): boolean => error.code === 'overloaded';
 
 /**
  * Logs what the operator should know of: bugs with their stack, failures in one line, refusals only for who looks for

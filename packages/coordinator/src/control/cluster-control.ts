@@ -80,7 +80,7 @@ export class ClusterControl implements ClusterAdmin {
       coordinators: core.coordinators,
       rates: core.rates,
       running: changes.running,
-      dispatch: core.routing.engine?.dispatchStats().workers ?? [],
+      dispatch: core.routing.engine?.dispatchStats() ?? { workers: [], quarantined: [] },
       timeMs: wallMs(),
     });
   }

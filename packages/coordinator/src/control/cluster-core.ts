@@ -17,9 +17,12 @@ import { type Shards } from './placement/shards.js';
 import { type StateDirectory } from './placement/state-directory.js';
 import { WantedShards } from './placement/wanted-shards.js';
 import { type KnownWorker } from './workers/known-workers.js';
+import { irreplaceableWorkers } from './decisions/irreplaceable.js';
+import { type ExpertSize, planCluster } from './planning/plan-inputs.js';
 import { whyUnsettled } from './decisions/settled.js';
 import { epochToExceed } from './workers/command-decision.js';
 import { Membership } from './workers/membership.js';
+import { fileSources } from './workers/file-sources.js';
 import { WorkerCommander } from './workers/worker-commander.js';
 import { WorkerRates } from './workers/worker-rates.js';
 
@@ -33,6 +36,7 @@ export interface ClusterCoreOptions {
   /** Whether what was remembered may be served; asked once, at the start. */
   readonly isUsable: (placement: Placement) => boolean;
   readonly serving: ServingEvents;
+  readonly expertSize: ExpertSize;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -70,6 +74,8 @@ export class ClusterCore {
   readonly #commander: WorkerCommander;
   #leadership: Leadership | undefined;
   #coordinators: Coordinators | undefined;
+  /** Where others reach the gRPC port. */
+  #ownAddress: string | undefined;
 
   constructor(options: ClusterCoreOptions) {
     const { controlPlane, logger, serving, stateDirectory, storeId } = options;
@@ -94,6 +100,7 @@ export class ClusterCore {
       ...options,
       store: this.store,
       membership: this.membership,
+      irreplaceable: () => this.#irreplaceable(),
       onApplied: (routing) => {
         serving.placementApplied(routing);
         this.#coordinators?.tell();
@@ -109,6 +116,7 @@ export class ClusterCore {
    */
   start(identity: CoordinatorIdentity, duties: OfficeDuties): void {
     const { controlPlane, logger, clock } = this.#options;
+    this.#ownAddress = identity.adminAddress;
     this.#placementChanged();
     this.membership.start();
     this.#coordinators = new Coordinators({
@@ -195,6 +203,16 @@ export class ClusterCore {
     await this.#options.stateDirectory.flush();
   }
 
+  #irreplaceable(): readonly string[] {
+    const { routing: previous, admissions } = this.store;
+    if (previous === undefined) return [];
+    const { known } = this.membership;
+    const { expertSize } = this.#options;
+    const facts = { workers: known.list(), admissions: admissions.workers, previous, expertSize };
+    const cluster = planCluster({ ...facts, secondsPerRow: 0, numLayers: 0, withRoomToMove: false });
+    return irreplaceableWorkers(previous, cluster, (workerId) => known.get(workerId)?.state === 'up');
+  }
+
   #createCommander(): WorkerCommander {
     const { storeId, serving, logger, clock, random } = this.#options;
     return new WorkerCommander({
@@ -202,6 +220,11 @@ export class ClusterCore {
       known: this.membership.known,
       commands: (workerId) => this.membership.pool.commands(workerId),
       wanted: (workerId) => this.wanted(workerId),
+      sources: (workerId, shards) =>
+        fileSources(workerId, shards, this.membership.known.list(), {
+          controlAddress: (otherId) => this.membership.controlAddress(otherId),
+          ownAddress: this.#ownAddress,
+        }),
       placementVersion: () => this.store.inForce?.change?.toVersion ?? this.store.inForce?.version ?? 0,
       epoch: () => this.office?.epoch,
       refresh: (workerId) => {
@@ -254,9 +277,10 @@ export class ClusterCore {
 
   #knownEpoch(): number {
     const known = this.membership.known.list();
+    const own = this.store.highestEpoch;
     return Math.max(
-      this.store.highestEpoch,
-      epochToExceed(known, (workerId) => this.wanted(workerId)),
+      own,
+      epochToExceed(known, own, (workerId) => this.wanted(workerId)),
     );
   }
 

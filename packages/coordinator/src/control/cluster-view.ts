@@ -1,5 +1,6 @@
 import { formatNetworkAddress } from '@expertmesh/shared/config/network-address';
 import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
+import { MAX_EPOCH_JUMP } from '@expertmesh/shared/limits/limits';
 import {
   ChangeProgress,
   ChangeProgress_State,
@@ -11,7 +12,7 @@ import {
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type LeaderRecord } from '@expertmesh/shared/cluster/member-record';
 import { type LoadMonitor } from '../balance/load-monitor.js';
-import { type WorkerDispatchStats } from '../dispatch/dispatch-stats.js';
+import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { type ChangeFeed } from './change/change-feed.js';
 import { layerSwitches } from './change/layer-switch.js';
 import { type Coordinators } from './coordinators.js';
@@ -34,7 +35,7 @@ export interface ClusterViewSources {
   readonly running: ChangeFeed | undefined;
   readonly monitor: LoadMonitor;
   readonly rates: WorkerRates;
-  readonly dispatch: readonly WorkerDispatchStats[];
+  readonly dispatch: Pick<DispatchStats, 'workers' | 'quarantined'>;
   /** Memory of a replica where its worker does not say. */
   readonly expertMemoryBytes: number;
   readonly timeMs: number;
@@ -83,17 +84,19 @@ function progressFrom(
   });
 }
 
+type ReasonSources = Pick<ClusterViewSources, 'store' | 'dispatch'>;
+
 function workerView(
   worker: KnownWorker,
   admission: AdmissionCode,
   { membership, store, rates, dispatch, expertMemoryBytes }: ClusterViewSources,
   shares: ReadonlyMap<string, number>,
 ): WorkerView {
-  const { workerId, stats, reason, dataAddress = '' } = worker;
+  const { workerId, stats, dataAddress = '' } = worker;
   const address = membership.controlAddress(workerId);
   const capacity = stats?.capacity;
   const numReplicas = numReplicasIn(worker.holds);
-  const sent = dispatch.find((stream) => stream.workerId === workerId);
+  const sent = dispatch.workers.find((stream) => stream.workerId === workerId);
   return WorkerView.create({
     workerId,
     controlAddress: address === undefined ? '' : formatNetworkAddress(address),
@@ -101,7 +104,7 @@ function workerView(
     bootId: stats?.bootId ?? '',
     availability: availabilityOf(worker, store),
     admission,
-    reason: reason,
+    reason: reasonOf(worker, { store, dispatch }),
     failureDomain: capacity?.failureDomain ?? '',
     memoryBudgetBytes: stats?.memoryBudgetBytes ?? 0,
     memoryUsedBytes: numReplicas * Math.max(capacity?.expertMemoryBytes ?? 0, expertMemoryBytes),
@@ -115,7 +118,21 @@ function workerView(
     utilisation: rates.utilisation(workerId),
     meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numAnswers),
     numFailedCalls: stats?.numFailedCalls ?? 0,
+    epoch: stats?.epoch ?? 0,
   });
+}
+
+/** Why a worker is away, takes no command of any leader, or is asked for nothing that others hold; else empty. */
+function reasonOf({ workerId, reason, stats }: KnownWorker, { store, dispatch }: ReasonSources): string {
+  if (reason !== '') return reason;
+  const epoch = stats?.epoch ?? 0;
+  if (epoch > store.highestEpoch + MAX_EPOCH_JUMP)
+    return (
+      `epoch ${String(epoch)}, which no election gave, holds it: ` +
+      `"expertmesh workers reset-epoch ${workerId}" has it take commands again`
+    );
+  const quarantined = dispatch.quarantined.find((entry) => entry.workerId === workerId);
+  return quarantined === undefined ? '' : `in quarantine: ${quarantined.because}`;
 }
 
 function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: PlacementStore): WorkerAvailability {

@@ -13,10 +13,16 @@ const placement: Placement = { version: 1, numExperts: 1, workerIds: ['a'], repl
 function setUp() {
   const clock = new DrivenClock();
   const known = new KnownWorkers(clock);
-  const told = { placements: [] as Placement[], costs: [] as WorkerCosts[], forgotten: [] as string[] };
+  const told = {
+    placements: [] as Placement[],
+    costs: [] as WorkerCosts[],
+    forgotten: [] as string[],
+    irreplaceable: [] as string[],
+  };
   const routing = new EngineRouting({
     store: { inForce: { formatVersion: 1, epoch: 1, version: 1 }, routing: placement },
     membership: { known, pool: { commands: () => undefined, refresh: () => undefined, status: () => [] } },
+    irreplaceable: () => known.list().flatMap(({ workerId, state }) => (state === 'up' ? [workerId] : [])),
     heartbeatTimeoutMs: 1_000,
     onApplied: () => undefined,
     logger: createLogger({ name: 'test', level: 'silent' }),
@@ -28,11 +34,12 @@ function setUp() {
       return Promise.resolve();
     },
     setWorkerCosts: (costs) => told.costs.push(costs),
+    setIrreplaceable: (workerIds) => told.irreplaceable.push(workerIds.join()),
     setWorkerUp: () => undefined,
     setWorkerDown: () => undefined,
     forgetWorker: (workerId) => told.forgotten.push(workerId),
     probeReplica: () => Promise.resolve(Float32Array.of(1)),
-    dispatchStats: () => ({ placementVersion: 1, workers: [], failovers: [] }),
+    dispatchStats: () => ({ placementVersion: 1, workers: [], failovers: [], wrongAnswers: [], quarantined: [], hedges: [] }),
     load: () => routing.load(),
     secondsPerRow: () => 0,
   });
@@ -64,6 +71,14 @@ describe('EngineRouting', () => {
     expect(told.costs.length).toBeGreaterThan(1);
     expect(told.costs.length).toBeLessThanOrEqual(60 / 5);
     expect(told.costs.at(-1)).toEqual(new Map());
+  });
+
+  it('tells the engine whose experts find no room elsewhere, when that has changed', () => {
+    const { told, tell } = setUp();
+    tell({ type: 'up', workerId: 'b', dataAddress: 'b:1', bootId: 'boot-1' });
+    tell({ type: 'down', workerId: 'a', reason: 'it died' });
+    tell({ type: 'down', workerId: 'a', reason: 'it died' });
+    expect(told.irreplaceable).toEqual(['', 'a', 'a,b', 'b']);
   });
 
   it('has the engine forget a worker that is no member any more', () => {

@@ -20,6 +20,8 @@ export interface EngineRoutingOptions {
   readonly store: Pick<PlacementStore, 'inForce' | 'routing'>;
   readonly membership: Pick<Membership, 'known' | 'pool'>;
   readonly heartbeatTimeoutMs: number;
+  /** Workers whose experts find no room elsewhere. */
+  readonly irreplaceable: () => readonly string[];
   /** All calls follow it by now. */
   readonly onApplied: (routing: Placement) => void;
   readonly logger: Logger;
@@ -37,6 +39,7 @@ export class EngineRouting {
   #engine: EngineSide | undefined;
   #toldCosts: WorkerCosts = new Map();
   #lookedAtCostsMs = -Infinity;
+  #toldIrreplaceable: string | undefined;
 
   constructor(options: EngineRoutingOptions) {
     const { store, logger, onApplied } = options;
@@ -61,6 +64,7 @@ export class EngineRouting {
     for (const { workerId, state, dataAddress } of known.list())
       if (state === 'up' && dataAddress !== undefined) engine.setWorkerUp(workerId, dataAddress);
     this.#tellCosts(engine);
+    this.#tellIrreplaceable();
     this.#follower.attach((placement) => engine.setPlacement(placement));
   }
 
@@ -81,6 +85,7 @@ export class EngineRouting {
   /** To be called when what is in force has changed. */
   follow(): void {
     this.#follower.follow();
+    this.#tellIrreplaceable();
   }
 
   workerEvent(event: WorkerEvent): void {
@@ -88,16 +93,17 @@ export class EngineRouting {
     switch (event.type) {
       case 'up':
         this.#engine?.setWorkerUp(workerId, event.dataAddress);
-        return;
+        break;
       case 'stats':
         if (this.#engine !== undefined) this.#tellCosts(this.#engine);
         return;
       case 'down':
         this.#engine?.setWorkerDown(workerId, event.reason);
-        return;
+        break;
       case 'forgotten':
         this.#engine?.forgetWorker(workerId);
     }
+    this.#tellIrreplaceable();
   }
 
   readonly probe: ProbeReplica = async (workerId, layerIndex, expertId) => {
@@ -114,9 +120,21 @@ export class EngineRouting {
     if (clock.nowMs() - this.#lookedAtCostsMs < COSTS_INTERVAL_MS) return;
     this.#lookedAtCostsMs = clock.nowMs();
     const costs = measuredCosts(membership.known.list());
+    this.#tellIrreplaceable();
     if (!differNotably(this.#toldCosts, costs)) return;
     this.#toldCosts = costs;
     engine.setWorkerCosts(costs);
+  }
+
+  // Looks at all experts of all workers, so that it is done when somebody comes or goes, and every few seconds for what
+  // workers say of their memory.
+  #tellIrreplaceable(): void {
+    if (this.#engine === undefined || this.#options.store.routing === undefined) return;
+    const workerIds = this.#options.irreplaceable();
+    const told = workerIds.join();
+    if (told === this.#toldIrreplaceable) return;
+    this.#toldIrreplaceable = told;
+    this.#engine.setIrreplaceable(workerIds);
   }
 
   /** Asks workers that lack experts by the last that was heard of them. */

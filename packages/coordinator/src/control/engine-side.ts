@@ -10,6 +10,8 @@ export interface EngineSide {
   setPlacement(placement: Placement): Promise<void>;
   /** By which replicas are chosen from now on. */
   setWorkerCosts(costs: WorkerCosts): void;
+  /** Workers whose experts find no room elsewhere: nobody waits for those. */
+  setIrreplaceable(workerIds: readonly string[]): void;
   setWorkerUp(workerId: string, dataAddress: string): void;
   setWorkerDown(workerId: string, reason: string): void;
   /** It is no member any more. */

@@ -9,6 +9,7 @@ import { type OutgoingCall } from './expert-link.js';
 const call: OutgoingCall = {
   layerIndex: 3,
   placementVersion: 8,
+  storeId: '0123456789abcdef',
   numRows: 2,
   hiddenSize: 2,
   rowDtype: 'fp32',

@@ -1,9 +1,10 @@
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
 import { INT8_BLOCK, readWireRow } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart } from './route-plan.js';
 import { type OutgoingCall } from './expert-link.js';
+import { WrongAnswerError } from './wrong-answer-error.js';
 
 /** How one part ended. A failed part is a value, which whoever decides about it can send again or count as lost. */
 export type PartOutcome =
@@ -19,20 +20,20 @@ export type PartOutcome =
  * Whether the answer is one to this call: same layer, placement version and shape, every pair computed, every value
  * finite.
  *
- * @returns what is wrong, as `data_loss`, with `peer` naming the worker; undefined when nothing is.
+ * @returns what is wrong, with `peer` naming the worker; undefined when nothing is.
  */
-export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: string): ExpertmeshError | undefined {
-  const wrong =
+export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: string): WrongAnswerError | undefined {
+  const mismatched =
     mismatch('layer_index', call.layerIndex, answer.layerIndex) ??
     mismatch('placement_version', call.placementVersion, answer.placementVersion) ??
     mismatch('num_rows', call.numRows, answer.numRows) ??
     mismatch('hidden_size', call.hiddenSize, answer.hiddenSize) ??
     mismatch('row_dtype', call.sumUnits === undefined ? call.rowDtype : 'exact', answer.rowDtype) ??
-    mismatch('num_pairs', call.expertIds.length, answer.numPairs) ??
-    nonFinite(answer);
+    mismatch('num_pairs', call.expertIds.length, answer.numPairs);
+  const wrong = mismatched ?? nonFinite(answer);
   if (wrong === undefined) return undefined;
-  return new ExpertmeshError(
-    'data_loss',
+  return new WrongAnswerError(
+    mismatched === undefined ? 'not_finite' : 'mismatch',
     `${peer} answered wrongly for layer ${String(call.layerIndex)}: ${wrong}; check that worker's log and memory`,
   );
 }

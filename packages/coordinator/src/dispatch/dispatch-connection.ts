@@ -1,5 +1,7 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { callIdOf, DamagedMessageError } from '@expertmesh/shared/rpc/dispatch-checksum';
 import { decodeDispatchAnswer, frameDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type DispatchStream, type OpenStream } from '@expertmesh/shared/rpc/openers';
@@ -10,6 +12,8 @@ const CONNECT_TIMEOUT_MS = 1_000;
 interface ConnectionEvents {
   readonly onReady: () => void;
   readonly onAnswer: (answer: DispatchAnswer) => void;
+  /** An answer came that cannot be read; its call's id as far as it could be, or 0. */
+  readonly onDamaged: (callId: number, what: string) => void;
   /** Once, and not after `end`. */
   readonly onLost: (reason: string) => void;
 }
@@ -32,7 +36,9 @@ export class DispatchConnection {
         events.onReady();
       },
       onMessage: (message: Buffer) => {
-        events.onAnswer(decodeDispatchAnswer(message));
+        const answer = readAnswer(message);
+        if (answer instanceof DamagedMessageError) events.onDamaged(answer.callId, answer.message);
+        else events.onAnswer(answer);
       },
       onEnd: lose,
     };
@@ -50,5 +56,15 @@ export class DispatchConnection {
     this.isReady = false;
     this.#cancelConnectTimeout();
     this.#stream.close();
+  }
+}
+
+// Fields that contradict each other under a checksum that is right are the sender's fault, and as useless.
+function readAnswer(message: Buffer): DispatchAnswer | DamagedMessageError {
+  try {
+    return decodeDispatchAnswer(message);
+  } catch (thrown) {
+    if (thrown instanceof DamagedMessageError) return thrown;
+    return new DamagedMessageError(ExpertmeshError.from(thrown).message, callIdOf(message));
   }
 }

@@ -1,4 +1,7 @@
 import { type WorkerFailovers } from './failover.js';
+import { type WorkerHedges } from './hedges.js';
+import { type QuarantinedWorker } from './quarantine.js';
+import { type WrongAnswerCount } from './wrong-answers.js';
 
 /** Counters of the dispatch to one worker since it came up, as plain data. */
 export interface WorkerDispatchStats {
@@ -26,4 +29,7 @@ export interface DispatchStats {
   readonly workers: readonly WorkerDispatchStats[];
   /** Since the start, also of workers that have gone. */
   readonly failovers: readonly WorkerFailovers[];
+  readonly wrongAnswers: readonly WrongAnswerCount[];
+  readonly quarantined: readonly QuarantinedWorker[];
+  readonly hedges: readonly WorkerHedges[];
 }

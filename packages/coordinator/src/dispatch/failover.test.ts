@@ -56,6 +56,7 @@ async function startCluster(
 ) {
   const servers = await Promise.all(WORKER_IDS.map(() => SimpleExpertServer.start()));
   const dispatcher = new GrpcExpertDispatcher({
+    storeId: '0123456789abcdef',
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: CALL_TIMEOUT_MS,
@@ -197,13 +198,92 @@ describe('failover', () => {
     expect(servers.map(({ calls }) => calls.length)).toEqual([1, 1, 1]);
   });
 
-  it('does not ask another replica about an answer that is wrong', async () => {
+  it('asks the same worker once more about an answer that is wrong', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    let numWrong = 0;
+    for (const server of servers)
+      server.behaviour = answering((answer) => (numWrong++ === 0 ? { ...answer, rows: answer.rows.fill(NaN) } : answer));
+    expectAllSums(await dispatcher.dispatch(call));
+    const again = dispatcher.stats().failovers;
+    expect(again).toMatchObject([{ reason: 'wrong_answer', numFailovers: 1 }]);
+    const [wrong] = dispatcher.stats().wrongAnswers;
+    expect(wrong).toEqual({ workerId: again[0]?.workerId, kind: 'not_finite', numAnswers: 1 });
+  });
+
+  it('asks another replica when an answer is wrong again, and that worker no more after the third', async () => {
+    const quarantined: string[] = [];
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, {
+      onQuarantine: (workerId, because) => quarantined.push(`${workerId}: ${String(because)}`),
+    });
+    servers[0].behaviour = answering((answer) => ({ ...answer, numPairs: 77 }));
+    for (let round = 0; round < 4; round++) expectAllSums(await dispatcher.dispatch(call));
+    expect(quarantined).toEqual([expect.stringMatching(/^w0: 3 wrong answers within a minute.*num_pairs is 77/)]);
+    expect(dispatcher.stats().quarantined).toMatchObject([{ workerId: 'w0' }]);
+    const asked = servers[0].calls.length;
+    expectAllSums(await dispatcher.dispatch(call));
+    expect(servers[0].calls).toHaveLength(asked);
+  });
+
+  it('goes on asking a quarantined worker for what no other holds', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_ONCE);
+    let numLeft = 4;
+    servers[0].behaviour = answering((answer) => (numLeft-- > 0 ? { ...answer, layerIndex: 6 } : answer));
+    expectAllSums(await dispatcher.dispatch(call));
+    expect(dispatcher.stats().quarantined).toMatchObject([{ workerId: 'w0' }]);
+    expectAllSums(await dispatcher.dispatch(call));
+  });
+
+  it('fails the rows whose answers stay wrong everywhere, naming what is wrong', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE);
     for (const server of servers)
       server.behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(NaN) }));
     const { failures } = await dispatcher.dispatch(call);
-    expect([...failures.values()].map(({ code }) => code)).toEqual(['data_loss', 'data_loss', 'data_loss']);
-    expect(servers.reduce((sum, server) => sum + pairsSeen(server), 0)).toBe(call.expertIds.length);
+    expect([...failures.keys()].sort()).toEqual([0, 1, 2]);
+    for (const error of failures.values()) expect(error).toMatchObject({ code: 'data_loss', kind: 'not_finite' });
+  });
+});
+
+describe('hedging', () => {
+  /** Enough answers to know how long they take. */
+  const NUM_LEARNED = 40;
+  const alone = simpleLayerCall(5, HIDDEN_SIZE, [[0]]);
+
+  it('asks another replica when a worker is late, avoids the late one until it is heard, and drops its answer', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
+    for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
+    const held = servers.map(holdCalls);
+    const numBefore = servers.map(({ calls }) => calls.length);
+    const pending = dispatcher.dispatch(alone);
+    await until(() => servers.some(({ calls }, index) => calls.length > (numBefore[index] ?? 0)));
+    const late = servers.findIndex(({ calls }, index) => calls.length > (numBefore[index] ?? 0));
+    for (const [index, server] of servers.entries()) if (index !== late) server.behaviour = answering((answer) => answer);
+    expectAllSums(await pending, alone);
+    const workerId = WORKER_IDS[late] ?? '';
+    expect(dispatcher.stats().hedges).toEqual([{ workerId, numHedges: 1, numWon: 1 }]);
+    expectAllSums(await dispatcher.dispatch(alone), alone);
+    expect(servers[late]?.calls).toHaveLength((numBefore[late] ?? 0) + 1);
+    expect(dispatcher.stats().workers[late]).toMatchObject({ numInFlight: 0, numLateAnswers: 0 });
+    held[late]?.answer();
+    await until(() => dispatcher.stats().workers[late]?.numLateAnswers === 1);
+    expect(dispatcher.stats().hedges).toEqual([{ workerId, numHedges: 1, numWon: 1 }]);
+  });
+
+  it('takes the late answer where the other replica fails', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
+    for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
+    const numBefore = servers.map(({ calls }) => calls.length);
+    const held = servers.map(holdCalls);
+    const pending = dispatcher.dispatch(alone);
+    await until(() => servers.some(({ calls }, index) => calls.length > (numBefore[index] ?? 0)));
+    const late = servers.findIndex(({ calls }, index) => calls.length > (numBefore[index] ?? 0));
+    for (const [index, server] of servers.entries())
+      if (index !== late)
+        server.behaviour = answering((answer) => refused(answer, { code: 'unavailable', message: 'draining' }));
+    await until(() => dispatcher.stats().hedges.length > 0);
+    await until(() => dispatcher.stats().workers.some(({ numFailedCalls }) => numFailedCalls > 0));
+    held[late]?.answer();
+    expectAllSums(await pending, alone);
+    expect(dispatcher.stats().hedges).toMatchObject([{ numHedges: 1, numWon: 0 }]);
   });
 });
 
@@ -253,6 +333,20 @@ describe('probe', () => {
     expect(servers.map(({ calls }) => calls.length)).toEqual([1, 0, 1]);
     await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
     await expect(dispatcher.probe(5)).rejects.toThrow('it missed its heartbeats');
+  });
+
+  it('spares a worker that has not loaded anything yet, or answers wrongly, in the same way', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE);
+    servers[1].behaviour = without(0, 1, 2, 3, 4, 5);
+    await dispatcher.probe(5);
+    servers[0].behaviour = without(0, 1, 2, 3, 4, 5);
+    await expect(dispatcher.probe(5)).rejects.toThrow('is not on this worker');
+    servers[0].behaviour = answering((answer) => answer);
+    await dispatcher.probe(5);
+    servers[1].behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(NaN) }));
+    await dispatcher.probe(5);
+    await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
+    await expect(dispatcher.probe(5)).rejects.toMatchObject({ code: 'data_loss' });
   });
 });
 

@@ -1,5 +1,6 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+import { WrongAnswerError } from './wrong-answer-error.js';
 
 /** How often a pair is sent, the first time included. */
 export const MAX_ATTEMPTS = 3;
@@ -7,14 +8,21 @@ export const MAX_ATTEMPTS = 3;
 /** How long a pair whose worker does not hold the expert, and that no other has, waits for a newer placement. */
 export const NEWER_PLACEMENT_WAIT_MS = 2_000;
 
-export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held';
+/**
+ * How often a worker is asked again for what it has answered wrongly: once where others can be asked then, and oftener
+ * where none can.
+ */
+export const MAX_ASKED_AGAIN = { withOthers: 1, alone: 5 } as const;
+
+export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held' | 'wrong_answer';
 
 /**
  * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays
- * wrong, and an answer that is wrong must be looked at.
+ * wrong.
  */
 export function failoverReason(error: ExpertmeshError): FailoverReason | undefined {
   if (error instanceof ExpertsNotHeldError) return 'not_held';
+  if (error instanceof WrongAnswerError) return 'wrong_answer';
   return error.code === 'unavailable' || error.code === 'deadline_exceeded' ? error.code : undefined;
 }
 
@@ -35,6 +43,12 @@ export class FailedReplicas {
 
   has(workerId: string, expertId: number): boolean {
     return this.#workers.has(workerId) || this.#missing.get(workerId)?.has(expertId) === true;
+  }
+
+  /** Workers that are away are left out anyway: when they are there again, they may be another process. */
+  forgetAway(links: { isConnected(workerId: string): boolean }): void {
+    for (const workerId of this.#workers) if (!links.isConnected(workerId)) this.#workers.delete(workerId);
+    this.forgetMissing();
   }
 
   /** Workers may hold by now what they did not. */

@@ -29,6 +29,7 @@ async function startServer(port?: number): Promise<SimpleExpertServer> {
 async function startCluster(options: Partial<GrpcExpertDispatcherOptions> = {}) {
   const servers = await Promise.all(WORKER_IDS.map(() => startServer()));
   const dispatcher = new GrpcExpertDispatcher({
+    storeId: '0123456789abcdef',
     hiddenSize: HIDDEN_SIZE,
     wireDtype: 'fp32',
     callTimeoutMs: CALL_TIMEOUT_MS,
@@ -153,7 +154,7 @@ describe('GrpcExpertDispatcher', () => {
     const result = await dispatcher.dispatch(call);
     expectOnlyRowsOfW1Failed(result, 'data_loss', message);
     expect([...result.failures.values()][0]?.message).toContain(`worker w1 (${servers[1].address})`);
-    expect(dispatcher.stats().workers[1]).toMatchObject({ numCalls: 1, numFailedCalls: 1 });
+    expect(dispatcher.stats().workers[1]).toMatchObject({ numCalls: 6, numFailedCalls: 6 });
   });
 
   it('passes on the error that a worker answers with', async () => {
@@ -224,7 +225,7 @@ describe('GrpcExpertDispatcher', () => {
   });
 
   it('refuses to dispatch before the first placement', async () => {
-    const options = { hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 } as const;
+    const options = { storeId: '0123456789abcdef', hiddenSize: 1, wireDtype: 'fp32', callTimeoutMs: 1 } as const;
     const dispatcher = new GrpcExpertDispatcher({ ...options, ...connectionOpeners(undefined) });
     await expect(dispatcher.dispatch(call)).rejects.toMatchObject({ code: 'failed_precondition' });
   });

@@ -3,6 +3,7 @@ import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { CanaryRounds } from './canary-rounds.js';
 import { combineParts, type PartOutcome } from './combine.js';
 import { CurrentRouter } from './current-router.js';
 import { type DispatchStats } from './dispatch-stats.js';
@@ -10,13 +11,20 @@ import { dispatchTimes } from './dispatch-times.js';
 import { type AllExperts, type ExpertDispatcher, type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts } from './failover.js';
 import { type FailoverOptions, LayerFailover } from './layer-failover.js';
+import { LostExperts } from './lost-experts.js';
+import { PartsUnderWay } from './parts-under-way.js';
 import { TravellingRows, WorkerPartCaller } from './part-caller.js';
+import { type QuarantineListener } from './quarantine.js';
 import { ReplicaProbes } from './replica-probes.js';
 import { type DispatchPart, maxExactRowsPerMessage, maxRowsPerMessage } from './route-plan.js';
 import { type WorkerCosts } from './worker-cost.js';
 import { WorkerLinks, type WorkerLinksOptions } from './worker-links.js';
+import { WorkerStanding } from './worker-standing.js';
+import { type WrongAnswerReport } from './wrong-answers.js';
 
 export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
+  /** Of the store whose experts are asked for; see storeIdOfCalls. */
+  readonly storeId: string;
   readonly hiddenSize: number;
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
@@ -28,6 +36,14 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
    */
   readonly callTimeoutMs: number;
   readonly maxMessageBytes?: number;
+  /** --replacement-wait-ms; 0 if absent. */
+  readonly replacementWaitMs?: number;
+  /** Whether a late call is sent to another replica as well; not where absent. */
+  readonly hedging?: boolean;
+  /** Time of a round of canary rows through all workers and layers; absent for none. */
+  readonly canaryIntervalMs?: number | undefined;
+  readonly onQuarantine?: QuarantineListener;
+  readonly onWrongAnswer?: (report: WrongAnswerReport) => void;
 }
 
 /** Sees what a layer call asks of each worker. @param workerIds of the placement */
@@ -47,29 +63,39 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #probes: ReplicaProbes;
   readonly #failover: FailoverOptions;
   readonly #failovers = new FailoverCounts();
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #lost: LostExperts;
+  readonly #underWay: PartsUnderWay;
+  readonly #standing: WorkerStanding;
+  readonly #canary: CanaryRounds | undefined;
 
   constructor(options: GrpcExpertDispatcherOptions) {
-    const { clock = systemClock, callTimeoutMs: timeoutMs } = options;
+    const { clock = systemClock, callTimeoutMs: timeoutMs, replacementWaitMs = 0 } = options;
     this.#options = options;
     this.#clock = clock;
-    const links = (this.#links = new WorkerLinks(options));
+    const standing = (this.#standing = new WorkerStanding({ ...options, clock, hedging: options.hedging ?? false }));
+    const links = (this.#links = new WorkerLinks({ ...options, observer: standing }));
     const router = (this.#router = new CurrentRouter(clock));
-    const parts = new WorkerPartCaller(links, clock);
-    this.#probes = new ReplicaProbes({ ...options, router, parts, links });
-    this.#failover = { parts, router, links, counts: this.#failovers, clock, timeoutMs };
+    const parts = new WorkerPartCaller(links, options.storeId, clock);
+    const probes = (this.#probes = new ReplicaProbes({ ...options, router, parts, links, standing }));
+    const lost = (this.#lost = new LostExperts(clock, replacementWaitMs));
+    const underWay = (this.#underWay = new PartsUnderWay(parts));
+    this.#failover = { lost, parts: underWay, router, links, standing, counts: this.#failovers, clock, timeoutMs };
+    const { canaryIntervalMs: intervalMs } = options;
+    const isBusy = (): boolean => !underWay.isEmpty;
+    if (intervalMs !== undefined)
+      this.#canary = new CanaryRounds({ router, probes, links, standing, clock, intervalMs, isBusy });
   }
 
   /**
    * Routes by this placement the layers that are dispatched from now on, and what must be sent again.
    *
-   * @returns when those that were dispatched before have ended: then nobody here asks for a replica that the placement
-   * lacks.
+   * @returns when the calls that were sent before have ended: then nobody here asks for a replica that the placement
+   * lacks. Layers that wait for an expert do not count: they may wait for this very placement.
    */
   async setPlacement(placement: Placement): Promise<void> {
-    const before = [...this.#underWay];
+    const ended = this.#underWay.ended();
     this.#router.setPlacement(placement);
-    await Promise.allSettled(before);
+    await ended;
   }
 
   /** As CurrentRouter. */
@@ -77,9 +103,14 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     this.#router.setCosts(costs);
   }
 
+  /** As LostExperts. */
+  setIrreplaceable(workerIds: readonly string[]): void {
+    this.#lost.setIrreplaceable(workerIds);
+  }
+
   /** As WorkerLinks. */
   setWorkerUp(workerId: string, dataAddress: string): void {
-    this.#links.setWorkerUp(workerId, dataAddress);
+    if (this.#links.setWorkerUp(workerId, dataAddress)) this.#canary?.cameUp(workerId);
   }
 
   /** As WorkerLinks. */
@@ -91,20 +122,12 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   forgetWorker(workerId: string): void {
     this.#links.forgetWorker(workerId);
     this.#failovers.forget(workerId);
+    this.#standing.forget(workerId);
+    this.#canary?.cameUp(workerId);
   }
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */
   async dispatch(call: LayerCall, observe?: PartsObserver): Promise<LayerResult> {
-    const dispatched = this.#dispatch(call, observe);
-    this.#underWay.add(dispatched);
-    try {
-      return await dispatched;
-    } finally {
-      this.#underWay.delete(dispatched);
-    }
-  }
-
-  async #dispatch(call: LayerCall, observe: PartsObserver | undefined): Promise<LayerResult> {
     const router = this.#router.require();
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const startMs = this.#clock.nowMs();
@@ -148,11 +171,15 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
       placementVersion: this.#router.placement?.version,
       workers: this.#links.stats(),
       failovers: this.#failovers.read(),
+      wrongAnswers: this.#standing.wrongAnswers.read(),
+      quarantined: this.#standing.quarantine.list(),
+      hedges: this.#standing.hedges.read(),
     };
   }
 
   /** Ends the streams; what is in flight fails with `unavailable`. */
   close(): Promise<void> {
+    this.#canary?.close();
     this.#links.close();
     this.#router.endWaits();
     return Promise.resolve();

@@ -1,4 +1,4 @@
-import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type PartOutcome } from './combine.js';
 import { type CurrentRouter } from './current-router.js';
@@ -7,13 +7,16 @@ import {
   FailedReplicas,
   type FailoverCounts,
   failoverReason,
+  MAX_ASKED_AGAIN,
   MAX_ATTEMPTS,
   NEWER_PLACEMENT_WAIT_MS,
 } from './failover.js';
+import { LOOK_AGAIN_MS, type LostExperts, type LostExpertWait } from './lost-experts.js';
 import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
 import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
+import { type WorkerStanding } from './worker-standing.js';
 
 /** What stays the same from one layer call to the next. */
 export interface FailoverOptions {
@@ -21,7 +24,9 @@ export interface FailoverOptions {
   readonly parts: PartCaller;
   readonly router: CurrentRouter;
   readonly links: Pick<WorkerLinks, 'isConnected'>;
+  readonly standing: WorkerStanding;
   readonly counts: Pick<FailoverCounts, 'add'>;
+  readonly lost: Pick<LostExperts, 'newWait'>;
   readonly clock: Clock;
   /** For all attempts together. */
   readonly timeoutMs: number;
@@ -42,6 +47,8 @@ export class LayerFailover {
   /** One for all parts of the call, so that they wait no longer together than one alone. */
   #newerRouter: Promise<void> | undefined;
   readonly #pairsThatWaited = new Set<number>();
+  /** One for all parts of the call, from the first that lacks an expert. */
+  #lostWait: LostExpertWait | undefined;
 
   constructor(call: LayerCall, rows: TravellingRows, maxRowsPerPart: number, options: FailoverOptions) {
     this.#call = call;
@@ -53,23 +60,94 @@ export class LayerFailover {
 
   /** Workers that are known to be away are left out where there is another replica. Errors as ReplicaRouter. */
   plan(router: ReplicaRouter): DispatchPart[] {
-    const areAllThere = router.placement.workerIds.every((workerId) => this.#options.links.isConnected(workerId));
+    const { links, standing } = this.#options;
+    const areAllThere = router.placement.workerIds.every(
+      (workerId) => links.isConnected(workerId) && !standing.isAvoided(workerId),
+    );
     return router.plan(this.#call, this.#maxRowsPerPart, areAllThere ? undefined : this.#exclusion(router));
   }
 
-  /** How the part ended, or the parts that its pairs went into when it failed. */
-  async compute(part: DispatchPart, router: ReplicaRouter, attempt = 1): Promise<readonly PartOutcome[]> {
-    const { placement } = router;
-    const deadlineMs = this.#patienceMs(part, router, attempt);
-    const outcome = await this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs });
+  /**
+   * How the part ended, or the parts that its pairs went into when it failed or was late.
+   *
+   * @param numAskedAgain how often this worker has been asked again for it
+   */
+  async compute(
+    part: DispatchPart,
+    router: ReplicaRouter,
+    attempt = 1,
+    numAskedAgain = 0,
+  ): Promise<readonly PartOutcome[]> {
+    const hasOthers = attempt < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
+    const call = this.#start(part, router, hasOthers);
+    const hedged = hasOthers ? await this.#orElsewhere(call, attempt) : undefined;
+    if (hedged !== undefined) return hedged;
+    const outcome = await call.outcome;
     if (outcome.kind === 'answered') return [outcome];
     const reason = failoverReason(outcome.error);
-    if (reason === undefined || attempt === MAX_ATTEMPTS) return [outcome];
-    const workerId = placement.workerIds[part.workerIndex] ?? '';
-    this.#failed.add(workerId, outcome.error);
-    const outcomes = await this.#routeAnew(pairsOfPart(this.#call, part), outcome.error, attempt + 1);
-    if (outcomes.some(({ kind }) => kind === 'answered')) this.#options.counts.add(workerId, reason);
+    if (reason === undefined) return [outcome];
+    const maxAskedAgain = hasOthers ? MAX_ASKED_AGAIN.withOthers : MAX_ASKED_AGAIN.alone;
+    const isAskedAgain = reason === 'wrong_answer' && numAskedAgain < maxAskedAgain && this.#remainingMs() > 0;
+    if (!isAskedAgain && attempt >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
+    const outcomes = isAskedAgain
+      ? await this.compute(part, router, attempt, numAskedAgain + 1)
+      : await this.#askOthers(call, outcome.error, attempt);
+    if (outcomes.some(({ kind }) => kind === 'answered')) this.#options.counts.add(call.workerId, reason);
     return outcomes;
+  }
+
+  #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean): StartedCall {
+    const { placement } = router;
+    let withdraw = (): void => undefined;
+    const onSent = (withdrawSent: () => void): void => {
+      withdraw = withdrawSent;
+    };
+    const deadlineMs = this.#patienceMs(hasOthers);
+    const outcome = this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs, onSent });
+    const workerId = placement.workerIds[part.workerIndex] ?? '';
+    return { part, workerId, outcome, withdraw: () => withdraw() };
+  }
+
+  #askOthers({ part, workerId }: StartedCall, error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
+    if (error.code === 'deadline_exceeded') this.#options.standing.hedges.noteSilent(workerId);
+    this.#failed.add(workerId, error);
+    return this.#routeAnew(pairsOfPart(this.#call, part), error, attempt + 1);
+  }
+
+  /**
+   * Sends the pairs of a call that is late to other replicas as well. Whoever answers first counts, and the other
+   * answer is dropped: by its call's id where it is the late one.
+   *
+   * @returns what the others have answered, where they were first; undefined where the call's own outcome counts.
+   */
+  #orElsewhere(call: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+    const { hedges } = this.#options.standing;
+    return new Promise((resolve) => {
+      let elsewhere: Promise<readonly PartOutcome[] | undefined> = Promise.resolve(undefined);
+      const ended = hedges.whenLate(call.workerId, call.part.expertIds.length, () => {
+        hedges.noteSilent(call.workerId);
+        // What it fails with is of no interest: the late call may still be answered.
+        elsewhere = this.#hedge(call, attempt).catch(() => undefined);
+        void elsewhere.then((outcomes) => {
+          if (outcomes === undefined) return;
+          hedges.won(call.workerId);
+          call.withdraw();
+          resolve(outcomes);
+        });
+      });
+      void call.outcome.then((outcome) => {
+        ended();
+        if (outcome.kind === 'answered') resolve(undefined);
+        else void elsewhere.then(resolve);
+      });
+    });
+  }
+
+  async #hedge({ part, workerId }: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+    const late = new ExpertmeshError('deadline_exceeded', `worker ${workerId} takes longer for a call than it uses to`);
+    const router = this.#options.router.require();
+    const outcomes = await this.#send(pairsOfPart(this.#call, part), router, late, attempt + 1);
+    return outcomes.every(({ kind }) => kind === 'answered') ? outcomes : undefined;
   }
 
   async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
@@ -97,7 +175,7 @@ export class LayerFailover {
   }
 
   // A worker without an expert that this placement gives to it alone: a newer placement is on its way, or the worker is
-  // about to load it. A pair waits for that once; of a worker that is away, nobody knows whether it comes back.
+  // about to load it. A pair waits for that once.
   async #waitForReplica(
     pairs: readonly number[],
     router: ReplicaRouter,
@@ -105,7 +183,7 @@ export class LayerFailover {
     attempt: number,
   ): Promise<readonly PartOutcome[]> {
     const hasWaited = pairs.some((pair) => this.#pairsThatWaited.has(pair));
-    if (failoverReason(error) !== 'not_held' || hasWaited) return this.#give(pairs, error);
+    if (failoverReason(error) !== 'not_held' || hasWaited) return this.#waitForReplacement(pairs, error, attempt);
     for (const pair of pairs) this.#pairsThatWaited.add(pair);
     const waitMs = Math.min(NEWER_PLACEMENT_WAIT_MS, this.#remainingMs());
     this.#newerRouter ??= this.#options.router.newer(router, waitMs);
@@ -114,22 +192,64 @@ export class LayerFailover {
     return this.#routeAnew(pairs, error, attempt);
   }
 
+  // Of workers that are away nobody knows whether they come back: the leader loads their experts elsewhere where there
+  // is room, and here it is waited for as long as there is.
+  async #waitForReplacement(
+    pairs: readonly number[],
+    error: ExpertmeshError,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
+    const wait = (this.#lostWait ??= this.#options.lost.newWait());
+    for (;;) {
+      const router = this.#options.router.require();
+      const holders = this.#holdersOf(pairs, router);
+      if (wait.isOver() || this.#remainingMs() <= 0 || !wait.canReturn(holders))
+        return this.#give(pairs, wait.explained(error, holders));
+      await this.#options.router.newer(router, LOOK_AGAIN_MS);
+      this.#failed.forgetAway(this.#options.links);
+      if (this.#someHaveReplica(pairs)) return this.#routeAnew(pairs, error, attempt);
+    }
+  }
+
+  #holdersOf(pairs: readonly number[], router: ReplicaRouter): string[] {
+    const { layerIndex, expertIds } = this.#call;
+    const holders = new Set(pairs.flatMap((pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1)));
+    return [...holders].map((workerIndex) => router.placement.workerIds[workerIndex] ?? '');
+  }
+
+  #someHaveReplica(pairs: readonly number[]): boolean {
+    const router = this.#options.router.require();
+    const isExcluded = this.#exclusion(router);
+    const { layerIndex, expertIds } = this.#call;
+    return pairs.some((pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1, isExcluded).length > 0);
+  }
+
   #give(pairs: readonly number[], error: ExpertmeshError): PartOutcome[] {
     const nobody = new Uint8Array(pairs.length);
     return groupPairs(this.#call, pairs, nobody, 1, Infinity).map((part) => ({ kind: 'failed', part, error }));
   }
 
-  #exclusion({ placement: { workerIds } }: ReplicaRouter): IsExcluded {
-    const isAway = workerIds.map((workerId) => !this.#options.links.isConnected(workerId));
-    return (workerIndex, expertId) =>
+  // Of those that can compute an expert, those that do not answer, or not rightly, are left out while there is another.
+  #exclusion(router: ReplicaRouter): IsExcluded {
+    const { links, standing } = this.#options;
+    const { workerIds } = router.placement;
+    const isAway = workerIds.map((workerId) => !links.isConnected(workerId));
+    const isAvoided = workerIds.map((workerId) => standing.isAvoided(workerId));
+    const isOut: IsExcluded = (workerIndex, expertId) =>
       isAway[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
+    if (!isAvoided.includes(true)) return isOut;
+    const isBetter = (workerIndex: number, expertId: number): boolean =>
+      isAvoided[workerIndex] !== true && !isOut(workerIndex, expertId);
+    return (workerIndex, expertId) =>
+      isOut(workerIndex, expertId) ||
+      (isAvoided[workerIndex] === true &&
+        router.replicasOf(this.#call.layerIndex, expertId).some((other) => isBetter(other, expertId)));
   }
 
   // Where another replica could be asked, half of the time that is left is kept for it.
-  #patienceMs(part: DispatchPart, router: ReplicaRouter, attempt: number): number {
+  #patienceMs(hasOthers: boolean): number {
     const remainingMs = Math.ceil(this.#remainingMs());
-    if (attempt === MAX_ATTEMPTS || !this.#hasOtherReplicas(part, router)) return remainingMs;
-    return Math.ceil(remainingMs / 2);
+    return hasOthers ? Math.ceil(remainingMs / 2) : remainingMs;
   }
 
   #hasOtherReplicas(part: DispatchPart, router: ReplicaRouter): boolean {
@@ -144,4 +264,13 @@ export class LayerFailover {
   #remainingMs(): number {
     return this.#endMs - this.#options.clock.nowMs();
   }
+}
+
+/** A part that is with a worker. */
+interface StartedCall {
+  readonly part: DispatchPart;
+  readonly workerId: string;
+  /** Never rejects. */
+  readonly outcome: Promise<PartOutcome>;
+  readonly withdraw: () => void;
 }

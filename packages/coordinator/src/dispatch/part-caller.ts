@@ -18,6 +18,8 @@ export interface PartCall {
   readonly part: DispatchPart;
   readonly placement: RoutedBy;
   readonly deadlineMs: number;
+  /** Told, where it is sent, how to withdraw it: it fails with `cancelled` then. */
+  readonly onSent?: (withdraw: () => void) => void;
 }
 
 /** Has one worker compute one part, once. What becomes of a part that failed is for whoever stands around it. */
@@ -63,39 +65,43 @@ export class TravellingRows {
 /** Sends a part over the link to its worker, and checks that the answer is one to it. */
 export class WorkerPartCaller implements PartCaller {
   readonly #links: Pick<WorkerLinks, 'linkTo'>;
+  /** As calls name it. */
+  readonly #storeId: string;
   readonly #clock: Clock;
 
-  constructor(links: Pick<WorkerLinks, 'linkTo'>, clock: Clock) {
+  constructor(links: Pick<WorkerLinks, 'linkTo'>, storeId: string, clock: Clock) {
     this.#links = links;
+    this.#storeId = storeId;
     this.#clock = clock;
   }
 
   async call(call: PartCall): Promise<PartOutcome> {
-    const { part, placement, deadlineMs } = call;
+    const { part, placement, deadlineMs, onSent } = call;
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    const message = toMessage(call, workerId);
+    const message = toMessage(call, workerId, this.#storeId);
     let link: ExpertLink;
     let answer: DispatchAnswer;
     try {
       link = this.#links.linkTo(workerId);
-      answer = await link.call(message, deadlineMs);
+      answer = await link.call(message, deadlineMs, onSent);
     } catch (thrown) {
       return { kind: 'failed', part, error: ExpertmeshError.from(thrown) };
     }
     const answeredMs = this.#clock.nowMs();
     const wrong = checkAnswer(message, answer, link.peer);
     if (wrong === undefined) return { kind: 'answered', part, answer, answeredMs };
-    link.countWrongAnswer();
+    link.countWrongAnswer(wrong.kind, wrong.message);
     return { kind: 'failed', part, error: wrong };
   }
 }
 
-function toMessage({ rows, part, placement }: PartCall, workerId: string): OutgoingCall {
+function toMessage({ rows, part, placement }: PartCall, workerId: string, storeId: string): OutgoingCall {
   const { layerIndex, hiddenSize } = rows;
   const sumUnits = rows.unitsOf(part.rowIndices);
   return {
     layerIndex,
     placementVersion: placement.version,
+    storeId,
     numRows: part.rowIndices.length,
     hiddenSize,
     rowOffsets: part.rowOffsets,

@@ -1,4 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { MAX_DISPATCH_ROWS } from '@expertmesh/shared/limits/limits';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
 import { elementBytes, numScales } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerCall } from './expert-dispatcher.js';
@@ -59,7 +60,7 @@ export function pairsOfPart({ topK, expertIds }: LayerCall, part: DispatchPart):
 export function maxRowsPerMessage(hiddenSize: number, topK: number, dtype: WireDtype, maxMessageBytes: number): number {
   const rowBytes = elementBytes(dtype, 1, hiddenSize) + 4 * numScales(dtype, 1, hiddenSize) + 4 + topK * 8;
   const maxRows = Math.floor((maxMessageBytes - HEADER_BYTES) / rowBytes);
-  if (maxRows >= 1) return maxRows;
+  if (maxRows >= 1) return Math.min(maxRows, MAX_DISPATCH_ROWS);
   throw new ExpertmeshError(
     'invalid_argument',
     `one row of ${String(hiddenSize)} ${dtype} elements does not fit a message of ${String(maxMessageBytes)} bytes`,

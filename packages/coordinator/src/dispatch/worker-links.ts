@@ -3,13 +3,14 @@ import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
-import { type ExpertLink } from './expert-link.js';
+import { type ExpertLink, type LinkObserver } from './expert-link.js';
 import { type ConnectionListener, WorkerStream } from './worker-stream.js';
 
 export interface WorkerLinksOptions {
   /** The placement's member `LOCAL_MEMBER`, where it has one. */
   readonly local?: ExpertLink | undefined;
   readonly onConnection?: ConnectionListener;
+  readonly observer?: LinkObserver | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly openStream: OpenStream;
@@ -26,14 +27,15 @@ export class WorkerLinks {
     this.#options = options;
   }
 
-  /** Opens the stream to a worker; one that is open at this address already stays. */
-  setWorkerUp(workerId: string, dataAddress: string): void {
+  /** Opens the stream to a worker; one that is open at this address already stays. @returns whether it was opened */
+  setWorkerUp(workerId: string, dataAddress: string): boolean {
     const current = this.#streams.get(workerId);
-    if (current?.isUsableAt(dataAddress)) return;
+    if (current?.isUsableAt(dataAddress)) return false;
     current?.close('the worker has come back as another process');
-    const { clock = systemClock, random = Math.random, onConnection, openStream } = this.#options;
-    const stream = new WorkerStream({ workerId, address: dataAddress, clock, random, onConnection, openStream });
+    const { clock = systemClock, random = Math.random } = this.#options;
+    const stream = new WorkerStream({ ...this.#options, workerId, address: dataAddress, clock, random });
     this.#streams.set(workerId, stream);
+    return true;
   }
 
   /** Fails the worker's calls in flight at once, and later ones until it is up again, with this reason. */

@@ -43,6 +43,7 @@ async function start() {
 const callOf = (value: number): OutgoingCall => ({
   layerIndex: 0,
   placementVersion: 1,
+  storeId: '0123456789abcdef',
   numRows: 1,
   hiddenSize: 1,
   rowDtype: 'fp32',

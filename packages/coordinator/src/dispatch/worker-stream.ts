@@ -13,7 +13,8 @@ import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { DispatchConnection } from './dispatch-connection.js';
 import { type WorkerDispatchStats } from './dispatch-stats.js';
-import { type ExpertLink, type OutgoingCall } from './expert-link.js';
+import { type ExpertLink, type LinkObserver, type OutgoingCall } from './expert-link.js';
+import { WrongAnswerError, type WrongAnswerKind } from './wrong-answer-error.js';
 
 export interface WorkerStreamOptions {
   readonly workerId: string;
@@ -24,6 +25,7 @@ export interface WorkerStreamOptions {
   readonly random: () => number;
   /** Told whenever the connection is there, or is lost; before the calls that a loss fails. */
   readonly onConnection?: ConnectionListener | undefined;
+  readonly observer?: LinkObserver | undefined;
   readonly openStream: OpenStream;
 }
 
@@ -39,6 +41,8 @@ const MAX_CALL_ID = 0xffffffff;
 export class WorkerStream implements ExpertLink {
   readonly #options: WorkerStreamOptions;
   readonly #inFlight = new Map<number, InFlightCall>();
+  /** Calls whose answers are only timed; as many as may be in flight. */
+  readonly #withdrawn = new Map<number, SentCall>();
   readonly #counts = {
     numCalls: 0,
     numFailedCalls: 0,
@@ -78,34 +82,32 @@ export class WorkerStream implements ExpertLink {
   /**
    * Sends the call and waits for its answer; call ids are given here.
    *
-   * @throws ExpertsNotHeldError when the worker holds other experts; ExpertmeshError the worker's own error,
-   * `unavailable` when the worker is or goes away, `deadline_exceeded`, or `resource_exhausted` when MAX_QUEUED_CALLS
+   * @throws ExpertsNotHeldError when the worker holds other experts; WrongAnswerError when the call or its answer was
+   * damaged on the way; ExpertmeshError the worker's own error, `cancelled` when it is withdrawn, `unavailable` when the worker is or goes away, `deadline_exceeded`, or `resource_exhausted` when MAX_QUEUED_CALLS
    * are in flight.
    */
-  async call(call: OutgoingCall, deadlineMs: number): Promise<DispatchAnswer> {
+  async call(
+    call: OutgoingCall,
+    deadlineMs: number,
+    onSent?: (withdraw: () => void) => void,
+  ): Promise<DispatchAnswer> {
     this.#counts.numCalls++;
     if (this.#state.kind !== 'connected') throw this.#failed('unavailable', this.#state.reason);
     if (this.#inFlight.size >= MAX_QUEUED_CALLS)
       throw this.#failed('resource_exhausted', `${String(MAX_QUEUED_CALLS)} calls are in flight already`);
     const { connection } = this.#state;
-    const { clock } = this.#options;
     const callId = this.#nextCallId();
-    const startMs = clock.nowMs();
+    const startMs = this.#options.clock.nowMs();
     // Answers come in later turns. A call that cannot be encoded throws here, and leaves nothing that waits for its
     // answer.
     connection.send({ ...call, callId });
     this.#counts.sentBytes += tensorBytes(call);
-    return new Promise((resolve, reject) => {
-      const answered = answerDeadline(clock, deadlineMs, () => {
-        this.#inFlight.delete(callId);
-        reject(this.#failed('deadline_exceeded', `no answer to a call within ${String(deadlineMs)} ms`));
-      });
-      this.#inFlight.set(callId, { resolve, reject, startMs, answered });
-    });
+    return this.#answerTo(callId, { startMs, numPairs: call.expertIds.length }, deadlineMs, onSent);
   }
 
-  countWrongAnswer(): void {
+  countWrongAnswer(kind: WrongAnswerKind, what: string): void {
     this.#counts.numFailedCalls++;
+    this.#options.observer?.wrong(this.#options.workerId, kind, what);
   }
 
   /** Ends the stream for good; calls in flight, and all later ones, fail with `unavailable` and this reason. */
@@ -122,15 +124,43 @@ export class WorkerStream implements ExpertLink {
     return { workerId, address, isConnected: this.isConnected, numInFlight: this.#inFlight.size, ...this.#counts };
   }
 
+  #answerTo(
+    callId: number,
+    sent: SentCall,
+    deadlineMs: number,
+    onSent: ((withdraw: () => void) => void) | undefined,
+  ): Promise<DispatchAnswer> {
+    return new Promise((resolve, reject) => {
+      const end = (error: ExpertmeshError): void => {
+        this.#inFlight.delete(callId);
+        if (this.#withdrawn.size < MAX_QUEUED_CALLS) this.#withdrawn.set(callId, sent);
+        reject(error);
+      };
+      const answered = answerDeadline(this.#options.clock, deadlineMs, () => {
+        end(this.#failed('deadline_exceeded', `no answer to a call within ${String(deadlineMs)} ms`));
+      });
+      this.#inFlight.set(callId, { resolve, reject, ...sent, answered });
+      onSent?.(() => {
+        if (!this.#inFlight.has(callId)) return;
+        answered();
+        end(new ExpertmeshError('cancelled', `${this.peer}: the call was withdrawn`));
+      });
+    });
+  }
+
   #connect(): State {
     const { address, clock, openStream } = this.#options;
     const events = {
       onReady: () => {
         this.#numFailuresInARow = 0;
+        this.#options.observer?.heard(this.#options.workerId);
         this.#options.onConnection?.(this.#options.workerId, undefined);
       },
       onAnswer: (answer: DispatchAnswer) => {
         this.#settle(answer);
+      },
+      onDamaged: (callId: number, what: string) => {
+        this.#observeDamage(callId, what);
       },
       onLost: (reason: string) => {
         this.#reconnectLater(reason);
@@ -154,20 +184,52 @@ export class WorkerStream implements ExpertLink {
   }
 
   #settle(answer: DispatchAnswer): void {
+    const { observer, workerId } = this.#options;
+    observer?.heard(workerId);
+    // So a worker refuses a call that came damaged, whose id it may have read wrongly.
+    if (answer.error?.code === 'data_loss') {
+      this.#observeDamage(answer.callId, answer.error.message);
+      return;
+    }
     const call = this.#inFlight.get(answer.callId);
     if (call === undefined) {
-      this.#counts.numLateAnswers++;
+      this.#noteLate(answer.callId);
       return;
     }
     this.#inFlight.delete(answer.callId);
     call.answered();
     const roundTripMs = this.#options.clock.nowMs() - call.startMs;
+    observer?.answered(workerId, call.numPairs, roundTripMs);
     this.#counts.numAnswers++;
     this.#counts.sumRoundTripMs += roundTripMs;
     this.#counts.maxRoundTripMs = Math.max(this.#counts.maxRoundTripMs, roundTripMs);
     this.#counts.receivedBytes += rowBytes(answer);
     if (answer.error === undefined) call.resolve(answer);
     else call.reject(this.#refused(answer.error));
+  }
+
+  #noteLate(callId: number): void {
+    const { observer, workerId, clock } = this.#options;
+    this.#counts.numLateAnswers++;
+    const sent = this.#withdrawn.get(callId);
+    if (sent === undefined) return;
+    this.#withdrawn.delete(callId);
+    observer?.answered(workerId, sent.numPairs, clock.nowMs() - sent.startMs);
+  }
+
+  // Where the call's id was damaged itself, any that is in flight may be the one: all are asked again.
+  #observeDamage(callId: number, what: string): void {
+    const { observer, workerId } = this.#options;
+    const call = this.#inFlight.get(callId);
+    const damaged = call === undefined ? [...this.#inFlight] : ([[callId, call]] as const);
+    observer?.heard(workerId);
+    observer?.wrong(workerId, 'damaged', what);
+    for (const [id, { answered, reject }] of damaged) {
+      this.#inFlight.delete(id);
+      this.#counts.numFailedCalls++;
+      answered();
+      reject(new WrongAnswerError('damaged', `${this.peer}: ${what}`));
+    }
   }
 
   #refused({ code, message, missingExpertIds }: CallError): ExpertmeshError {
@@ -178,6 +240,7 @@ export class WorkerStream implements ExpertLink {
   #failAll(reason: string): void {
     const calls = [...this.#inFlight.values()];
     this.#inFlight.clear();
+    this.#withdrawn.clear();
     for (const call of calls) {
       call.answered();
       call.reject(this.#failed('unavailable', reason));
@@ -201,10 +264,14 @@ type State =
   | { readonly kind: 'waiting'; readonly reason: string; readonly cancelTimer: () => void }
   | { readonly kind: 'closed'; readonly reason: string };
 
-interface InFlightCall {
+interface SentCall {
+  readonly startMs: number;
+  readonly numPairs: number;
+}
+
+interface InFlightCall extends SentCall {
   readonly resolve: (answer: DispatchAnswer) => void;
   readonly reject: (error: ExpertmeshError) => void;
-  readonly startMs: number;
   /** Stops the deadline. */
   readonly answered: () => void;
 }

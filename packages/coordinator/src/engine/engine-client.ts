@@ -36,6 +36,8 @@ export interface SequenceRequest {
   readonly promptTokenIds: readonly number[];
   /** Most new tokens; 0 only where log-probabilities of the prompt are all that is wanted. */
   readonly maxTokens: number;
+  /** The answer begins with these, which the client has already: they count, and are not told again. */
+  readonly resumedTokenIds?: readonly number[] | undefined;
   readonly sampling: SamplingParams;
   readonly controls?: LogitControls | undefined;
   readonly thinking?: ThinkingControl | undefined;

@@ -209,7 +209,7 @@ export class Engine {
     this.#counters.sumBatchSize += shares.length;
     this.#counters.maxBatchSize = Math.max(this.#counters.maxBatchSize, shares.length);
     for (const { sequence, numTokens } of shares)
-      if (sequence.numGenerated === 0) this.#counters.numPromptTokens += numTokens;
+      if (sequence.numSampled === 0) this.#counters.numPromptTokens += numTokens;
   }
 }
 

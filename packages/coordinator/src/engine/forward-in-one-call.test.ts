@@ -1,3 +1,4 @@
+import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { loadKernels, whyNoKernels } from '@expertmesh/kernels/kernels';
 import { type Numerics } from '@expertmesh/shared/config/numerics';
@@ -121,6 +122,7 @@ async function demoModel(numerics: Numerics, wireDtype: WireDtype) {
   const shards = moeLayerIndices(spec).map((layerIndex) => ({ layerIndex, expertIds }));
   const local = await LocalExperts.load(store, backend, shards, () => undefined);
   const experts = new GrpcExpertDispatcher({
+    storeId: storeIdOfCalls(store.storeId),
     hiddenSize: spec.hiddenSize,
     wireDtype,
     numerics,

@@ -21,6 +21,7 @@ export function checkRequest(request: SequenceRequest, bounds: SequenceBounds): 
   if (request.promptTokenIds.length === 0) refuse('prompt', 'the prompt has no tokens; send at least one');
   checkMaxTokens(request);
   checkLength(request, bounds);
+  checkResumed(request, bounds.vocabSize);
   const { vocabSize } = bounds;
   for (const tokenId of request.promptTokenIds)
     if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= vocabSize)
@@ -35,6 +36,19 @@ function checkMaxTokens({ maxTokens, logprobs }: SequenceRequest): void {
   const min = logprobs?.prompt === undefined ? 1 : 0;
   if (!Number.isInteger(maxTokens) || maxTokens < min)
     refuse('max_tokens', `max_tokens must be an integer of at least ${String(min)}, is ${String(maxTokens)}`);
+}
+
+function checkResumed(request: SequenceRequest, vocabSize: number): void {
+  const { resumedTokenIds = [], maxTokens, numAnswers = 1, logprobs } = request;
+  if (resumedTokenIds.length === 0) return;
+  const param = 'resume_token_ids';
+  if (resumedTokenIds.length >= maxTokens)
+    refuse(param, `has ${String(resumedTokenIds.length)} tokens, all that max_tokens (${String(maxTokens)}) allows`);
+  for (const tokenId of resumedTokenIds)
+    if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= vocabSize)
+      refuse(param, `token id ${String(tokenId)} is not in the vocabulary (0 to ${String(vocabSize - 1)})`);
+  if (numAnswers > 1 || logprobs !== undefined)
+    refuse(param, 'an answer is resumed alone and without log-probabilities; leave out n, best_of and logprobs');
 }
 
 function checkLength({ promptTokenIds, maxTokens }: SequenceRequest, { maxModelLen, numBlocks }: SequenceBounds): void {

@@ -140,26 +140,26 @@ export class Scheduler {
     this.#running = this.#running.filter((other) => other !== sequence);
     sequence.release();
     // What it had counts anew when it comes back, so that no prompt has more cached tokens than tokens.
-    if (sequence.numGenerated === 0) sequence.submission.numCachedTokens = 0;
+    if (sequence.numSampled === 0) sequence.submission.numCachedTokens = 0;
     this.waiting.pushBack(sequence);
     this.#counters.numPreemptions += 1;
   }
 
   /** So many tokens of a sequence were there already. */
   noteCached(sequence: Sequence, numTokens: number): void {
-    if (sequence.numGenerated > 0) return;
+    if (sequence.numSampled > 0) return;
     sequence.submission.numCachedTokens += numTokens;
     this.#counters.numCachedPromptTokens += numTokens;
   }
 
   #start(sequence: Sequence): void {
-    const { submission, numTokens, numGenerated } = sequence;
+    const { submission, numTokens, numSampled } = sequence;
     this.waiting.remove(sequence);
     this.#running.push(sequence);
     this.#running.sort(bySequenceRank);
-    if (numGenerated === 0 && this.#options.reusesPrefixes) this.#counters.numPrefixQueryTokens += numTokens;
+    if (numSampled === 0 && this.#options.reusesPrefixes) this.#counters.numPrefixQueryTokens += numTokens;
     this.#adopt(sequence);
-    if (numGenerated === 0) this.shares.chargePrompt(tenantOf(submission), numTokens - sequence.numComputed);
+    if (numSampled === 0) this.shares.chargePrompt(tenantOf(submission), numTokens - sequence.numComputed);
   }
 
   #hasPlaceFor(sequence: Sequence): boolean {

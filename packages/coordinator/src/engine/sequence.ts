@@ -35,7 +35,8 @@ export class Sequence implements DraftableSequence {
     this.table = parts.table;
     this.#sampler = parts.sampler;
     this.#chain = parts.chain;
-    this.#tokenIds = [...submission.request.promptTokenIds];
+    const { promptTokenIds, resumedTokenIds = [] } = submission.request;
+    this.#tokenIds = [...promptTokenIds, ...resumedTokenIds];
   }
 
   get tokenIds(): readonly number[] {
@@ -52,6 +53,11 @@ export class Sequence implements DraftableSequence {
 
   get numGenerated(): number {
     return this.numTokens - this.submission.request.promptTokenIds.length;
+  }
+
+  /** Generated here: without those that it was resumed with. */
+  get numSampled(): number {
+    return this.numGenerated - (this.submission.request.resumedTokenIds?.length ?? 0);
   }
 
   get numTokensLeft(): number {

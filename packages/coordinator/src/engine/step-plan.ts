@@ -62,7 +62,7 @@ function draftsOf(
     chosen.set(sequence, draft);
     left -= draft.length;
   };
-  const answering = decoding.filter(({ numGenerated }) => numGenerated > 0);
+  const answering = decoding.filter(({ numSampled }) => numSampled > 0);
   for (const sequence of answering) choose(sequence, sequence.forced(left));
   if (drafts === undefined) return chosen;
   const others = answering.filter((sequence) => !chosen.has(sequence));

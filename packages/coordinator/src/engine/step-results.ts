@@ -116,7 +116,7 @@ export class StepResults {
 
   #answered(sequence: Sequence, draft: readonly number[], logits: Float32Array): EngineEvent[] {
     const { numAnswers = 1 } = sequence.submission.request;
-    const forks = numAnswers > 1 && sequence.numGenerated === 0 ? this.#forks(sequence, numAnswers) : [];
+    const forks = numAnswers > 1 && sequence.numSampled === 0 ? this.#forks(sequence, numAnswers) : [];
     // Sampling changes logits in place, so every answer gets a copy before the first one reads them.
     const copies = forks.map(() => logits.slice());
     // All of them are known before one is sampled: where that fails, the blocks of all are given back.
@@ -135,7 +135,7 @@ export class StepResults {
   }
 
   #accepted(sequence: Sequence, draft: readonly number[], logits: Float32Array): EngineEvent[] {
-    const isFirst = sequence.numGenerated === 0;
+    const isFirst = sequence.numSampled === 0;
     const sampled = sequence.accept(logits, draft);
     this.#publish(sequence);
     this.#count(sequence, draft, sampled.length);
@@ -176,7 +176,9 @@ function outputOf(sequence: Sequence, token: SampledToken, isFirstOfRequest: boo
 }
 
 function ofPrompt({ submission }: Sequence): Partial<SequenceOutput> {
-  const { promptLogprobs, numCachedTokens } = submission;
+  const { promptLogprobs, request } = submission;
+  // Of an answer that is resumed, tokens of the answer may have been there too.
+  const numCachedTokens = Math.min(submission.numCachedTokens, request.promptTokenIds.length);
   return {
     ...(promptLogprobs.length > 0 && { promptLogprobs }),
     ...(numCachedTokens > 0 && { numCachedTokens }),

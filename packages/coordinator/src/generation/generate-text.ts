@@ -2,6 +2,8 @@ import { type SequenceOutput, type SequenceRequest } from '../engine/engine-clie
 import { AnswerText } from './answer-text.js';
 import { bestAnswers } from './best-answers.js';
 import { type GenerationRequest } from './generation-request.js';
+import { promptNewsOf } from './prompt-news.js';
+import { resumedText } from './resumed-text.js';
 import { toSequenceRequest } from './sequence-request.js';
 import { type ServedModel } from './served-model.js';
 import { type TextDelta } from './text-delta.js';
@@ -23,6 +25,7 @@ export async function* generateText(
   const { numAnswers = 1, bestOf = numAnswers } = request;
   try {
     const sequence = await toSequenceRequest(model, request);
+    if (sequence.resumedTokenIds !== undefined) return yield* resumedText(model, request, sequence, signal);
     const deltas = textOf(model.engine.generate(sequence, signal), sequence, model, request);
     if (bestOf === numAnswers) yield* deltas;
     else yield* bestAnswers(deltas, { numAnswers, withLogprobs: request.logprobs !== undefined });
@@ -49,8 +52,3 @@ async function* textOf(
     if (answers.every(({ hasEnded }) => hasEnded)) return;
   }
 }
-
-const promptNewsOf = ({ promptLogprobs, numCachedTokens }: SequenceOutput): Partial<TextDelta> => ({
-  ...(promptLogprobs && { promptLogprobs }),
-  ...(numCachedTokens !== undefined && { cachedTokens: numCachedTokens }),
-});

@@ -9,6 +9,8 @@ export interface GenerationRequest {
   readonly truncatePromptTokens?: number | undefined;
   /** Absent means as many as fit; 0 only with `promptLogprobs`. */
   readonly maxTokens?: number | undefined;
+  /** Tokens of the answer that the client has from another coordinator, or another time: it goes on after them. */
+  readonly resumedTokenIds?: readonly number[] | undefined;
   /** Nothing ends the answer before it has so many. */
   readonly minTokens?: number | undefined;
   readonly sampling?: SamplingOverrides | undefined;

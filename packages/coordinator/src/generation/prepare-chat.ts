@@ -5,6 +5,7 @@ import { chatTemplateOf } from './chat-template-of.js';
 import { type ChatRequest } from './chat-request.js';
 import { type ChatGeneration } from './generate-chat.js';
 import { thinkingProbability } from './probe-thinking.js';
+import { promptTokens } from './prompt-tokens.js';
 import { FieldError } from './request-error.js';
 import { type ServedModel } from './served-model.js';
 import { planThinking, type ThinkingPlan } from './thinking-plan.js';
@@ -35,7 +36,7 @@ export async function prepareChat(
   return {
     request: {
       ...request.generation,
-      promptTokenIds: await model.tokenizer.encode(prompt),
+      promptTokenIds: await tokensOf(draft, prompt),
       constraint: tools.constraint,
       thinking: await thinkingControl(draft, plan, prompt),
     },
@@ -67,11 +68,14 @@ function promptOf({ request, template, tools }: Draft, mode: boolean | undefined
   return mode === false && !continueFinalMessage && opensThinking(prompt) ? `${prompt.trimEnd()}\n${CLOSING}` : prompt;
 }
 
+const tokensOf = ({ model, request: { generation } }: Draft, prompt: string): Promise<number[]> =>
+  promptTokens(model, prompt, generation.truncatePromptTokens !== undefined);
+
 /** Asks the model where it can choose. */
 async function decideThinking(draft: Draft, signal: AbortSignal): Promise<boolean | undefined> {
   const { model, request, template } = draft;
   if (!template.traits.switchesThinking || request.continueFinalMessage) return undefined;
-  const promptTokenIds = await model.tokenizer.encode(promptOf(draft, true));
+  const promptTokenIds = await tokensOf(draft, promptOf(draft, true));
   const probability = await thinkingProbability(model, { ...request.generation, promptTokenIds }, signal);
   model.logger?.info({ thinkingProbability: probability, thinks: probability >= 0.5 }, 'thinking left to the model');
   return probability >= 0.5;

@@ -7,6 +7,7 @@ export type RequestField =
   // The prompt as text or tokens; of a chat, its messages.
   | 'prompt'
   | 'maxTokens'
+  | 'resumedTokenIds'
   | 'minTokens'
   | 'logitBias'
   | 'badWords'

@@ -9,6 +9,7 @@ import { checkCount, checkNumber, checkText, checkTokenIds } from './field-limit
 import { type GenerationRequest } from './generation-request.js';
 import { keptPrompt, resolveMaxTokens } from './prompt-limits.js';
 import { FieldError } from './request-error.js';
+import { checkResumed } from './resumed-text.js';
 import { resolveSampling } from './sampling-overrides.js';
 import { type ServedModel } from './served-model.js';
 
@@ -42,15 +43,18 @@ export async function toSequenceRequest(model: ServedModel, request: GenerationR
   if (request.constraint !== undefined) checkNamedConstraint(request.constraint);
   const promptTokenIds = keptPrompt(request, maxModelLen);
   const maxTokens = resolveMaxTokens(promptTokenIds.length, request, maxModelLen);
+  checkResumed(request, maxTokens, vocabSize);
   const controls = await controlsOf(model, request, maxTokens);
   const logprobs = logprobsOf(request);
   const { thinking, constraint, priority, tenant, cacheSalt, timeoutMs, stopTokenIds = [] } = request;
+  const { resumedTokenIds } = request;
   return {
     promptTokenIds,
     maxTokens,
     sampling: resolveSampling(request.sampling ?? {}, model.defaults.sampling),
     stopTokenIds: request.ignoreEos ? stopTokenIds : [...new Set([...model.defaults.eosTokenIds, ...stopTokenIds])],
     ...present({ controls, thinking, constraint, logprobs, priority, tenant, cacheSalt, timeoutMs }),
+    ...present({ resumedTokenIds: resumedTokenIds?.length === 0 ? undefined : resumedTokenIds }),
     ...present({ numAnswers: numGeneratedAnswers(request) }),
   };
 }

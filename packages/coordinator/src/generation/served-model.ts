@@ -2,6 +2,7 @@ import { type Logger } from '@expertmesh/shared/process/logger';
 import { type EngineClient } from '../engine/engine-client.js';
 import { type ChatTemplate, loadChatTemplate } from '../text/chat-template.js';
 import { endTokenIds, type GenerationDefaults, readGenerationDefaults } from '../text/generation-defaults.js';
+import { type EncodeText } from '../text/long-texts/long-texts.js';
 import { FieldError } from './request-error.js';
 import { readTokenizerInfo, type TokenizerInfo } from '../text/tokenizer-info.js';
 import { loadTokenizer, type Tokenizer } from '../text/tokenizer.js';
@@ -28,13 +29,16 @@ export interface ServedModel {
 /**
  * Reads tokenizer, chat template and generation defaults from a model directory (or an expert store, which has the same
  * files).
+ *
+ * @param encodeLong as loadTokenizer
  */
 export async function loadServedModel(
   modelDir: string,
   options: Pick<ServedModel, 'id' | 'engine' | 'trustsRequestTemplates' | 'logger'> &
     Partial<Pick<ServedModel, 'aliases'>>,
+  encodeLong?: EncodeText,
 ): Promise<ServedModel> {
-  const tokenizer = await loadTokenizer(modelDir);
+  const tokenizer = await loadTokenizer(modelDir, encodeLong);
   const defaults = await readGenerationDefaults(modelDir);
   return {
     aliases: [],

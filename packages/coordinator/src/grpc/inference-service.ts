@@ -16,6 +16,7 @@ import { checkTokenIds } from '../generation/field-limits.js';
 import { generateChat } from '../generation/generate-chat.js';
 import { generateText } from '../generation/generate-text.js';
 import { prepareChat } from '../generation/prepare-chat.js';
+import { promptTokens } from '../generation/prompt-tokens.js';
 import { FieldError, RequestError } from '../generation/request-error.js';
 import { checkModel, type ServedModel } from '../generation/served-model.js';
 import { chatRequestOf } from './chat-of-message.js';
@@ -64,17 +65,18 @@ async function* responses(
     for await (const delta of generateChat(model, chat, signal)) yield chatResponse(delta);
     return;
   }
-  const promptTokenIds = await promptTokens(model, prompt);
+  const promptTokenIds = await promptTokenIdsOf(model, prompt, request);
   yield* textResponses(generateText(model, generationRequestOf(request, promptTokenIds), signal));
 }
 
-async function promptTokens(
+async function promptTokenIdsOf(
   model: ServedModel,
   prompt: Exclude<GenerateRequest['prompt'], { $case: 'chat' }>,
+  { truncatePromptTokens }: GenerateRequest,
 ): Promise<readonly number[]> {
   switch (prompt?.$case) {
     case 'text':
-      return model.tokenizer.encode(prompt.value);
+      return promptTokens(model, prompt.value, truncatePromptTokens !== undefined);
     case 'tokenIds':
       return prompt.value.ids;
     case undefined:

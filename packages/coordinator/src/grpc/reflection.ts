@@ -7,6 +7,7 @@ import { type BoundService } from '@expertmesh/shared/rpc/server';
 const SERVICES: readonly string[] = [
   'expertmesh.v1.AdminService',
   'expertmesh.v1.InferenceService',
+  'expertmesh.v1.StoreService',
   'grpc.health.v1.Health',
 ];
 

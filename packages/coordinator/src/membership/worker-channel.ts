@@ -1,5 +1,10 @@
 import { type NetworkAddress, formatNetworkAddress } from '@expertmesh/shared/config/network-address';
-import { type AssignRequest, type LoadProgress, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import {
+  type AssignRequest,
+  type LoadProgress,
+  type LoadRequest,
+  type WorkerStats,
+} from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type OpenClient, type RpcConnection } from '@expertmesh/shared/rpc/openers';
 import { workerService } from '@expertmesh/shared/rpc/services';
 
@@ -9,9 +14,12 @@ import { workerService } from '@expertmesh/shared/rpc/services';
  */
 export interface WorkerCommands {
   /** Also loads what was assigned; resolves when the worker holds exactly that. */
-  hold(request: AssignRequest, onProgress: (progress: LoadProgress) => void): Promise<void>;
+  hold(request: HoldRequest, onProgress: (progress: LoadProgress) => void): Promise<void>;
   unload(epoch: number): Promise<void>;
 }
+
+/** What to hold, and who may have the files of it. */
+export type HoldRequest = AssignRequest & Pick<LoadRequest, 'sources'>;
 
 const ASSIGN_TIMEOUT_MS = 30_000;
 /** Loading takes as long as the disk needs; whether the worker lives is what heartbeats tell meanwhile. */
@@ -35,12 +43,13 @@ export class WorkerChannel implements WorkerCommands {
     return this.#client.unary(workerService.getStats, {}, { deadlineMs, signal: this.#abort.signal });
   }
 
-  async hold(request: AssignRequest, onProgress: (progress: LoadProgress) => void): Promise<void> {
+  async hold(request: HoldRequest, onProgress: (progress: LoadProgress) => void): Promise<void> {
     const { signal } = this.#abort;
     await this.#client.unary(workerService.assign, request, { deadlineMs: ASSIGN_TIMEOUT_MS, signal });
-    const { placementVersion, epoch } = request;
+    const { placementVersion, epoch, sources } = request;
     const options = { deadlineMs: LOAD_TIMEOUT_MS, signal };
-    for await (const progress of this.#client.serverStream(workerService.load, { placementVersion, epoch }, options))
+    const load = { placementVersion, epoch, sources };
+    for await (const progress of this.#client.serverStream(workerService.load, load, options))
       if (!signal.aborted) onProgress(progress);
   }
 

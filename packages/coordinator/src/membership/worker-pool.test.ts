@@ -1,4 +1,9 @@
-import { type AssignRequest, WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import {
+  type AssignRequest,
+  type LoadRequest,
+  WorkerState,
+  WorkerStats,
+} from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { bindService, type RpcServer, startServer } from '@expertmesh/shared/rpc/server';
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -23,6 +28,7 @@ class RecordingWorker {
   isSilent = false;
   numStats = 0;
   readonly assignments: AssignRequest[] = [];
+  readonly loads: LoadRequest[] = [];
   readonly unloads: number[] = [];
   #server: RpcServer | undefined;
 
@@ -39,10 +45,12 @@ class RecordingWorker {
         callback(null, { packedBytes: 1, memoryBytes: 1 });
       },
       load: (stream) => {
+        this.loads.push(stream.request);
         const { placementVersion } = stream.request;
         stream.write({ placementVersion, loadedBytes: 40, totalBytes: 100, loadedLayers: 1, totalLayers: 2 });
         stream.end();
       },
+      resetEpoch: () => undefined,
       unload: ({ request }, callback) => {
         this.unloads.push(request.epoch);
         callback(null, {});
@@ -160,9 +168,11 @@ describe('WorkerPool', () => {
     await until(isUp);
     const request = { placementVersion: 3, storeId: 'store-1', epoch: 7, shards: [{ layerIndex: 1, expertIds: [0] }] };
     const progress: number[] = [];
-    await pool.commands(workerId)?.hold(request, ({ loadedBytes }) => progress.push(loadedBytes));
+    const sources = ['10.0.0.1:9101'];
+    await pool.commands(workerId)?.hold({ ...request, sources }, ({ loadedBytes }) => progress.push(loadedBytes));
     await pool.commands(workerId)?.unload(8);
     expect(worker.assignments).toEqual([request]);
+    expect(worker.loads).toEqual([{ placementVersion: 3, epoch: 7, sources }]);
     expect(worker.unloads).toEqual([8]);
     expect(progress).toEqual([40]);
   });

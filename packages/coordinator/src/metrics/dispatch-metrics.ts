@@ -38,6 +38,43 @@ export function registerDispatchMetrics(registry: Registry, stats: () => Dispatc
         this.inc({ worker, reason }, numFailovers);
     },
   });
+  registerIntegrityMetrics(registry, stats);
+}
+
+function registerIntegrityMetrics(registry: Registry, stats: () => DispatchStats | undefined): void {
+  new Counter({
+    name: 'expertmesh:wrong_answers_total',
+    help: 'Answers of a worker that nothing was computed from: damaged, not_finite, mismatch, or drift of canary rows.',
+    labelNames: ['worker', 'kind'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { workerId: worker, kind, numAnswers } of stats()?.wrongAnswers ?? []) this.inc({ worker, kind }, numAnswers);
+    },
+  });
+  new Gauge({
+    name: 'expertmesh:worker_quarantined',
+    help: '1 for a worker that has answered wrongly and is asked only for what no other holds.',
+    labelNames: ['worker'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { workerId: worker } of stats()?.quarantined ?? []) this.set({ worker }, 1);
+    },
+  });
+  new Counter({
+    name: 'expertmesh:dispatch_hedges_total',
+    help: 'Calls to a worker that were late and sent to another replica as well, by who answered first.',
+    labelNames: ['worker', 'first'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { workerId: worker, numHedges, numWon } of stats()?.hedges ?? []) {
+        this.inc({ worker, first: 'other' }, numWon);
+        this.inc({ worker, first: 'worker' }, numHedges - numWon);
+      }
+    },
+  });
 }
 
 /** A summary of what the dispatcher has summed up already, instead of one that observes each call. */

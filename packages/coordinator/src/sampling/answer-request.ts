@@ -9,6 +9,8 @@ import {
 export interface AnswerRequest {
   readonly promptTokenIds: readonly number[];
   readonly maxTokens: number;
+  /** The answer begins with these. */
+  readonly resumedTokenIds?: readonly number[] | undefined;
   readonly sampling: SamplingParams;
   readonly controls?: LogitControls | undefined;
   readonly thinking?: ThinkingControl | undefined;

@@ -234,3 +234,46 @@ describe('a constraint', () => {
     );
   });
 });
+
+describe('an answer that is resumed', () => {
+  const drawn: SamplingParams = { ...greedy, temperature: 1.5, frequencyPenalty: 0.7, repetitionPenalty: 1.3 };
+  const thinking: ThinkingControl = {
+    begins: 'inside',
+    openTokenId: OPEN,
+    closeTokenId: CLOSE,
+    budgetTokens: 6,
+    closingTokenIds: [NEWLINE, CLOSE],
+  };
+  const requests: readonly (readonly [string, Partial<AnswerRequest>])[] = [
+    ['is greedy', { sampling: { ...greedy, presencePenalty: 2 } }],
+    ['is drawn by a seed, with penalties', { sampling: drawn }],
+    ['has a budget of thinking and bad words', { sampling: drawn, thinking, controls: { badWords: [[A, B], [C]] } }],
+    ['must not end soon', { sampling: drawn, controls: { minTokens: 12 } }],
+  ];
+
+  it.each(requests)('goes on with the same tokens after any of them where it %s', (_, request) => {
+    const logits = (place: number): Float32Array =>
+      Float32Array.from({ length: VOCAB_SIZE }, (__, tokenId) => 2 * Math.sin(17 * tokenId + 5 * place));
+    const whole = samplerOf({ ...request, maxTokens: 20 });
+    const tokenIds = Array.from({ length: 20 }, (__, place) => whole.next(logits(place)).tokenId);
+    for (let numHeard = 1; numHeard < 20; numHeard++) {
+      const resumed = samplerOf({ ...request, maxTokens: 20, resumedTokenIds: tokenIds.slice(0, numHeard) });
+      const rest = Array.from({ length: 20 - numHeard }, (__, index) => resumed.next(logits(numHeard + index)));
+      expect(rest.map(({ tokenId }) => tokenId)).toEqual(tokenIds.slice(numHeard));
+      expect(rest.at(-1)?.finishReason).toBeDefined();
+    }
+  });
+
+  it('goes on in its constraint, and is refused where it is none of the answers to it', () => {
+    const constraint = (): ConstraintState => new Words([A, B, C]);
+    expect(nextOf(samplerOf({ resumedTokenIds: [A] }, { constraint: constraint() }), C, A)).toBe(B);
+    const refusing: ConstraintState = Object.assign(constraint(), {
+      accept: (tokenId: number) => {
+        throw new Error(`token ${String(tokenId)} was chosen against the constraint`);
+      },
+    });
+    expect(() => samplerOf({ resumedTokenIds: [C] }, { constraint: refusing })).toThrow(
+      /resume_token_ids is no answer to this request: token 2/,
+    );
+  });
+});

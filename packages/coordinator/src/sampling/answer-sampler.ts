@@ -1,3 +1,4 @@
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type AnswerRequest } from './answer-request.js';
 import { type ConstraintState } from './constraint-state.js';
 import { drawToken } from './draw-token.js';
@@ -33,7 +34,8 @@ export interface AnswerSamplerOptions {
 
 /**
  * Chooses the tokens of one answer, and holds what that depends on. The chosen tokens depend on logits, request and
- * seed only: a token's random number follows from the seed and its place in the answer.
+ * seed only: a token's random number follows from the seed and its place in the answer. So an answer goes on from
+ * tokens that another sampler has chosen as that one would have.
  */
 export class AnswerSampler {
   readonly #options: AnswerSamplerOptions;
@@ -42,12 +44,14 @@ export class AnswerSampler {
   readonly #stopTokenIds: ReadonlySet<number>;
   readonly #answer: number[] = [];
 
+  /** @throws ExpertmeshError `invalid_argument` where the constraint forbids a token that is resumed. */
   constructor(options: AnswerSamplerOptions) {
     const { request, constraint, endTokenIds = [] } = options;
     this.#options = options;
     this.#stopTokenIds = new Set([...request.stopTokenIds, ...endTokenIds]);
     this.#thinking = request.thinking && new ThinkingPhase(request.thinking, constraint === undefined);
     this.#chain = processorChain(request, this.#stopTokenIds, constraint, this.#thinking);
+    this.#resume(request.resumedTokenIds ?? []);
   }
 
   /**
@@ -77,6 +81,16 @@ export class AnswerSampler {
     const answers = closing.length > 0 || (this.#thinking?.phase ?? 'answering') === 'answering';
     const ahead = answers && constraint !== undefined && encode !== undefined ? tokensAhead(constraint, encode) : [];
     return [...closing, ...ahead].slice(0, most);
+  }
+
+  // Everything that the next token depends on follows from the tokens before it.
+  #resume(tokenIds: readonly number[]): void {
+    try {
+      for (const tokenId of tokenIds) this.#add(tokenId);
+    } catch (cause) {
+      const message = `resume_token_ids is no answer to this request: ${ExpertmeshError.from(cause).message}`;
+      throw new ExpertmeshError('invalid_argument', message, { param: 'resume_token_ids', cause });
+    }
   }
 
   #choose(logits: Float32Array): number {

@@ -14,7 +14,7 @@ import { type TransportSecurity } from '@expertmesh/shared/transport-security/tr
 import { ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
 import { ClusterControl } from '../control/cluster-control.js';
-import { ClusterCore } from '../control/cluster-core.js';
+import { ClusterCore, type ClusterCoreOptions } from '../control/cluster-core.js';
 import { Leading } from '../control/leading/leading.js';
 import { fixedPlacement, isUsableWith } from '../control/leading/static-members.js';
 import { WorkerAdmission } from '../control/leading/worker-admission.js';
@@ -59,8 +59,8 @@ export async function openClusterParts(options: ClusterPartsOptions): Promise<Cl
   const clientName = `expertmesh coordinator ${config.coordinatorId ?? ''}`.trim();
   const controlPlane = openControlPlane(config, clientName, logger, security);
   const serving = new ServingMonitor({ gate, logger });
-  const core = createCore(options, controlPlane, stateDir, serving);
   const expertSize = expertSizeOf(store);
+  const core = createCore(options, { controlPlane, stateDir, serving, expertSize });
   const model = { layerIndices: moeLayerIndices(store.spec), numExperts: store.spec.numExperts };
   const first = fixedPlacement(config, model, core.store.nextVersion);
   const admission = new WorkerAdmission(core.store, core.membership, systemClock);
@@ -92,19 +92,16 @@ export async function openClusterParts(options: ClusterPartsOptions): Promise<Cl
 
 function createCore(
   { config, store, logger, openClient }: ClusterPartsOptions,
-  controlPlane: ControlPlane,
-  stateDir: string,
-  serving: ServingMonitor,
+  parts: Pick<ClusterCoreOptions, 'controlPlane' | 'serving' | 'expertSize'> & { readonly stateDir: string },
 ): ClusterCore {
   return new ClusterCore({
     storeId: store.storeId,
     staticAddresses: config.workers,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     heartbeatTimeoutMs: config.heartbeatTimeoutMs,
-    controlPlane,
-    stateDirectory: new StateDirectory(join(stateDir, 'placement'), logger),
+    ...parts,
+    stateDirectory: new StateDirectory(join(parts.stateDir, 'placement'), logger),
     isUsable: isUsableWith(config),
-    serving,
     openClient,
     logger,
     clock: systemClock,

@@ -1,8 +1,8 @@
 import { advertisedAddress, ownMemberId } from '@expertmesh/shared/cluster/own-address';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
-import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
-import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
+import { type CoordinatorConfig, grpcHostOf, replacementWaitMsOf } from '@expertmesh/shared/config/coordinator-config';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
@@ -12,13 +12,14 @@ import { type ExpertLoadMonitor } from '../balance/expert-load-monitor.js';
 import { type RouteReport } from '../balance/route-counter.js';
 import { type ClusterAdmin } from '../control/cluster-admin.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
-import { ThreadedEngine } from './engine-thread/threaded-engine.js';
+import { ThreadedEngine, type ThreadedEngineOptions } from './engine-thread/threaded-engine.js';
 import { type WorkerStatus } from '../membership/worker-event.js';
 import { chooseCompute } from './choose-compute.js';
 import { openClusterParts, type ClusterParts } from './cluster-parts.js';
 import { engineSide } from './engine-side.js';
 import { type EngineThreadOptions } from './engine-thread/engine-contract.js';
 import { type ReadinessGate } from './readiness-gate.js';
+import { scrubDense } from './scrub-dense.js';
 
 export interface ClusterOptions {
   readonly config: CoordinatorConfig;
@@ -83,11 +84,12 @@ export class Cluster {
     const { config, store, gate, logger, signal } = this.#options;
     const { core, localShards, leading, serving, bootId } = this.#parts;
     const coordinatorId = ownMemberId(config.coordinatorId, grpcPort);
-    const adminAddress = advertisedAddress({ ...config, host: config.grpcHost ?? config.host }, grpcPort);
+    const adminAddress = advertisedAddress({ ...config, host: grpcHostOf(config) }, grpcPort);
     core.start({ coordinatorId, bootId, adminAddress }, leading.duties);
     const provider = await chooseCompute(config, store, localShards, logger, signal);
     const engine = await this.#startEngine(provider, localShards);
     this.#engine = engine;
+    if (provider === 'native' && config.scrubBytesPerSecond > 0) this.#startScrubbing(engine, localShards);
     core.routing.attach(engineSide(engine, store.spec.hiddenSize * BYTES_PER_VALUE[config.wireDtype]));
     gate.attach(engine);
     serving.engineLoaded(() => engine.canary());
@@ -108,6 +110,16 @@ export class Cluster {
     await controlPlane.close();
   }
 
+  /** With damaged weights nothing can be answered, so the process ends, and whoever runs it starts it again. */
+  #startScrubbing(engine: ThreadedEngine, localShards: readonly LayerShard[]): void {
+    const { config, store, signal, onDeath } = this.#options;
+    const onDamaged = async (error: ExpertmeshError): Promise<void> => {
+      await engine.close(AbortSignal.abort());
+      onDeath(new ExpertmeshError('data_loss', `${error.message}: "expertmesh store repair" mends the file`));
+    };
+    void scrubDense({ store, bytesPerSecond: config.scrubBytesPerSecond, localShards, onDamaged }, signal);
+  }
+
   #startEngine(provider: Provider, localShards: readonly LayerShard[]): Promise<ThreadedEngine> {
     const { store, logger, signal, onDeath } = this.#options;
     const { monitor, serving } = this.#parts;
@@ -120,6 +132,7 @@ export class Cluster {
       onConnection: (workerId: string, lostBecause: string | undefined) => {
         serving.connectionEvent(workerId, lostBecause);
       },
+      ...loggedAnswers(logger),
       onRoutes: (report: RouteReport) => {
         monitor.add(report);
       },
@@ -133,6 +146,18 @@ export class Cluster {
     };
     return ThreadedEngine.start(options, signal);
   }
+}
+
+function loggedAnswers(logger: Logger): Pick<ThreadedEngineOptions, 'onQuarantine' | 'onWrongAnswer'> {
+  return {
+    onQuarantine: (workerId, because) => {
+      if (because === undefined) logger.info({ workerId }, 'worker is out of quarantine: it has passed its exam');
+      else logger.warn({ workerId, because }, 'worker is in quarantine: it is asked only for what no other holds');
+    },
+    onWrongAnswer: ({ workerId, kind, what, numUnreported }) => {
+      logger.warn({ workerId, kind, reason: what, numUnreported }, 'an answer was wrong and is asked for again');
+    },
+  };
 }
 
 function engineThreadOptions(
@@ -160,6 +185,9 @@ function engineThreadOptions(
     wireDtype: config.wireDtype,
     numerics: config.numerics,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
+    replacementWaitMs: replacementWaitMsOf(config),
+    hedging: config.hedging === 'on',
+    canaryIntervalMs: config.canaryIntervalMs === 0 ? undefined : config.canaryIntervalMs,
     tls: security?.files,
   };
 }

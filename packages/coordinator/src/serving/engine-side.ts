@@ -13,6 +13,9 @@ export function engineSide(engine: ThreadedEngine, rowBytes: number): EngineSide
     setWorkerCosts: (costs) => {
       engine.setWorkerCosts(costs);
     },
+    setIrreplaceable: (workerIds) => {
+      engine.setIrreplaceable(workerIds);
+    },
     setWorkerUp: (workerId, dataAddress) => {
       engine.setWorkerUp(workerId, dataAddress);
     },

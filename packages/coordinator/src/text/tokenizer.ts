@@ -5,6 +5,7 @@ import * as huggingFace from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { isSliceable, slicesOf } from './encode-slices.js';
+import { type EncodeText } from './long-texts/long-texts.js';
 import { TokenBytes, type Vocabulary, vocabularySchema } from './token-bytes.js';
 
 export interface DecodeOptions {
@@ -24,6 +25,8 @@ export interface TokenTable {
 export interface Tokenizer extends TokenTable {
   /** Control tokens written out in the text become those tokens, as in transformers. */
   encode(text: string): Promise<number[]>;
+  /** Bytes of the longest token: a text of more than that for each token of a context does not fit it. */
+  readonly maxTokenBytes: number;
   /** As `encode`, at once: for texts of a few thousand characters at most. */
   encodeShort(text: string): readonly number[];
   decode(tokenIds: readonly number[], options?: DecodeOptions): string;
@@ -34,6 +37,10 @@ export interface Tokenizer extends TokenTable {
 
 /** Characters that are encoded without a pause, some milliseconds of work: health checks wait no longer than that. */
 const SLICE_CHARS = 4096;
+
+/** Longer texts, and longer pieces that cannot be cut, are left to `encodeLong`. */
+const MAX_TEXT_CHARS = 8 * SLICE_CHARS;
+const MAX_PIECE_CHARS = 2 * SLICE_CHARS;
 
 /** What is used of the library; its own declarations do not resolve for ES modules. */
 interface HuggingFaceTokenizer {
@@ -71,8 +78,9 @@ interface TokenizerFiles {
  *
  * @throws ExpertmeshError `not_found` when a file is missing, `invalid_argument` when one is not understood, and
  * `unimplemented` when the tokenizer is of another kind than Qwen3's.
+ * @param encodeLong gets what would keep this thread; absent where nobody else waits for it
  */
-export async function loadTokenizer(modelDir: string): Promise<Tokenizer> {
+export async function loadTokenizer(modelDir: string, encodeLong?: EncodeText): Promise<Tokenizer> {
   const files = await readTokenizerFiles(modelDir);
   const { vocabulary, config } = files;
   const table = tableOf(files);
@@ -82,7 +90,11 @@ export async function loadTokenizer(modelDir: string): Promise<Tokenizer> {
 
   return {
     ...table,
-    encode: (text) => encodeInSlices(library, text, sliceChars),
+    encode: (text) =>
+      encodeLong !== undefined && isLong(text, sliceChars)
+        ? encodeLong(text)
+        : encodeInSlices(library, text, sliceChars),
+    maxTokenBytes: maxTokenBytes(vocabulary),
     encodeShort: (text) => library.encode(text).ids,
     decode: (tokenIds, { skipSpecialTokens = false } = {}) =>
       decodeBytes(
@@ -121,6 +133,19 @@ function tableOf({ vocabulary, config: { eos_token: eosToken } }: TokenizerFiles
 
 function idIn({ added_tokens: added, model }: Vocabulary, token: string): number | undefined {
   return added.find(({ content }) => content === token)?.id ?? model.vocab[token];
+}
+
+function isLong(text: string, sliceChars: number): boolean {
+  if (text.length > MAX_TEXT_CHARS) return true;
+  for (const piece of slicesOf(text, sliceChars)) if (piece.length > MAX_PIECE_CHARS) return true;
+  return false;
+}
+
+/** In the vocabulary every byte of a token is a character; added tokens are texts. */
+function maxTokenBytes({ added_tokens: added, model }: Vocabulary): number {
+  let maxBytes = 1;
+  for (const token of Object.keys(model.vocab)) maxBytes = Math.max(maxBytes, token.length);
+  return added.reduce((max, { content }) => Math.max(max, Buffer.byteLength(content)), maxBytes);
 }
 
 async function encodeInSlices(library: HuggingFaceTokenizer, text: string, sliceChars: number): Promise<number[]> {

@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "../core/crc32c.hpp"
 #include "../core/isa.hpp"
 #include "../core/limits.hpp"
 #include "arguments.hpp"
@@ -142,6 +143,12 @@ Napi::Value bytesToBorder(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>((kBorder - address % kBorder) % kBorder));
 }
 
+/// (bytes) -> their CRC-32C
+Napi::Value crc32cOf(const Napi::CallbackInfo& info) {
+  const auto span = bytes(info[0], "bytes");
+  return Napi::Number::New(info.Env(), crc32c(span.data, span.size));
+}
+
 /// (norm, lmHead, epsilon) -> head
 Napi::Value createHead(const Napi::CallbackInfo& info) {
   const float epsilon = info[2].ToNumber().FloatValue();
@@ -160,6 +167,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "createDenseLayer", createDenseLayer);
   exportGuarded(env, exports, "createKvPool", createKvPool);
   exportGuarded(env, exports, "bytesToBorder", bytesToBorder);
+  exportGuarded(env, exports, "crc32c", crc32cOf);
   exportGuarded(env, exports, "createHead", createHead);
   exportCalls(env, exports);
   return exports;

@@ -24,6 +24,7 @@ class Candidate {
       coordinatorId,
       bootId: `boot of ${coordinatorId}`,
       knownEpoch: () => this.knownEpoch,
+      epochAbove: (known) => known + 1,
       onElected: (epoch) => this.heard.push(`elected ${String(epoch)}`),
       onDeposed: (reason) => this.heard.push(`deposed: ${reason}`),
       logger,

@@ -1,6 +1,7 @@
 import { type ControlPlane, type KeyValueEntry } from '../control-plane/control-plane.js';
 import { type Logger } from '../process/logger.js';
 import { systemClock, type Clock } from '../rpc/clock.js';
+import { nextEpoch } from './epoch-series.js';
 import { LEADER_KEY } from './cluster-keys.js';
 import {
   initialLeaderState,
@@ -13,6 +14,7 @@ import {
   type LeaderEntry,
   type LeaderEvent,
   type LeaderState,
+  type LeaderTerms,
 } from './leader-state.js';
 import { encodeLeaderRecord, parseLeaderRecord, type LeaderRecord } from './member-record.js';
 
@@ -25,6 +27,8 @@ export interface LeaderElectionOptions {
    * none.
    */
   readonly knownEpoch: () => number;
+  /** As LeaderTerms.nextEpoch (nextEpoch of epoch-series.ts, for this process). */
+  readonly epochAbove?: (known: number) => number;
   /** This process leads from now on, under `epoch`. */
   readonly onElected: (epoch: number) => void;
   /** It leads no longer, and must stop acting at once. Also before it is elected again under another epoch. */
@@ -108,7 +112,7 @@ export class LeaderElection {
 
   #on(event: LeaderEvent): void {
     const nowMs = this.#clock.nowMs();
-    const [next, actions] = transition(this.#state, event, { nowMs, knownEpoch: this.#options.knownEpoch() });
+    const [next, actions] = transition(this.#state, event, { nowMs, ...this.#terms() });
     this.#state = next;
     if (this.#isClosed) return;
     for (const action of actions) this.#act(action);
@@ -118,6 +122,11 @@ export class LeaderElection {
     this.#cancelTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => {
       this.#on({ type: 'due', isStale: false });
     });
+  }
+
+  #terms(): Pick<LeaderTerms, 'knownEpoch' | 'nextEpoch'> {
+    const { knownEpoch, bootId, epochAbove = (known: number) => nextEpoch(known, bootId) } = this.#options;
+    return { knownEpoch: knownEpoch(), nextEpoch: epochAbove };
   }
 
   #act(action: LeaderAction): void {

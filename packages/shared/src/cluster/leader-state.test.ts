@@ -44,7 +44,11 @@ class Story {
 
   /** What the event leads to. */
   at(nowMs: number, event: LeaderEvent): string[] {
-    const [next, actions] = transition(this.state, event, { nowMs, knownEpoch: this.knownEpoch });
+    const [next, actions] = transition(this.state, event, {
+      nowMs,
+      knownEpoch: this.knownEpoch,
+      nextEpoch: (known) => known + 1,
+    });
     this.state = next;
     return actions.map(brief);
   }
@@ -209,5 +213,15 @@ describe('a follower', () => {
     expect(story.at(600, { type: 'failed' })).toEqual([]);
     expect(nextDueMs(story.state)).toBe(850);
     expect(story.at(850, due)).toEqual(['read']);
+  });
+});
+
+describe('a leader of a lower epoch than one that was heard of', () => {
+  it('is replaced at once: it was elected after the control plane had lost writes', () => {
+    const story = new Story();
+    story.knownEpoch = 8;
+    expect(story.at(0, changed)).toEqual(['read']);
+    expect(story.at(10, read(ofOther(3, 1)))).toEqual(['write epoch 9 over 101']);
+    expect(story.at(20, written(2))).toEqual(['elected 9']);
   });
 });

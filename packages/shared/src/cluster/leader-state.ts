@@ -61,6 +61,8 @@ export interface LeaderTerms {
   readonly nowMs: number;
   /** The highest epoch heard of elsewhere. */
   readonly knownEpoch: number;
+  /** The lowest epoch above this one that no other process leads under. */
+  readonly nextEpoch: (known: number) => number;
 }
 
 export type LeaderTransition = readonly [LeaderState, readonly LeaderAction[]];
@@ -165,7 +167,7 @@ function proceed(state: LeaderState, terms: LeaderTerms): LeaderTransition {
   const { office, pending, seen, retryAtMs } = state;
   if (pending !== undefined || nowMs < retryAtMs) return [state, []];
   if (state.isStale || seen === undefined) return call({ ...state, isStale: false }, { type: 'read' }, nowMs);
-  if (office === undefined) return isVacant(state, nowMs) ? claim(state, terms) : [state, []];
+  if (office === undefined) return isVacant(state, terms) ? claim(state, terms) : [state, []];
   if (knownEpoch > office.epoch) {
     const [deposed, losses] = depose(state, `epoch ${String(knownEpoch)} is known to the cluster already`);
     const [next, calls] = claim(deposed, terms);
@@ -175,16 +177,21 @@ function proceed(state: LeaderState, terms: LeaderTerms): LeaderTransition {
   return isDue ? write(state, office.epoch, nowMs) : [state, []];
 }
 
-/** Nobody leads, or the one who did has not been heard of for the whole lease, or it was this process itself. */
-function isVacant(state: LeaderState, nowMs: number): boolean {
+/**
+ * Nobody leads, or the one who did has not been heard of for the whole lease, or it was this process itself. Whoever
+ * leads under an epoch that is lower than one that was heard of was elected after the control plane had lost writes,
+ * and knows less than this process: workers and other coordinators would not follow it.
+ */
+function isVacant(state: LeaderState, { nowMs, knownEpoch }: LeaderTerms): boolean {
   const { seen } = state;
   if (seen?.entry === undefined) return true;
   const { record } = seen.entry;
-  return record?.hasResigned === true || isOwn(state, record) || nowMs - seen.sinceMs >= LEASE_MS;
+  const isOutdated = record !== undefined && record.epoch < Math.max(state.highestEpoch, knownEpoch);
+  return isOutdated || record?.hasResigned === true || isOwn(state, record) || nowMs - seen.sinceMs >= LEASE_MS;
 }
 
-const claim = (state: LeaderState, { nowMs, knownEpoch }: LeaderTerms): LeaderTransition =>
-  write(state, 1 + Math.max(state.highestEpoch, knownEpoch), nowMs);
+const claim = (state: LeaderState, { nowMs, knownEpoch, nextEpoch }: LeaderTerms): LeaderTransition =>
+  write(state, nextEpoch(Math.max(state.highestEpoch, knownEpoch)), nowMs);
 
 function write(state: LeaderState, epoch: number, nowMs: number): LeaderTransition {
   const renewal = state.renewal + 1;

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { parseNetworkAddress } from './network-address.js';
 import { absent, computed, constant, option } from './option.js';
-import { type OptionValue } from './option-value.js';
+import { path, type OptionValue } from './option-value.js';
 
 const NATS_PORT = 4222;
 
@@ -15,6 +15,13 @@ export const CLUSTER_OPTIONS = {
       'several of one NATS cluster are separated by commas.',
     value: natsUrl(),
     default: absent('none: the coordinator is alone, and --workers names its workers'),
+  }),
+  natsCreds: option({
+    description:
+      'File by which the NATS server knows this process, where it does not by the certificate: a .creds file, or the ' +
+      'seed of an nkey. It is read again at every connection.',
+    value: path('<file>'),
+    default: absent('the certificate of --tls-cert, if the server asks for anything'),
   }),
   cluster: option({
     description: 'Name of the cluster, with --nats-url: processes of the same name belong together.',

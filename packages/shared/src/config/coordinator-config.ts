@@ -14,6 +14,18 @@ export function parseCoordinatorConfig(argv: readonly string[], env: Environment
   return parseConfig(command, COORDINATOR_OPTIONS, argv, env, checkCoordinatorConfig);
 }
 
+/** What holds where --replacement-wait-ms is left out. */
+export function replacementWaitMsOf({ replacementWaitMs, natsUrl }: ReplacementConfig): number {
+  return replacementWaitMs ?? (natsUrl === undefined ? 0 : 10_000);
+}
+
+type ReplacementConfig = Pick<CoordinatorConfig, 'replacementWaitMs' | 'natsUrl'>;
+
+/** Where the gRPC port listens. */
+export function grpcHostOf({ grpcHost, host }: Pick<CoordinatorConfig, 'grpcHost' | 'host'>): string {
+  return grpcHost ?? host;
+}
+
 function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
   const { heartbeatIntervalMs, heartbeatTimeoutMs } = config;
   const contradiction = membershipContradiction(config);
@@ -27,10 +39,10 @@ function checkCoordinatorConfig(config: CoordinatorConfig): string | undefined {
 }
 
 function securityContradiction(config: CoordinatorConfig): string | undefined {
-  const { host, grpcHost, httpTlsCert, httpTlsKey } = config;
+  const { grpcHost, httpTlsCert, httpTlsKey } = config;
   if ((httpTlsCert === undefined) !== (httpTlsKey === undefined))
     return '--http-tls-cert and --http-tls-key go together';
-  return listeningContradiction(config, grpcHost ?? host, grpcHost === undefined ? '--host' : '--grpc-host');
+  return listeningContradiction(config, grpcHostOf(config), grpcHost === undefined ? '--host' : '--grpc-host');
 }
 
 function membershipContradiction({ natsUrl, workers, localExperts }: CoordinatorConfig): string | undefined {

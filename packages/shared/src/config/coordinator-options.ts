@@ -204,6 +204,20 @@ export const COORDINATOR_OPTIONS = {
     value: durationMs(10, 600_000),
     default: constant(30_000),
   }),
+  hedging: option({
+    description:
+      'Whether a call that takes three times as long as nearly all of its worker is sent to another replica as well. ' +
+      'Who answers first counts; at most one call in twenty is sent twice.',
+    value: choice(['on', 'off']),
+    default: constant('on'),
+  }),
+  canaryIntervalMs: option({
+    description:
+      'Time in which every worker is asked for one expert of every layer with a fixed row, another expert each time, ' +
+      'in milliseconds. A worker whose answers drift is asked no more for what others hold too. 0 asks never.',
+    value: durationMs(0, 86_400_000),
+    default: constant(60_000),
+  }),
   heartbeatIntervalMs: option({
     description: 'Time between two health checks of a worker, in milliseconds.',
     value: durationMs(50, 60_000),

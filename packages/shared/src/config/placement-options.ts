@@ -72,6 +72,14 @@ export const PLACEMENT_OPTIONS = {
     value: durationMs(1_000, 86_400_000),
     default: constant(30_000),
   }),
+  replacementWaitMs: option({
+    description:
+      'How long requests wait, in milliseconds, when the last replica of an expert is lost and other workers have ' +
+      'room: the leader has it loaded there at once, without --repair-after-ms. Where there is no room they fail at ' +
+      'once, and with 0 always.',
+    value: durationMs(0, 60_000),
+    default: absent('10000 with --nats-url, else 0: a fixed list of workers waits for its own'),
+  }),
   balanceWindowTokens: option({
     description:
       'Token rows of a window over which the load is judged: alarms and automatic rebalancing decide after each one.',

@@ -68,6 +68,7 @@ export const UP_OPTIONS = {
     description: 'Where packed checkpoints are kept, and the record of files that were verified.',
   }),
   verify: VERIFICATION_OPTIONS.verify,
+  scrubBytesPerSecond: VERIFICATION_OPTIONS.scrubBytesPerSecond,
   ...pick(COORDINATOR_OPTIONS, ['host', 'port', 'grpcPort']),
   servedModelName: option({
     description: COORDINATOR_OPTIONS.servedModelName.description,

@@ -3,8 +3,10 @@ import { decodeKey, encodeKey } from './key-encoding.js';
 
 describe('encodeKey', () => {
   it.each([
-    ['worker/box-1', 'worker/box-1'],
-    ['worker/box_1.lan:9101', 'worker/box_1=2elan=3a9101'],
+    ['worker/box-1', 'worker.box-1'],
+    ['worker/box_1.lan:9101', 'worker.box_1=2elan=3a9101'],
+    ['/a', '=2fa'],
+    ['a//b/', 'a=2f=2fb=2f'],
     ['', '='],
     ['=', '=3d'],
     ['ö', '=c3=b6'],
@@ -14,7 +16,8 @@ describe('encodeKey', () => {
     expect(decodeKey(encoded)).toBe(key);
   });
 
-  it.each(['a.b', '=2', '=zz', '=41', 'a=', '=C3=B6', '=ff'])('never gives %j, which is no key then', (encoded) => {
+  const foreign = ['a..b', '.a', 'a/b', 'a=2fb', '=2', '=zz', '=41', 'a=', '=C3=B6', '=ff'];
+  it.each(foreign)('never gives %j, which is no key then', (encoded) => {
     expect(decodeKey(encoded)).toBeUndefined();
   });
 });

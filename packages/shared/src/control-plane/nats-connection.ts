@@ -15,6 +15,7 @@ import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { natsTlsOptions } from '../transport-security/tls-ends.js';
 import { type TransportSecurity } from '../transport-security/transport-security.js';
 import { MAX_VALUE_BYTES } from './key-value-limits.js';
+import { natsLogin } from './nats-login.js';
 
 export interface NatsServer {
   readonly version: string;
@@ -27,7 +28,12 @@ export interface NatsServer {
  *
  * @throws ExpertmeshError `unavailable` when no server answers within timeoutMs.
  */
-export async function probeNats(url: string, timeoutMs: number, security?: TransportSecurity): Promise<NatsServer> {
+export async function probeNats(
+  url: string,
+  timeoutMs: number,
+  security?: TransportSecurity,
+  credsFile?: string,
+): Promise<NatsServer> {
   try {
     const connection = await connect({
       servers: url,
@@ -35,7 +41,8 @@ export async function probeNats(url: string, timeoutMs: number, security?: Trans
       reconnect: false,
       name: 'expertmesh',
       ...tlsOf(security),
-    });
+      ...natsLogin(credsFile),
+    }).catch(withRemedy);
     try {
       return { version: connection.info?.version ?? 'unknown', hasJetStream: connection.info?.jetstream === true };
     } finally {
@@ -76,11 +83,15 @@ export class NatsConnection {
     this.closed = client.closed().then((error) => (error instanceof Error ? error.message : 'it was closed'));
   }
 
-  /** @param security absent for plain text; with it, a server that speaks no TLS is left at once. */
+  /**
+   * @param security absent for plain text; with it, a server that speaks no TLS is left at once
+   * @param credsFile by which the server knows this process; see natsLogin
+   */
   static async open(
     servers: readonly string[],
     clientName: string,
     security?: TransportSecurity,
+    credsFile?: string,
   ): Promise<NatsConnection> {
     const client = await connect({
       servers: [...servers],
@@ -92,6 +103,7 @@ export class NatsConnection {
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: MAX_PINGS_OUT,
       ...tlsOf(security),
+      ...natsLogin(credsFile),
     }).catch(withRemedy);
     return new NatsConnection(client);
   }
@@ -140,15 +152,19 @@ export class NatsConnection {
 const tlsOf = (security: TransportSecurity | undefined): Pick<ConnectionOptions, 'tls'> =>
   security === undefined ? {} : { tls: natsTlsOptions(security) as TlsOptions };
 
-/** With certificates the client leaves a server that speaks no TLS, and says as much in its own way. */
+/** The client says in its own way what a server has against it, or it against the server. */
 function withRemedy(cause: unknown): never {
-  if (!(cause instanceof NatsError) || cause.code !== (ErrorCode.ServerOptionNotAvailable as string)) throw cause;
-  throw new ExpertmeshError(
-    'failed_precondition',
-    'the NATS server speaks no TLS, and this process has certificates: start it with --tlsverify (docs/security.md)',
-    { cause },
-  );
+  const remedy = cause instanceof NatsError ? REMEDIES[cause.code] : undefined;
+  throw remedy === undefined ? cause : new ExpertmeshError('failed_precondition', remedy, { cause });
 }
+
+const REMEDIES: Readonly<Partial<Record<string, string>>> = {
+  [ErrorCode.ServerOptionNotAvailable]:
+    'the NATS server speaks no TLS, and this process has certificates: start it with --tlsverify (docs/security.md)',
+  [ErrorCode.AuthorizationViolation]:
+    'the NATS server knows no user by the certificate of --tls-cert or by --nats-creds: give it one, or show another ' +
+    '(docs/security.md)',
+};
 
 /** A bucket's calls; see NatsBucket. */
 export type NatsBucketCalls = Pick<NatsBucket, keyof NatsBucket>;

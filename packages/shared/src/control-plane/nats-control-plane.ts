@@ -24,6 +24,7 @@ export interface NatsControlPlaneOptions {
   readonly logger: Logger;
   /** Absent for plain text. */
   readonly security?: TransportSecurity | undefined;
+  readonly credsFile?: string | undefined;
   /** Connects to a server (NatsConnection.open). */
   readonly open?: () => Promise<NatsLink>;
   readonly clock?: Clock;
@@ -151,8 +152,8 @@ export class NatsControlPlane implements ControlPlane {
   }
 
   async #connect(signal: AbortSignal): Promise<NatsLink> {
-    const { servers, clientName, security } = this.#options;
-    const { open = () => NatsConnection.open(servers, clientName, security) } = this.#options;
+    const { servers, clientName, security, credsFile } = this.#options;
+    const { open = () => NatsConnection.open(servers, clientName, security, credsFile) } = this.#options;
     const opening = open();
     try {
       return await withDeadline(opening, OPEN_TIMEOUT_MS, signal, this.#clock);

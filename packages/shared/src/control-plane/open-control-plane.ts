@@ -8,6 +8,8 @@ export interface ControlPlaneConfig {
   /** One server or more, separated by commas; absent for the embedded control plane. */
   readonly natsUrl: string | undefined;
   readonly cluster: string;
+  /** Absent where the server knows this process by its certificate, or does not ask. */
+  readonly natsCreds?: string | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export function openControlPlane(
   logger: Logger,
   security?: TransportSecurity,
 ): ControlPlane {
-  const { natsUrl, cluster } = config;
+  const { natsUrl, cluster, natsCreds: credsFile } = config;
   if (natsUrl === undefined) return new EmbeddedControlPlane(logger);
-  return new NatsControlPlane({ servers: natsUrl.split(','), cluster, clientName, logger, security });
+  return new NatsControlPlane({ servers: natsUrl.split(','), cluster, clientName, logger, security, credsFile });
 }

@@ -19,10 +19,14 @@ export interface ExpertStore {
   readonly spec: ModelSpec;
   readonly quantisation: Quantisation;
   readonly manifest: Manifest;
-  /** @throws ExpertmeshError `not_found` for a path that the manifest does not list. */
+  /**
+   * A blob, or one of the files beside them.
+   *
+   * @throws ExpertmeshError `not_found` for a path that the manifest does not list.
+   */
   blob(path: string): StoreFile;
   /**
-   * The absolute path of a blob's file, after a look that it is there with the right size. Its hash is verifyBlob's
+   * The absolute path of such a file, after a look that it is there with the right size. Its hash is verifyBlob's
    * business.
    *
    * @throws ExpertmeshError `not_found` for a missing file, `data_loss` for one of another size, `failed_precondition`
@@ -43,12 +47,12 @@ export async function openExpertStore(dir: string): Promise<ExpertStore> {
   const bytes = await readManifest(where, absoluteDir);
   const manifest = parseManifest(bytes.toString('utf8'), where);
   const spec = parseModelSpec(manifest.modelConfig);
-  const blobs = new Map(manifest.blobs.map((blob) => [blob.path, blob]));
-  requireExpectedBlobs(where, spec, manifest, blobs);
+  requireExpectedBlobs(where, spec, manifest);
+  const files = new Map([...manifest.blobs, ...manifest.files].map((file) => [file.path, file]));
 
   const blob = (path: string): StoreFile => {
-    const entry = blobs.get(path);
-    if (entry === undefined) throw new ExpertmeshError('not_found', `the store ${absoluteDir} has no blob ${path}`);
+    const entry = files.get(path);
+    if (entry === undefined) throw new ExpertmeshError('not_found', `the store ${absoluteDir} has no file ${path}`);
     return entry;
   };
   return {
@@ -76,12 +80,8 @@ async function readManifest(where: string, dir: string): Promise<Buffer> {
 }
 
 // Readers compute offsets from the layouts, so a manifest that lists other blobs or sizes must not get past here.
-function requireExpectedBlobs(
-  where: string,
-  spec: ModelSpec,
-  manifest: Manifest,
-  blobs: ReadonlyMap<string, StoreFile>,
-): void {
+function requireExpectedBlobs(where: string, spec: ModelSpec, manifest: Manifest): void {
+  const blobs = new Map(manifest.blobs.map((blob) => [blob.path, blob]));
   const refuse = (reason: string): never => {
     throw new ExpertmeshError('data_loss', `${where} contradicts itself: ${reason}; pack the checkpoint again`);
   };

@@ -6,6 +6,20 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
    "package": "expertmesh.v1",
    "messageType": [
     {
+     "name": "ResetEpochRequest"
+    },
+    {
+     "name": "ResetEpochResponse",
+     "field": [
+      {
+       "name": "epoch",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      }
+     ]
+    },
+    {
      "name": "LayerShard",
      "field": [
       {
@@ -83,6 +97,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 2,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
+      },
+      {
+       "name": "sources",
+       "number": 3,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_STRING"
       }
      ]
     },
@@ -257,6 +277,18 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_MESSAGE",
        "typeName": ".expertmesh.v1.WorkerCapacity"
+      },
+      {
+       "name": "scrubbedBytes",
+       "number": 20,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      },
+      {
+       "name": "numDamagedExperts",
+       "number": 21,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
       }
      ]
     },
@@ -386,6 +418,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "name": "Drain",
        "inputType": ".expertmesh.v1.DrainRequest",
        "outputType": ".expertmesh.v1.DrainResponse"
+      },
+      {
+       "name": "ResetEpoch",
+       "inputType": ".expertmesh.v1.ResetEpochRequest",
+       "outputType": ".expertmesh.v1.ResetEpochResponse"
       }
      ]
     }
@@ -624,6 +661,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
       {
        "name": "numFailedCalls",
        "number": 20,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      },
+      {
+       "name": "epoch",
+       "number": 21,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
       }
@@ -1727,6 +1770,20 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_FLOAT"
       },
       {
+       "name": "storeId",
+       "number": 11,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BYTES"
+      },
+      {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1737,6 +1794,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [
@@ -1818,6 +1880,14 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_UINT32"
       },
       {
+       "name": "checksum",
+       "number": 12,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_FIXED32",
+       "oneofIndex": 0,
+       "proto3Optional": true
+      },
+      {
        "name": "rowScales",
        "number": 13,
        "label": "LABEL_REPEATED",
@@ -1828,6 +1898,11 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 15,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_BYTES"
+      }
+     ],
+     "oneofDecl": [
+      {
+       "name": "_checksum"
       }
      ],
      "reservedRange": [
@@ -2837,6 +2912,54 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "name": "Detokenize",
        "inputType": ".expertmesh.v1.DetokenizeRequest",
        "outputType": ".expertmesh.v1.DetokenizeResponse"
+      }
+     ]
+    }
+   ],
+   "syntax": "proto3"
+  },
+  {
+   "name": "expertmesh/v1/store.proto",
+   "package": "expertmesh.v1",
+   "messageType": [
+    {
+     "name": "ReadFileRequest",
+     "field": [
+      {
+       "name": "storeId",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      },
+      {
+       "name": "path",
+       "number": 2,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
+      }
+     ]
+    },
+    {
+     "name": "FileChunk",
+     "field": [
+      {
+       "name": "data",
+       "number": 1,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BYTES"
+      }
+     ]
+    }
+   ],
+   "service": [
+    {
+     "name": "StoreService",
+     "method": [
+      {
+       "name": "ReadFile",
+       "inputType": ".expertmesh.v1.ReadFileRequest",
+       "outputType": ".expertmesh.v1.FileChunk",
+       "serverStreaming": true
       }
      ]
     }

@@ -19,6 +19,7 @@ const silent: WorkerHandlers = {
   assign: () => undefined,
   load: () => undefined,
   unload: () => undefined,
+  resetEpoch: () => undefined,
   getStats: () => undefined,
   drain: () => undefined,
 };
@@ -35,6 +36,8 @@ async function connect(handlers: Partial<WorkerHandlers>): Promise<{ client: Rpc
   );
   return { client, server };
 }
+
+const LOAD = { placementVersion: 1, epoch: 1, sources: [] };
 
 const within = (deadlineMs: number) => ({ deadlineMs, signal: new AbortController().signal });
 
@@ -122,11 +125,7 @@ describe('RpcClient', () => {
     });
     const seen: number[] = [];
     const read = async (): Promise<void> => {
-      for await (const progress of client.serverStream(
-        workerService.load,
-        { placementVersion: 1, epoch: 1 },
-        within(2000),
-      ))
+      for await (const progress of client.serverStream(workerService.load, LOAD, within(2000)))
         seen.push(progress.loadedBytes);
     };
     await expect(read()).rejects.toMatchObject({ code: 'data_loss', message: 'worker w1: blob 3 has a wrong hash' });
@@ -142,11 +141,7 @@ describe('RpcClient', () => {
         call.write(LoadProgress.create({ loadedBytes: 1 }));
       },
     });
-    for await (const progress of client.serverStream(
-      workerService.load,
-      { placementVersion: 1, epoch: 1 },
-      within(5000),
-    )) {
+    for await (const progress of client.serverStream(workerService.load, LOAD, within(5000))) {
       expect(progress.loadedBytes).toBe(1);
       break;
     }
@@ -166,7 +161,7 @@ describe('RpcClient', () => {
     const options = { ...within(150), isPerMessage: true };
     const seen: number[] = [];
     const read = async (): Promise<void> => {
-      const request = { placementVersion: 1, epoch: 1 };
+      const request = LOAD;
       for await (const progress of client.serverStream(workerService.load, request, options))
         seen.push(progress.loadedBytes);
     };
@@ -186,7 +181,7 @@ describe('RpcClient', () => {
 
   it('ends a silent server stream at its deadline', async () => {
     const { client } = await connect({});
-    const stream = client.serverStream(workerService.load, { placementVersion: 1, epoch: 1 }, within(50));
+    const stream = client.serverStream(workerService.load, LOAD, within(50));
     await expect(stream.next()).rejects.toMatchObject({ code: 'deadline_exceeded' });
   });
 });
@@ -205,7 +200,7 @@ describe('startServer', () => {
 
   it('ends open streams by force at the deadline of close', async () => {
     const { client, server } = await connect({});
-    const stream = client.serverStream(workerService.load, { placementVersion: 1, epoch: 1 }, within(5000));
+    const stream = client.serverStream(workerService.load, LOAD, within(5000));
     const ended = expect(stream.next()).rejects.toMatchObject({ code: expect.any(String) as string });
     await client.unary(workerService.getStats, {}, within(20)).catch(() => undefined);
     await server.close(50);

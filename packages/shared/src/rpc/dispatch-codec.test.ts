@@ -7,6 +7,7 @@ import {
   encodeDispatchAnswer,
   encodeDispatchCall,
 } from './dispatch-codec.js';
+import { CHECKSUM_BYTES, checksumField, DamagedMessageError } from './dispatch-checksum.js';
 import {
   type CallError,
   type DispatchAnswer,
@@ -47,6 +48,7 @@ function randomCall(random: Random): DispatchCall {
     callId: integer(random, 2 ** 32),
     layerIndex: integer(random, 100),
     placementVersion: integer(random, 2 ** 50),
+    storeId: integer(random, 2 ** 48).toString(16).padStart(16, '0'),
     numRows,
     hiddenSize,
     rowOffsets,
@@ -101,6 +103,7 @@ const DTYPE_NUMBER: Record<DtypeOfRows, RowDtype> = {
 
 const toGenerated = (call: DispatchCall): DispatchRequest => ({
   ...call,
+  storeId: Uint8Array.from(Buffer.from(call.storeId, 'hex')),
   rowDtype: DTYPE_NUMBER[call.rowDtype],
   rowOffsets: [...call.rowOffsets],
   expertIds: [...call.expertIds],
@@ -118,10 +121,23 @@ const toGeneratedAnswer = (answer: DispatchAnswer): DispatchResponse => ({
   rows: Uint8Array.from(bytesOf(answer.rows)),
 });
 
-const plainBytes = (message: DispatchRequest | DispatchResponse) => ({
+/** What generated code reads, with plain arrays for its bytes and without the checksum. */
+const plainCall = ({ checksum: _, ...message }: DispatchRequest) => ({
+  ...message,
+  storeId: Uint8Array.from(message.storeId),
+  rows: Uint8Array.from(message.rows),
+});
+const plainAnswer = ({ checksum: _, ...message }: DispatchResponse) => ({
   ...message,
   rows: Uint8Array.from(message.rows),
 });
+
+/** Bytes that are no message yet, with the checksum that makes them one. */
+const sealed = (...parts: readonly Uint8Array[]): Buffer => {
+  const message = Buffer.concat(parts);
+  return Buffer.concat([message, checksumField(message)]);
+};
+const unsealed = (message: Uint8Array): Uint8Array => message.subarray(0, -CHECKSUM_BYTES);
 
 /** The message as grpc-js hands it over: behind its prefix in one aligned buffer. */
 function received(message: Uint8Array): Buffer {
@@ -134,6 +150,7 @@ const call: DispatchCall = {
   callId: 7,
   layerIndex: 3,
   placementVersion: 2,
+  storeId: '0123456789abcdef',
   numRows: 2,
   hiddenSize: 3,
   rowDtype: 'fp32',
@@ -177,9 +194,9 @@ describe('dispatch codec', () => {
     const random = seededRandom(2);
     for (let round = 0; round < 300; round++) {
       const sent = randomCall(random);
-      expect(plainBytes(DispatchRequest.decode(encodeDispatchCall(sent)))).toEqual(toGenerated(sent));
+      expect(plainCall(DispatchRequest.decode(encodeDispatchCall(sent)))).toEqual(toGenerated(sent));
       const answer = randomAnswer(random);
-      expect(plainBytes(DispatchResponse.decode(encodeDispatchAnswer(answer)))).toEqual(toGeneratedAnswer(answer));
+      expect(plainAnswer(DispatchResponse.decode(encodeDispatchAnswer(answer)))).toEqual(toGeneratedAnswer(answer));
     }
   });
 
@@ -188,12 +205,12 @@ describe('dispatch codec', () => {
     let numCopied = 0;
     for (let round = 0; round < 300; round++) {
       const sent = randomCall(random);
-      const buffer = received(DispatchRequest.encode(toGenerated(sent)).finish());
+      const buffer = received(sealed(DispatchRequest.encode(toGenerated(sent)).finish()));
       const read = decodeDispatchCall(buffer);
       expect(read).toEqual(sent);
       if (read.rows.buffer !== buffer.buffer) numCopied++;
       const answer = randomAnswer(random);
-      expect(decodeDispatchAnswer(DispatchResponse.encode(toGeneratedAnswer(answer)).finish())).toEqual(answer);
+      expect(decodeDispatchAnswer(sealed(DispatchResponse.encode(toGeneratedAnswer(answer)).finish()))).toEqual(answer);
     }
     expect(numCopied).toBeGreaterThan(0);
   });
@@ -209,26 +226,47 @@ describe('dispatch codec', () => {
 
   it('skips fields that it does not know', () => {
     const unknown = [0xa0, 0x06, 0x01, 0xa2, 0x06, 2, 9, 9, 0xa5, 0x06, 0, 0, 0, 0, 0xa1, 0x06, 0, 0, 0, 0, 0, 0, 0, 0];
-    expect(decodeDispatchCall(Buffer.concat([Buffer.from(unknown), encodeDispatchCall(call)]))).toEqual(call);
+    expect(decodeDispatchCall(sealed(Buffer.from(unknown), unsealed(encodeDispatchCall(call))))).toEqual(call);
   });
 
   it('skips numbers of 64 bits in fields that it does not know', () => {
     const minusOne = [...new Array<number>(9).fill(0xff), 1];
     for (const tag of [[0x60], [0x80, 0x01]]) {
-      const message = Buffer.concat([encodeDispatchCall(call), Buffer.from([...tag, ...minusOne])]);
+      const message = sealed(unsealed(encodeDispatchCall(call)), Buffer.from([...tag, ...minusOne]));
       expect(decodeDispatchCall(message)).toEqual(call);
     }
   });
 
   it('takes the last of several numbers and numbers with leading zero groups, as protobuf has it', () => {
     const callIdNine = [0x08, 0x89, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
-    expect(decodeDispatchCall(Buffer.concat([encodeDispatchCall(call), Buffer.from(callIdNine)])).callId).toBe(9);
+    expect(decodeDispatchCall(sealed(unsealed(encodeDispatchCall(call)), Buffer.from(callIdNine))).callId).toBe(9);
   });
 
   it('refuses a message that ends anywhere too early', () => {
-    const message = encodeDispatchCall(call);
-    for (let length = 0; length < message.byteLength; length++)
-      expect(codeOf(() => decodeDispatchCall(message.subarray(0, length)))).not.toBe('no error');
+    const message = unsealed(encodeDispatchCall(call));
+    for (let length = 0; length < message.byteLength; length++) {
+      expect(codeOf(() => decodeDispatchCall(message.subarray(0, length)))).toBe('data_loss');
+      expect(codeOf(() => decodeDispatchCall(sealed(message.subarray(0, length))))).not.toBe('no error');
+    }
+  });
+
+  it('refuses a message in which any bit is another, and names its call where the id can be read', () => {
+    for (const message of [encodeDispatchCall(call), encodeDispatchAnswer(randomAnswer(seededRandom(5)))]) {
+      const decode = message.byteLength === encodeDispatchCall(call).byteLength ? decodeDispatchCall : decodeDispatchAnswer;
+      for (let bit = 0; bit < 8 * message.byteLength; bit++) {
+        const flipped = Buffer.from(message);
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expect(() => decode(flipped)).toThrow(DamagedMessageError);
+      }
+    }
+    const damaged = Buffer.from(encodeDispatchCall(call));
+    damaged[damaged.byteLength - 8] = (damaged[damaged.byteLength - 8] ?? 0) ^ 1;
+    expect(() => decodeDispatchCall(damaged)).toThrow(expect.objectContaining({ callId: call.callId }));
+  });
+
+  it('says of a message without a checksum that its sender may be of another release', () => {
+    const message = DispatchRequest.encode(toGenerated(call)).finish();
+    expect(() => decodeDispatchCall(message)).toThrow(/does not end with its checksum.*another release/);
   });
 
   it('throws nothing but ExpertmeshError for damaged bytes', () => {
@@ -239,8 +277,8 @@ describe('dispatch codec', () => {
       for (const damaged of [damagedCall, damagedAnswer])
         for (let flip = integer(random, 4); flip >= 0; flip--)
           damaged[integer(random, Math.min(damaged.length, 80))] = integer(random, 256);
-      codeOf(() => decodeDispatchCall(damagedCall));
-      codeOf(() => decodeDispatchAnswer(damagedAnswer));
+      codeOf(() => decodeDispatchCall(sealed(unsealed(damagedCall))));
+      codeOf(() => decodeDispatchAnswer(sealed(unsealed(damagedAnswer))));
     }
   });
 
@@ -275,13 +313,13 @@ describe('dispatch codec', () => {
     ['a placement version above 2^53', [0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],
     ['a length beyond the end', [0x72, 0xff, 0xff, 0xff, 0xff, 0x0f]],
   ])('refuses a message with %s', (_, wrong) => {
-    const message = Buffer.concat([encodeDispatchCall(call), Buffer.from(wrong)]);
+    const message = sealed(unsealed(encodeDispatchCall(call)), Buffer.from(wrong));
     expect(codeOf(() => decodeDispatchCall(message))).toBe('data_loss');
   });
 
   it('reads an error code that it does not know as internal', () => {
     const error = { code: 'newer_code', message: 'from a later version' };
-    const message = DispatchResponse.encode(DispatchResponse.create({ callId: 4, error })).finish();
+    const message = sealed(DispatchResponse.encode(DispatchResponse.create({ callId: 4, error })).finish());
     expect(decodeDispatchAnswer(message)).toMatchObject({
       callId: 4,
       error: { code: 'internal', message: 'from a later version' },

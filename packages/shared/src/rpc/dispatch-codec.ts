@@ -10,6 +10,7 @@ import {
   type WireRows,
 } from './dispatch-message.js';
 import { checkPairs, checkUnits, type DecodeErrorCode, refused } from './check-dispatch-call.js';
+import { verified } from './dispatch-checksum.js';
 import { elementBytes, numScales } from './wire-rows.js';
 import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
 import { maxEncodedBytes, WIRE_BYTES, WIRE_FIXED32, WIRE_VARINT, WireReader, WireWriter } from './protobuf-wire.js';
@@ -29,13 +30,15 @@ const EMPTY = new Uint8Array(0);
 /** `expertmesh.v1.DispatchRequest` with gRPC's prefix in front, in one allocation. */
 export function frameDispatchCall(call: DispatchCall): Buffer {
   const { rowOffsets, expertIds, routingWeights, sumUnits = NO_UNITS, rowScales = NO_SCALES, rows } = call;
-  const tensors = [rowOffsets, expertIds, routingWeights, sumUnits, rowScales, rows];
+  const storeId = Buffer.from(call.storeId, 'hex');
+  const tensors = [rowOffsets, expertIds, routingWeights, sumUnits, storeId, rowScales, rows];
   const writer = new WireWriter(maxEncodedBytes(NUM_CALL_VARINTS, tensors));
   writeHeader(writer, call);
   writer.tensor(7, rowOffsets);
   writer.tensor(8, expertIds);
   writer.tensor(9, routingWeights);
   writer.tensor(10, sumUnits);
+  writer.bytes(11, storeId);
   writer.tensor(13, rowScales);
   writer.tensor(15, rows);
   return writer.finish();
@@ -49,17 +52,18 @@ export function encodeDispatchCall(call: DispatchCall): Buffer {
 /**
  * Reads a DispatchRequest. The tensors are views of `message` and keep its memory alive.
  *
- * @throws ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for fields that contradict
- * each other.
+ * @throws DamagedMessageError; ExpertmeshError `data_loss` for bytes that are no such message, `invalid_argument` for
+ * fields that contradict each other.
  */
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
-  const fields = readFields(message, CALL_FIELDS);
+  const fields = readFields(verified(message), CALL_FIELDS);
   const head = header(fields, 'invalid_argument');
   const { rowDtype, ...rows } = asRows(fields, head, 'invalid_argument');
   if (rowDtype === 'exact')
     throw refused('invalid_argument', 'row_dtype is ROW_DTYPE_EXACT (4), which only answers have');
   const call: DispatchCall = {
     ...head,
+    storeId: Buffer.from(fields.tensor(11)).toString('hex'),
     rowOffsets: asUint32Array(fields.tensor(7)),
     expertIds: asUint32Array(fields.tensor(8)),
     routingWeights: asFloat32Array(fields.tensor(9)),
@@ -97,10 +101,11 @@ export function encodeDispatchAnswer(answer: DispatchAnswer): Buffer {
  * Reads a DispatchResponse. The rows are a view of `message` and keep its memory alive; an answer with an error has
  * none.
  *
- * @throws ExpertmeshError `data_loss` for bytes that are no such message or whose fields contradict each other.
+ * @throws DamagedMessageError; ExpertmeshError `data_loss` for bytes that are no such message or whose fields
+ * contradict each other.
  */
 export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
-  const fields = readFields(message, ANSWER_FIELDS);
+  const fields = readFields(verified(message), ANSWER_FIELDS);
   const error = fields.has(8) ? asError(fields.tensor(8)) : undefined;
   const rest = {
     numPairs: fields.uint(7),
@@ -144,7 +149,7 @@ interface KnownFields {
   readonly tensors: readonly number[];
 }
 
-const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 10, 13, 15] };
+const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 10, 11, 13, 15] };
 const ANSWER_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11], tensors: [8, 13, 15] };
 const PLACEMENT_VERSION_FIELD = 3;
 

@@ -16,6 +16,9 @@ export interface WireRows<Dtype extends RowDtype = WireDtype> {
   readonly rowScales?: Float32Array;
 }
 
+/** How calls name a store: by the first 8 bytes of its id, which is a SHA-256, as 16 hexadecimal digits. */
+export const storeIdOfCalls = (storeId: string): string => storeId.slice(0, 16);
+
 /**
  * `expertmesh.v1.DispatchRequest` with its tensors as typed-array views, as dispatch-codec.ts reads and writes it.
  * Field meanings are in proto/expertmesh/v1/expert.proto.
@@ -24,6 +27,8 @@ export interface DispatchCall extends WireRows {
   readonly callId: number;
   readonly layerIndex: number;
   readonly placementVersion: number;
+  /** The store whose experts are asked for; see storeIdOfCalls. */
+  readonly storeId: string;
   readonly numRows: number;
   readonly hiddenSize: number;
   /** [numRows + 1] */

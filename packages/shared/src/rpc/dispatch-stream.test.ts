@@ -10,6 +10,7 @@ const makeCall = (callId: number, numRows: number, hiddenSize: number): Dispatch
   callId,
   layerIndex: 3,
   placementVersion: 300,
+  storeId: '0123456789abcdef',
   numRows,
   hiddenSize,
   rowDtype: 'fp32',

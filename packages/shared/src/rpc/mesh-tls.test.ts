@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
@@ -8,7 +9,7 @@ import { type Role } from '../transport-security/mesh-identity.js';
 import { TransportSecurity } from '../transport-security/transport-security.js';
 import { RpcClient } from './client.js';
 import { GrpcStreamClient } from './grpc-stream/grpc-stream-client.js';
-import { type ServedStream, startGrpcStreamServer } from './grpc-stream/grpc-stream-server.js';
+import { MAX_CONNECTIONS, type ServedStream, startGrpcStreamServer } from './grpc-stream/grpc-stream-server.js';
 import { bindService, startServer } from './server.js';
 import { expertService, workerService } from './services.js';
 
@@ -42,6 +43,7 @@ async function startControlPort(security: TransportSecurity | 'plain text' = ope
     assign: unanswered,
     load: unanswered,
     unload: unanswered,
+    resetEpoch: unanswered,
     drain: unanswered,
   });
   const server = await startServer({ ...PLACE, services: [service], security: secured(security) });
@@ -174,6 +176,34 @@ describe('a client', () => {
     });
     const { told } = openStream((await startDataPort()).port, worker);
     await expect.poll(() => told.at(-1)).toContain(`role worker may not call ${DISPATCH}`);
+  });
+});
+
+describe('strangers', () => {
+  it('who begin handshakes, and do not end them, take no place of a coordinator', async () => {
+    const { port } = await startDataPort();
+    const closed: number[] = [];
+    const sockets = Array.from({ length: 4 * MAX_CONNECTIONS }, (_, index) => {
+      const socket = connectTcp(port, '127.0.0.1');
+      socket.on('error', () => undefined).once('close', () => closed.push(index));
+      return socket;
+    });
+    cleanUps.push(() => sockets.map((socket) => socket.destroy()));
+    const { client, told } = openStream(port, open(mesh, 'coordinator'));
+    client.send(Buffer.concat([PREFIX, Buffer.from('x')]));
+    await expect.poll(() => told).toEqual(['ready', 'message x']);
+    await expect.poll(() => closed.length).toBeGreaterThanOrEqual(3 * MAX_CONNECTIONS);
+    expect(Math.max(...closed.slice(0, 10))).toBeLessThan(MAX_CONNECTIONS);
+  });
+
+  it('of another role take no place of a coordinator, however many connections they have', async () => {
+    const { port } = await startDataPort();
+    const worker = open(mesh, 'worker');
+    const others = Array.from({ length: MAX_CONNECTIONS }, () => openStream(port, worker));
+    await expect.poll(() => others.every(({ told }) => told.length > 0), { timeout: 20_000 }).toBe(true);
+    const { client, told } = openStream(port, open(mesh, 'coordinator'));
+    client.send(Buffer.concat([PREFIX, Buffer.from('x')]));
+    await expect.poll(() => told).toEqual(['ready', 'message x']);
   });
 });
 

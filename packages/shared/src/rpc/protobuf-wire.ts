@@ -1,4 +1,5 @@
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { crc32c } from './crc32c.js';
 import { allocateFrame } from './grpc-stream/frame-memory.js';
 import { GRPC_PREFIX_BYTES, writeGrpcPrefix } from './grpc-stream/grpc-frame.js';
 
@@ -13,17 +14,20 @@ export const WIRE_FIXED32 = 5;
  * skips it as an unknown field.
  */
 const PADDING_FIELD = 14;
+/** Of what ends a message; see dispatch-checksum.ts. */
+export const CHECKSUM_FIELD = 12;
+const CHECKSUM_FIELD_BYTES = 1 + Uint32Array.BYTES_PER_ELEMENT;
 const TENSOR_ALIGNMENT_BYTES = 4;
 /** Tag and length of a field (at most 1 + 5 bytes), and the longest padding field in front of it. */
 const MAX_TENSOR_OVERHEAD_BYTES = 6 + TENSOR_ALIGNMENT_BYTES + 1;
 const MAX_VARINT_BYTES = 10;
 const MAX_VARINT_FIELD_BYTES = 1 + MAX_VARINT_BYTES;
 
-/** Upper bound of the encoded size of fields with numbers below 16. */
+/** Upper bound of the encoded size of fields with numbers below 16, and of the checksum. */
 export function maxEncodedBytes(numVarints: number, tensors: readonly ArrayBufferView[]): number {
   return tensors.reduce(
     (total, tensor) => total + MAX_TENSOR_OVERHEAD_BYTES + tensor.byteLength,
-    numVarints * MAX_VARINT_FIELD_BYTES,
+    numVarints * MAX_VARINT_FIELD_BYTES + CHECKSUM_FIELD_BYTES,
   );
 }
 
@@ -66,8 +70,11 @@ export class WireWriter {
     this.bytes(fieldNumber, value);
   }
 
-  /** The message with gRPC's prefix in front. */
+  /** The message with its checksum at its end and gRPC's prefix in front. */
   finish(): Buffer {
+    const crc = crc32c(this.#bytes.subarray(GRPC_PREFIX_BYTES, this.#position));
+    this.#tag(CHECKSUM_FIELD, WIRE_FIXED32);
+    this.#position = this.#bytes.writeUInt32LE(crc, this.#position);
     const frame = this.#bytes.subarray(0, this.#position);
     writeGrpcPrefix(frame);
     return frame;

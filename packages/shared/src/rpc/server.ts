@@ -9,6 +9,8 @@ import {
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../limits/limits.js';
 import { type TransportSecurity } from '../transport-security/transport-security.js';
+import { MAX_REQUEST_BYTES } from './request-limits/method-sizes.js';
+import { requestGuard } from './request-limits/request-guard.js';
 import { roleGuard } from './role-guard.js';
 import { type Handlers } from './service-definition.js';
 import { MeshServerCredentials } from './tls-credentials.js';
@@ -17,7 +19,7 @@ import { MeshServerCredentials } from './tls-credentials.js';
 if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
 
 const SERVER_OPTIONS = {
-  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 20_000,
@@ -64,7 +66,7 @@ export interface RpcServer {
 /** @throws ExpertmeshError `failed_precondition` when the port is taken or the host is not one of this machine. */
 export async function startServer(options: RpcServerOptions): Promise<RpcServer> {
   const { host, port, portFlag, services, security } = options;
-  const server = new Server({ ...SERVER_OPTIONS, interceptors: security === undefined ? [] : [roleGuard(security)] });
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: interceptorsOf(security) });
   for (const { definition, handlers } of services) server.addService(definition, handlers);
   const credentials = security === undefined ? ServerCredentials.createInsecure() : new MeshServerCredentials(security);
   const boundPort = await bind(server, addressOf(host, port), credentials).catch((thrown: unknown) => {
@@ -73,6 +75,10 @@ export async function startServer(options: RpcServerOptions): Promise<RpcServer>
   });
   return { port: boundPort, close: (deadlineMs) => close(server, deadlineMs) };
 }
+
+// The first is the one that is next to the call's stream.
+const interceptorsOf = (security: TransportSecurity | undefined) =>
+  security === undefined ? [requestGuard(security)] : [requestGuard(security), roleGuard(security)];
 
 /** Why a server cannot listen, and what to do about it. */
 export function bindError(host: string, port: number, portFlag: string, cause: unknown): ExpertmeshError {

@@ -1,4 +1,4 @@
-const DAY_MS = 24 * 3600 * 1000;
+export const DAY_MS = 24 * 3600 * 1000;
 
 /** How long before its end a certificate is to be renewed. */
 export const RENEW_WITHIN_DAYS = 30;

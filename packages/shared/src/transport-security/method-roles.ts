@@ -17,6 +17,9 @@ export const METHOD_ROLES: Readonly<Record<string, readonly Role[]>> = {
   '/expertmesh.v1.WorkerService/Unload': ['coordinator'],
   '/expertmesh.v1.WorkerService/GetStats': OPERATORS,
   '/expertmesh.v1.WorkerService/Drain': OPERATORS,
+  '/expertmesh.v1.WorkerService/ResetEpoch': ['admin'],
+
+  '/expertmesh.v1.StoreService/ReadFile': [...OPERATORS, 'worker'],
 
   '/expertmesh.v1.AdminService/GetCluster': [...OPERATORS, 'worker'],
   '/expertmesh.v1.AdminService/WatchCluster': OPERATORS,

@@ -68,6 +68,20 @@ export function peerIdentity(certificateDer: Buffer, { credentials }: TransportS
   return identity;
 }
 
+/** Whether the client of a connection has shown a certificate of that role; nobody has on a port in plain text. */
+export function hasRole(
+  certificateDer: Buffer | undefined,
+  role: Role,
+  security: TransportSecurity | undefined,
+): boolean {
+  if (security === undefined || certificateDer === undefined) return false;
+  try {
+    return peerIdentity(certificateDer, security).role === role;
+  } catch {
+    return false;
+  }
+}
+
 function requireCluster(identity: MeshIdentity, cluster: string): void {
   if (identity.cluster === cluster) return;
   throw new ExpertmeshError(

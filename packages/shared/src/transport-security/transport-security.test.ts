@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
 import { readCredentials } from './credentials.js';
-import { expiryWarning } from './expiry.js';
+import { DAY_MS, expiryWarning } from './expiry.js';
 import { identityOf } from './mesh-identity.js';
 import { openTransportSecurity } from './open-transport-security.js';
 import { TransportSecurity } from './transport-security.js';
@@ -115,8 +115,6 @@ describe('identityOf', () => {
 });
 
 describe('expiryWarning', () => {
-  const DAY_MS = 24 * 3600 * 1000;
-
   it('warns 30 days before the end, and after it', () => {
     expect(expiryWarning(31 * DAY_MS, 0)).toBeUndefined();
     expect(expiryWarning(29.5 * DAY_MS, 0)).toMatch(/ends in 29 days, on 1970-01-30.*certs rotate/);

@@ -14,6 +14,7 @@ const callOf = (callId: number, layerIndex: number, value: number): DispatchCall
   layerIndex,
   placementVersion: 1,
   numRows: 1,
+  storeId: '0123456789abcdef',
   hiddenSize: 2,
   rowDtype: 'fp32',
   rowOffsets: Uint32Array.of(0, 1),
@@ -46,9 +47,10 @@ function openExecutor({ maxQueuedCalls = 10, maxQueuedBytes = 1e6, gate = Promis
     const runner = { run, close: () => Promise.resolve() };
     return [layerIndex, new LoadedLayer({ layerIndex, expertIds: [0] }, 4, runner)] as const;
   });
-  const served = { hiddenSize: 2, layers: new Map(layers) };
+  const served = { storeId: '0123456789abcdef', hiddenSize: 2, layers: new Map(layers) };
   const counters = new WorkerCounters();
   const executor = new CallExecutor({
+    topK: 8,
     served: () => served,
     counters,
     queueBounds: { maxCalls: maxQueuedCalls, maxBytes: maxQueuedBytes },

@@ -1,3 +1,4 @@
+import { missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { setImmediate } from 'node:timers/promises';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
@@ -25,6 +26,8 @@ export type SendAnswer = (answer: Buffer) => void;
 export interface CallExecutorOptions {
   readonly served: () => ServedShard<LoadedLayer> | undefined;
   readonly counters: WorkerCounters;
+  /** Experts that the model routes a row to. */
+  readonly topK: number;
   /** What may wait; the call after that is refused. */
   readonly queueBounds: QueueBounds;
   /** Calls are computed together up to this many pairs (or rows, where a call has more of those). */
@@ -79,6 +82,14 @@ export class CallExecutor {
     for (const { batchKey } of this.#takeWaiting((waiting) => waiting.owner === owner)) batchKey.release();
   }
 
+  /** Refuses the waiting calls whose experts were withdrawn since they came. */
+  refuseWithdrawn(): void {
+    for (const { call, batchKey, send } of this.#takeWaiting((waiting) => withdrawnExperts(waiting).length > 0)) {
+      batchKey.release();
+      this.#sendError(call, withdrawnError(call, batchKey), send);
+    }
+  }
+
   /**
    * Refuses new calls from now on, for good, and returns when the waiting ones are answered. When `signal` aborts,
    * those that still wait are failed; the one that is being computed is finished.
@@ -109,7 +120,7 @@ export class CallExecutor {
   #enqueue({ call, sizeBytes }: TakenCall, owner: object, send: SendAnswer): void {
     if (this.#isDraining)
       throw new ExpertmeshError('unavailable', 'this worker is draining: send the call to another replica');
-    const layer = findLayer(call, this.#options.served());
+    const layer = findLayer(call, this.#options.topK, this.#options.served());
     const batchRows = Math.max(call.numRows, call.expertIds.length);
     if (!this.#queue.push({ call, batchKey: layer, batchRows, sizeBytes, arrivedAtMs: performance.now(), owner, send }))
       throw queueIsFull(this.#queue.size, this.#options.queueBounds);
@@ -155,7 +166,11 @@ export class CallExecutor {
     const run = { startMs, computeUs: microseconds(startMs, performance.now()), numCallsTogether: batch.length };
     this.#count(batch, run.computeUs);
     this.#learnCost(layer, batch, run.computeUs / 1e6);
-    for (const [index, waiting] of batch.entries()) waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+    for (const [index, waiting] of batch.entries()) {
+      if (withdrawnExperts(waiting).length > 0)
+        this.#sendError(waiting.call, withdrawnError(waiting.call, layer), waiting.send);
+      else waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+    }
   }
 
   #count(batch: readonly WaitingCall[], computeUs: number): void {
@@ -230,6 +245,16 @@ function countActiveExperts(batch: readonly WaitingCall[], numExperts: number): 
     }
   return numActive;
 }
+
+/** Those of a call that were withdrawn since it was taken. */
+const withdrawnExperts = ({ call, batchKey }: Pick<WaitingCall, 'call' | 'batchKey'>): number[] =>
+  batchKey.isIntact ? [] : missingExperts(call.expertIds, batchKey.localIndices);
+
+const withdrawnError = (call: DispatchCall, batchKey: LoadedLayer): CallError => ({
+  code: 'failed_precondition',
+  message: `weights of layer ${String(call.layerIndex)} were found to be damaged: send the call to another replica`,
+  missingExpertIds: withdrawnExperts({ call, batchKey }),
+});
 
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
 

@@ -1,6 +1,7 @@
 import { missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+import { MAX_DISPATCH_ROWS } from '@expertmesh/shared/limits/limits';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { MAX_EXACT_TERMS } from '@expertmesh/shared/rpc/sum-units';
 import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
@@ -10,11 +11,20 @@ import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
  * computes it. The placement version that the caller routed by does not matter: the answer of an expert does not depend
  * on it.
  *
+ * @param topK experts that the model routes a row to
  * @throws ExpertsNotHeldError for experts that this worker does not hold; ExpertmeshError `invalid_argument` when the
- * call is for another model, has more pairs than its rows can have, or has weights that are not finite.
+ * call is for another model, has more rows than a call may or more pairs than its rows can have, or has weights that
+ * are not finite.
  */
-export function findLayer<Layer extends ServedLayer>(call: DispatchCall, shard: ServedShard<Layer> | undefined): Layer {
+export function findLayer<Layer extends ServedLayer>(
+  call: DispatchCall,
+  topK: number,
+  shard: ServedShard<Layer> | undefined,
+): Layer {
+  requireSize(call, topK);
   if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
+  if (call.storeId !== shard.storeId)
+    throw notHeld(call, new Set(call.expertIds), `store ${shard.storeId} and not ${call.storeId || 'one that is not named'}`);
   if (call.hiddenSize !== shard.hiddenSize)
     refuse(
       `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: ` +
@@ -42,13 +52,19 @@ function checkTerms({ sumUnits, rowOffsets }: DispatchCall): void {
   }
 }
 
-function checkPairs({ numRows, expertIds, routingWeights }: DispatchCall, layer: ServedLayer): void {
-  const numExperts = layer.localIndices.length;
-  if (expertIds.length > numRows * numExperts)
+/** Before anything is allocated for the call. */
+function requireSize({ numRows, expertIds }: DispatchCall, topK: number): void {
+  if (numRows > MAX_DISPATCH_ROWS)
+    refuse(`the call has ${String(numRows)} rows, at most ${String(MAX_DISPATCH_ROWS)} are taken: split it`);
+  if (expertIds.length > numRows * topK)
     refuse(
-      `${String(numRows)} rows have ${String(expertIds.length)} pairs, ` +
-        `but a layer has ${String(numExperts)} experts: send each expert of a row once`,
+      `${String(numRows)} rows have ${String(expertIds.length)} pairs, and the model routes a row to ${String(topK)} ` +
+        'experts: send each of them once',
     );
+}
+
+function checkPairs({ expertIds, routingWeights }: DispatchCall, layer: ServedLayer): void {
+  const numExperts = layer.localIndices.length;
   for (let pairIndex = 0; pairIndex < expertIds.length; pairIndex += 1) {
     const expertId = expertIds[pairIndex] ?? 0;
     if (expertId >= numExperts)

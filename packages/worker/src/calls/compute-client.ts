@@ -8,8 +8,14 @@ export type OnProgress = (progress: LoadProgress) => void;
 
 /** What the control plane needs of the compute thread. */
 export interface Compute {
-  /** Errors as ShardHost.load. */
-  load(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal): Promise<void>;
+  /**
+   * Errors as ShardHost.load.
+   *
+   * @param sources addresses of those who may have files that the disk lacks
+   */
+  load(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal, sources: readonly string[]): Promise<void>;
+  /** Refuses calls for an expert from now on, until it is loaded anew; see ShardHost.withdraw. */
+  withdraw(layerIndex: number, expertId: number): Promise<void>;
   unload(): Promise<void>;
   /** Refuses new calls for good; see CallExecutor.drain. */
   drain(signal: AbortSignal): Promise<number>;
@@ -41,6 +47,10 @@ export class ComputeClient implements Compute {
 
   load(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
     return this.#thread.request('load', assignment, { signal, onProgress });
+  }
+
+  withdraw(layerIndex: number, expertId: number): Promise<void> {
+    return this.#thread.request('withdraw', { layerIndex, expertId });
   }
 
   unload(): Promise<void> {

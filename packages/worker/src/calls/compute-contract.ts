@@ -28,6 +28,10 @@ export interface ComputeContract extends ThreadContract {
   readonly ready: { readonly dataPort: number };
   readonly requests: {
     readonly load: { readonly argument: Assignment; readonly result: undefined; readonly progress: LoadProgress };
+    readonly withdraw: {
+      readonly argument: { readonly layerIndex: number; readonly expertId: number };
+      readonly result: undefined;
+    };
     readonly unload: { readonly argument: undefined; readonly result: undefined };
     /** Ends when no call waits any more, with how many have failed; an abort fails those that wait. */
     readonly drain: { readonly argument: undefined; readonly result: number };

@@ -1,4 +1,5 @@
 import { createComputeBackend } from '@expertmesh/compute/compute-backend';
+import { accelerateChecksums } from '@expertmesh/compute/accelerate-checksums';
 import { maxPairsPerRun } from '@expertmesh/compute/experts/onnx-layer-runner';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { packedBytesOf, shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
@@ -6,6 +7,7 @@ import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-sto
 import { BlobVerification } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { createLogger, type Logger } from '@expertmesh/shared/process/logger';
+import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
 import { startGrpcStreamServer } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { type RpcServer } from '@expertmesh/shared/rpc/server';
 import { expertService } from '@expertmesh/shared/rpc/services';
@@ -25,6 +27,7 @@ const CLOSE_TIMEOUT_MS = 500;
 
 /** Opens the data port, and serves what the main thread asks for; shards are loaded when it says which. */
 export async function openCompute(options: ComputeThreadOptions): Promise<ThreadService<ComputeContract>> {
+  accelerateChecksums();
   const logger = createLogger({ name: 'worker-compute', level: options.logLevel });
   const store = await openExpertStore(options.storeDir);
   const shardHost = openShardHost(store, options);
@@ -36,6 +39,11 @@ export async function openCompute(options: ComputeThreadOptions): Promise<Thread
     requests: {
       load: (assignment, { progress, signal }) =>
         logged(logger, 'load', loadShard(shardHost, assignment, progress, signal, logger)),
+      withdraw: ({ layerIndex, expertId }) => {
+        shardHost.withdraw(layerIndex, expertId);
+        executor.refuseWithdrawn();
+        return Promise.resolve();
+      },
       unload: () => logged(logger, 'unload', shardHost.unload()),
       drain: (_, { signal }) => logged(logger, 'drain', executor.drain(signal)),
       closePort: () => logged(logger, 'close', closePort(service, server)),
@@ -46,6 +54,7 @@ export async function openCompute(options: ComputeThreadOptions): Promise<Thread
 
 function openShardHost(store: ExpertStore, { provider, numThreads, verify }: ComputeThreadOptions): ShardHost {
   return new ShardHost({
+    storeId: storeIdOfCalls(store.storeId),
     hiddenSize: store.spec.hiddenSize,
     loadLayer: createLayerLoader(store, createComputeBackend(provider, store.quantisation, numThreads, true)),
     packedBytesOf: (shard) => packedBytesOf(store, shard),
@@ -57,6 +66,7 @@ function openExecutor(store: ExpertStore, shardHost: ShardHost, { counters }: Co
   return new CallExecutor({
     served: () => shardHost.served,
     counters: new WorkerCounters(counters),
+    topK: store.spec.topK,
     queueBounds: { maxCalls: MAX_QUEUED_CALLS, maxBytes: MAX_QUEUED_BYTES },
     maxBatchRows: maxPairsPerRun(store.spec.hiddenSize),
   });

@@ -1,3 +1,4 @@
+import { checksumField } from '@expertmesh/shared/rpc/dispatch-checksum';
 import { type ServedStream } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-server';
 import { encodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { describe, expect, it } from 'vitest';
@@ -10,6 +11,7 @@ const message = encodeDispatchCall({
   layerIndex: 0,
   placementVersion: 1,
   numRows: 1,
+  storeId: '0123456789abcdef',
   hiddenSize: 1,
   rowDtype: 'fp32',
   rowOffsets: Uint32Array.of(0, 1),
@@ -91,7 +93,8 @@ describe('ExpertService', () => {
   it('leaves the end of the stream to a message that is none', () => {
     const { stream, events } = acceptStream();
     expect(() => {
-      events.onMessage(Buffer.of(0x3a, 0xff));
+      const none = Buffer.of(0x3a, 0xff);
+      events.onMessage(Buffer.concat([none, checksumField(none)]));
     }).toThrow(expect.objectContaining({ code: 'data_loss' }));
     events.onEnd();
     expect(stream.actions).toEqual(['end']);

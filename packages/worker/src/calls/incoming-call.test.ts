@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DispatchRequest, RowDtype } from '@expertmesh/shared/gen/expertmesh/v1/expert';
+import { checksumField } from '@expertmesh/shared/rpc/dispatch-checksum';
 import { decodeIncomingCall } from './incoming-call.js';
 
 const request = DispatchRequest.fromPartial({
@@ -15,9 +16,11 @@ const request = DispatchRequest.fromPartial({
   rows: new Uint8Array(8),
 });
 
+const sealed = (message: Uint8Array): Buffer => Buffer.concat([message, checksumField(message)]);
+
 describe('decodeIncomingCall', () => {
   it('reads a call', () => {
-    const message = DispatchRequest.encode(request).finish();
+    const message = sealed(DispatchRequest.encode(request).finish());
     expect(decodeIncomingCall(message)).toMatchObject({
       kind: 'call',
       sizeBytes: message.byteLength,
@@ -26,7 +29,7 @@ describe('decodeIncomingCall', () => {
   });
 
   it('names the call whose fields contradict each other, so that it can be answered', () => {
-    const message = DispatchRequest.encode({ ...request, rowOffsets: [0, 2] }).finish();
+    const message = sealed(DispatchRequest.encode({ ...request, rowOffsets: [0, 2] }).finish());
     expect(decodeIncomingCall(message)).toMatchObject({
       kind: 'refused',
       identity: { callId: 5, layerIndex: 2, placementVersion: 3 },
@@ -34,7 +37,17 @@ describe('decodeIncomingCall', () => {
     });
   });
 
+  it('refuses a call that was damaged on its way, and the stream goes on', () => {
+    const message = sealed(DispatchRequest.encode(request).finish());
+    message[message.byteLength - 6] = 1;
+    expect(decodeIncomingCall(message)).toMatchObject({
+      kind: 'refused',
+      identity: { callId: 5 },
+      error: { code: 'data_loss', message: expect.stringContaining('CRC-32C') as string },
+    });
+  });
+
   it('throws for bytes that are no call', () => {
-    expect(() => decodeIncomingCall(Uint8Array.of(0x3a, 0xff))).toThrow(expect.objectContaining({ code: 'data_loss' }));
+    expect(() => decodeIncomingCall(sealed(Uint8Array.of(0x3a, 0xff)))).toThrow(expect.objectContaining({ code: 'data_loss' }));
   });
 });

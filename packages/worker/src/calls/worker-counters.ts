@@ -10,13 +10,16 @@ const NAMES = [
   /** Gauges: what runs cost, 0 before there were enough of them; see run-cost.ts. */
   'secondsPerActiveExpert',
   'secondsPerToken',
+  'scrubbedBytes',
+  'numDamagedExperts',
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];
 
 /**
- * Counters that the compute thread writes and the main thread reads, in memory that both see: GetStats then answers
- * while the compute thread is inside a long run. One writer, so plain stores are enough.
+ * Counters that the compute thread writes (but for those of scrubbing) and the main thread reads, in memory that both
+ * see: GetStats then answers while the compute thread is inside a long run. Each has one writer, so plain stores are
+ * enough.
  */
 export class WorkerCounters {
   readonly memory: SharedArrayBuffer;

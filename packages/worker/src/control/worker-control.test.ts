@@ -42,7 +42,7 @@ const assign = (placementVersion: number, ...expertIds: number[]): Assignment =>
   shards: [{ layerIndex: 0, expertIds }],
 });
 
-const load = (placementVersion: number): LoadRequest => ({ placementVersion, epoch: EPOCH });
+const load = (placementVersion: number): LoadRequest => ({ placementVersion, epoch: EPOCH, sources: [] });
 
 const progressOf = (loadedLayers: number): LoadProgress => ({
   placementVersion: 1,
@@ -68,6 +68,8 @@ class FakeCompute implements Compute {
       });
     });
   }
+
+  withdraw = (): Promise<void> => Promise.resolve();
 
   unload(): Promise<void> {
     this.events.push('unload');
@@ -228,7 +230,7 @@ describe('WorkerControl', () => {
       message: expect.stringMatching(/of epoch 2, epoch 3 commands this worker: .* leave the command to it/) as string,
     }) as Error;
     expect(() => control.assign({ ...assign(3, 4), epoch: EPOCH - 1 })).toThrow(refused);
-    await expect(control.load({ placementVersion: 2, epoch: EPOCH - 1 }, noProgress, NEVER)).rejects.toEqual(refused);
+    await expect(control.load({ ...load(2), epoch: EPOCH - 1 }, noProgress, NEVER)).rejects.toEqual(refused);
     await expect(control.unload({ epoch: EPOCH - 1 })).rejects.toEqual(refused);
     expect(compute.events).toEqual(['load 1', 'load 2']);
     expect(control.state()).toMatchObject({ state: WORKER_STATE_SERVING, epoch: EPOCH, placementVersion: 2 });
@@ -239,7 +241,7 @@ describe('WorkerControl', () => {
     control.assign(assign(1, 2));
     const former = expect(control.load(load(1), noProgress, NEVER)).rejects.toMatchObject({ code: 'cancelled' });
     control.assign({ ...assign(1, 3), epoch: EPOCH + 1 });
-    const loaded = control.load({ placementVersion: 1, epoch: EPOCH + 1 }, noProgress, NEVER);
+    const loaded = control.load({ ...load(1), epoch: EPOCH + 1 }, noProgress, NEVER);
     await former;
     await expect.poll(() => compute.events).toEqual(['load 1', 'load 1']);
     compute.finishLoad();

@@ -92,12 +92,16 @@ export class WorkerControl {
    * @throws ExpertmeshError `failed_precondition` for a version that is not assigned, `cancelled` after an abort, and
    * as CommandEpoch and ShardHost.
    */
-  async load({ placementVersion, epoch }: LoadRequest, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+  async load(
+    { placementVersion, epoch, sources }: LoadRequest,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#epoch.require(epoch);
     while (this.#load?.abort.signal.aborted === true) await isOver(this.#load);
     this.#refuseWhenDraining();
     const assigned = this.#requireAssigned(placementVersion);
-    const load = (this.#load ??= this.#startLoad(assigned));
+    const load = (this.#load ??= this.#startLoad(assigned, sources));
     load.waiters.add(onProgress);
     if (load.lastProgress !== undefined) onProgress(load.lastProgress);
     const leave = (): void => {
@@ -111,6 +115,20 @@ export class WorkerControl {
     } finally {
       signal.removeEventListener('abort', leave);
     }
+  }
+
+  /**
+   * An expert's weights are wrong: it is not held any more, until a leader has it loaded again. Resolves when no call
+   * is answered with them any more.
+   */
+  async withdraw(layerIndex: number, expertId: number): Promise<void> {
+    await this.#options.compute.withdraw(layerIndex, expertId);
+    this.#held = withoutExpert(this.#held, layerIndex, expertId, this.#options.store);
+  }
+
+  /** @returns the highest epoch that has commanded this worker, which is forgotten. */
+  resetEpoch(): number {
+    return this.#epoch.reset();
   }
 
   /** @throws ExpertmeshError as CommandEpoch. */
@@ -146,21 +164,26 @@ export class WorkerControl {
     return this.#served === undefined ? WorkerState.WORKER_STATE_IDLE : WorkerState.WORKER_STATE_SERVING;
   }
 
-  #startLoad(assignment: Assignment): RunningLoad {
+  #startLoad(assignment: Assignment, sources: readonly string[]): RunningLoad {
     const waiters = new Set<OnProgress>();
     const abort = new AbortController();
     const onProgress = (progress: LoadProgress): void => {
       load.lastProgress = progress;
       for (const tell of waiters) tell(progress);
     };
-    const done = this.#runLoad(assignment, onProgress, abort.signal);
+    const done = this.#runLoad(assignment, sources, onProgress, abort.signal);
     const load: RunningLoad = { assignment, waiters, abort, done, lastProgress: undefined };
     return load;
   }
 
-  async #runLoad(assignment: Assignment, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
+  async #runLoad(
+    assignment: Assignment,
+    sources: readonly string[],
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
-      await this.#options.compute.load(assignment, onProgress, signal);
+      await this.#options.compute.load(assignment, onProgress, signal, sources);
       this.#served = assignment;
       this.#held = heldBy(assignment, this.#options.store);
       this.#options.onServing(!this.#isDraining);
@@ -196,12 +219,30 @@ export class WorkerControl {
 const NOTHING_HELD: HeldExperts = { placementVersion: 0, packedBytes: 0, numExpertsLoaded: 0, shards: [] };
 
 // Once for each assignment, as every heartbeat asks for it.
-const heldBy = ({ placementVersion, shards }: Assignment, store: ExpertStore): HeldExperts => ({
+const heldBy = (
+  { placementVersion, shards }: Pick<Assignment, 'placementVersion' | 'shards'>,
+  store: ExpertStore,
+): HeldExperts => ({
   placementVersion,
   packedBytes: packedBytesOfAll(store, shards),
   numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
   shards,
 });
+
+function withoutExpert(
+  { placementVersion, shards }: HeldExperts,
+  layerIndex: number,
+  expertId: number,
+  store: ExpertStore,
+): HeldExperts {
+  const remaining = shards.map((shard) =>
+    shard.layerIndex === layerIndex
+      ? { layerIndex, expertIds: shard.expertIds.filter((held) => held !== expertId) }
+      : shard,
+  );
+  const held = remaining.filter(({ expertIds }) => expertIds.length > 0);
+  return heldBy({ placementVersion, shards: held }, store);
+}
 
 // Whether it was cancelled, failed or has loaded is for its own callers.
 const isOver = (load: RunningLoad): Promise<void> => load.done.catch(() => undefined);

@@ -43,6 +43,9 @@ export function createWorkerService(
         return {};
       });
     },
+    resetEpoch: (_, callback) => {
+      respond(callback, () => ({ epoch: control.resetEpoch() }));
+    },
     getStats: (_, callback) => {
       respond(callback, stats);
     },
@@ -93,4 +96,6 @@ const processStats = (counters: WorkerCounters) => ({
   numRuns: counters.get('numRuns'),
   computeUs: counters.get('computeUs'),
   numQueuedCalls: counters.get('numQueuedCalls'),
+  scrubbedBytes: counters.get('scrubbedBytes'),
+  numDamagedExperts: counters.get('numDamagedExperts'),
 });

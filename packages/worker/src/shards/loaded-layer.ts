@@ -10,6 +10,7 @@ export class LoadedLayer implements ServedLayer {
   readonly shard: LayerShard;
   readonly localIndices: Int32Array;
   readonly runner: LayerRunner;
+  #isIntact = true;
   #numUsers = 0;
   #onUnused: () => void = () => undefined;
 
@@ -21,6 +22,17 @@ export class LoadedLayer implements ServedLayer {
 
   get layerIndex(): number {
     return this.shard.layerIndex;
+  }
+
+  /** Whether all of its experts' weights are believed to be right. */
+  get isIntact(): boolean {
+    return this.#isIntact;
+  }
+
+  /** Nothing is computed with this expert any more. It counts as not held. */
+  withdraw(expertId: number): void {
+    this.localIndices[expertId] = -1;
+    this.#isIntact = false;
   }
 
   acquire(): void {

@@ -7,6 +7,8 @@ export interface ServedLayer {
 
 /** What this worker answers calls for. */
 export interface ServedShard<Layer extends ServedLayer = ServedLayer> {
+  /** The store that it is of, as calls name it. */
+  readonly storeId: string;
   readonly hiddenSize: number;
   readonly layers: ReadonlyMap<number, Layer>;
 }

@@ -24,6 +24,7 @@ function openHost(onLoad: (shard: LayerShard) => void = () => undefined) {
   const events: string[] = [];
   const verified: string[] = [];
   const host = new ShardHost({
+    storeId: '0123456789abcdef',
     hiddenSize: 4,
     packedBytesOf: ({ expertIds }) => 100 * expertIds.length,
     verify: (shards) => {
@@ -64,6 +65,16 @@ describe('ShardHost', () => {
       [300, 2],
     ]);
     expect(told.every(({ totalBytes, totalLayers }) => totalBytes === 300 && totalLayers === 2)).toBe(true);
+  });
+
+  it('does not find a withdrawn expert, and loads its layer anew, which serves till then without it', async () => {
+    const { host, events } = openHost();
+    await host.load(assign(1, [0, 1, 2], [1, 1]), noProgress, NEVER);
+    host.withdraw(0, 2);
+    expect([...(host.served?.layers.get(0)?.localIndices ?? [])].slice(0, 4)).toEqual([-1, 0, -1, -1]);
+    await host.load(assign(1, [0, 1, 2], [1, 1]), noProgress, NEVER);
+    expect(host.served?.layers.get(0)?.localIndices[2]).toBe(1);
+    expect(events).toEqual(['load 0:1,2', 'load 1:1', 'load 0:1,2', 'close 0:1,2']);
   });
 
   it('keeps the layers whose experts stay, and drops the others once the new version is complete', async () => {

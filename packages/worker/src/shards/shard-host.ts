@@ -9,6 +9,8 @@ import { isSameShard } from './layer-shard.js';
 import { type LoadedLayer } from './loaded-layer.js';
 
 export interface ShardHostOptions {
+  /** As calls name it. */
+  readonly storeId: string;
   readonly hiddenSize: number;
   readonly loadLayer: LayerLoader;
   readonly packedBytesOf: (shard: LayerShard) => number;
@@ -62,8 +64,14 @@ export class ShardHost {
     } finally {
       await verification.end();
     }
-    this.#served = { hiddenSize: this.#options.hiddenSize, layers };
+    const { storeId, hiddenSize } = this.#options;
+    this.#served = { storeId, hiddenSize, layers };
     await this.#retireAllBut((layer) => layers.get(layer.layerIndex) === layer);
+  }
+
+  /** The expert's weights are wrong: calls do not find it, and the next load brings its layer into memory anew. */
+  withdraw(layerIndex: number, expertId: number): void {
+    for (const layer of this.#layers) if (layer.layerIndex === layerIndex) layer.withdraw(expertId);
   }
 
   async unload(): Promise<void> {
@@ -77,7 +85,7 @@ export class ShardHost {
   }
 
   #kept(shard: LayerShard): LoadedLayer | undefined {
-    return this.#layers.find((layer) => isSameShard(layer.shard, shard));
+    return this.#layers.find((layer) => layer.isIntact && isSameShard(layer.shard, shard));
   }
 
   async #loadLayer(shard: LayerShard, verification: ShardVerification): Promise<LoadedLayer> {

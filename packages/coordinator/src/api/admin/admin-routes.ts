@@ -18,8 +18,9 @@ import {
   statsQuery,
 } from './admin-requests.js';
 
+const MAX_BODY_BYTES = 64 * 1024;
 /** A plan for 94 layers of 128 experts has about a megabyte. */
-const MAX_PLAN_BYTES = 64 * 1024 * 1024;
+const MAX_PLAN_BYTES = 4 * 1024 * 1024;
 
 type WorkerRequest = FastifyRequest<{ Params: { id: string } }>;
 
@@ -33,6 +34,9 @@ export function adminRoutes(api: AdminApi) {
     app.setErrorHandler((thrown: FastifyError, request, reply) => {
       logError(request, thrown);
       return sendHttpError(reply, toAdminError(thrown));
+    });
+    app.addHook('onRoute', (route) => {
+      route.bodyLimit ??= MAX_BODY_BYTES;
     });
     app.addHook('preValidation', async (request) => {
       if (request.method === 'POST') requireJsonBody(request);

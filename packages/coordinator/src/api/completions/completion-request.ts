@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { type GenerationRequest } from '../../generation/generation-request.js';
+import { promptTokens } from '../../generation/prompt-tokens.js';
+import { RequestError } from '../../generation/request-error.js';
 import { type RequestField } from '../../generation/request-field.js';
 import { type ServedModel } from '../../generation/served-model.js';
 import { constraintOf } from '../constraint-fields.js';
@@ -43,18 +45,26 @@ export async function toPromptGenerations(
   completion: CompletionFields,
 ): Promise<readonly PromptGeneration[]> {
   checkStreamFields(completion);
+  const prompts = promptsOf(completion.prompt);
+  if (completion.resume_token_ids !== undefined && prompts.length > 1) throw severalResumed(prompts.length);
   const generation = {
     ...toGenerationRequest(completion, completion.logprobs),
     constraint: constraintOf(completion)?.constraint,
     promptLogprobs: promptLogprobsOf(completion),
   };
+  const isCut = generation.truncatePromptTokens !== undefined;
   const generations: PromptGeneration[] = [];
-  for (const each of promptsOf(completion.prompt)) {
-    const promptTokenIds = typeof each === 'string' ? await model.tokenizer.encode(each) : each;
+  for (const each of prompts) {
+    const promptTokenIds = typeof each === 'string' ? await promptTokens(model, each, isCut) : each;
     const text = typeof each === 'string' ? each : decodeKnown(model, each, completion.echo ?? false);
     generations.push({ text, request: { ...generation, promptTokenIds } });
   }
   return generations;
+}
+
+function severalResumed(numPrompts: number): RequestError {
+  const message = `resume_token_ids is of one answer, and there are ${String(numPrompts)} prompts: send each alone`;
+  return new RequestError('invalid_value', message, 'resume_token_ids');
 }
 
 /** How a request calls a field that a refusal is about. */

@@ -5,6 +5,7 @@ import { type NameOfField } from '../../generation/request-field.js';
 import { checkModel, type ServedModel } from '../../generation/served-model.js';
 import { type ApiContext } from '../api-context.js';
 import { sendEventStream } from '../event-stream.js';
+import { seededByKey } from '../idempotency/idempotency-key.js';
 import { parseRequest } from '../parse-request.js';
 import { textChunks, textCompletion } from './completion-answer.js';
 import { completionForm } from './completion-form.js';
@@ -21,7 +22,8 @@ import { merged } from './merged.js';
 export function registerCompletionRoute(app: FastifyInstance, { model, inFlight, unknownFields }: ApiContext): void {
   app.post('/v1/completions', async (request, reply) => {
     const signal = inFlight.signalOf(reply);
-    const completion = parseRequest(completionRequestSchema, request.body, unknownFields);
+    const fields = parseRequest(completionRequestSchema, request.body, unknownFields);
+    const completion = seededByKey(fields, request.headers);
     checkModel(model, completion.model);
     const generations = await toPromptGenerations(model, completion);
     const form = completionForm(model, completion, generations, request.id);

@@ -48,6 +48,13 @@ describe('decideRepair', () => {
     });
   });
 
+  it('does not wait as long where an expert has no replica left', () => {
+    const soon = { lostAfterMs: 1_000, nowMs: 2_000 };
+    expect(decideRepair(facts({ ...soon, workers: withAway('a') }))?.dead).toEqual(new Set(['a']));
+    expect(decideRepair(facts({ ...soon, nowMs: 1_999, workers: withAway('a') }))).toBeUndefined();
+    expect(decideRepair(facts({ ...soon, survive: 1, workers: withAway('c') }))).toBeUndefined();
+  });
+
   it('leaves the placement as it is where others have all that the dead one had', () => {
     expect(decideRepair(facts({ workers: withAway('c') }))).toBeUndefined();
     expect(decideRepair(facts({ workers: withAway('d') }))).toBeUndefined();

@@ -11,6 +11,8 @@ export interface RepairFacts {
   readonly admissions: WorkerAdmissions['workers'];
   /** --repair-after-ms */
   readonly repairAfterMs: number;
+  /** The same where an expert has no replica left; absent for no sooner. */
+  readonly lostAfterMs?: number | undefined;
   readonly nowMs: number;
 }
 
@@ -30,10 +32,22 @@ export function decideRepair(facts: RepairFacts): Repair | undefined {
     (workerId) => workerId !== LOCAL_MEMBER && numReplicasIn(shardsOf(placement, workerId)) > 0,
   );
   const dead = new Set(holders.filter((workerId) => isDead(workerId, facts)));
+  for (const workerId of lostHolders(holders, facts)) dead.add(workerId);
   const leaving = holders.filter((workerId) => isLeaving(admissions[workerId]) && !dead.has(workerId));
   if (leaving.length > 0) return { dead, reason: `${listed(leaving)} drained` };
   if (dead.size > 0 && needs(facts, dead)) return { dead, reason: `${listed([...dead])} dead` };
   return undefined;
+}
+
+/** Workers that are away, where they leave an expert without any replica: who needs that waits. */
+function lostHolders(holders: readonly string[], facts: RepairFacts): readonly string[] {
+  const { placement, lostAfterMs } = facts;
+  if (lostAfterMs === undefined) return [];
+  const sooner = { ...facts, repairAfterMs: Math.min(lostAfterMs, facts.repairAfterMs) };
+  const away = new Set(holders.filter((workerId) => isDead(workerId, sooner)));
+  const isAway = placement.workerIds.map((workerId) => away.has(workerId));
+  const isLost = (owners: readonly number[]): boolean => owners.every((owner) => isAway[owner] === true);
+  return [...placement.replicas.values()].some((layer) => layer.some(isLost)) ? [...away] : [];
 }
 
 const isLeaving = (admission: RepairFacts['admissions'][string] | undefined): boolean =>

@@ -38,6 +38,8 @@ export interface LeaderTermOptions {
     readonly survive: number;
   };
   readonly repairAfterMs: number;
+  /** --replacement-wait-ms: where calls wait for experts that are lost, these are loaded elsewhere at once. */
+  readonly replacementWaitMs: number;
   /** Why there is no placement yet. */
   readonly onWaiting: (because: string) => void;
   readonly onAudit: (entry: AuditEntry) => void;
@@ -46,6 +48,8 @@ export interface LeaderTermOptions {
 
 /** Every moment without its experts costs requests; little has to be decided. */
 const REPAIR_PLAN_MS = 500;
+/** A process that is started again at once is back by then, with its experts still in the page cache. */
+const LOST_AFTER_MS = 1_000;
 /** After something failed, which may be for want of memory that nobody will add soon. */
 export const RETRY_MS = 5_000;
 /** Between changes that fail one after the other. */
@@ -149,7 +153,7 @@ export class LeaderTerm {
 
   /** @returns whether a repair has been begun. */
   async #repair(): Promise<boolean> {
-    const { store, known, drains, repairAfterMs, clock, changes, planner } = this.#options;
+    const { store, known, drains, repairAfterMs, replacementWaitMs, clock, changes, planner } = this.#options;
     const current = store.inForce && store.document(store.inForce.version);
     if (current === undefined) return false;
     const workers = known.list();
@@ -164,6 +168,7 @@ export class LeaderTerm {
       workers,
       admissions: Object.fromEntries(admitted),
       repairAfterMs,
+      lostAfterMs: replacementWaitMs > 0 ? LOST_AFTER_MS : undefined,
       nowMs: clock.nowMs(),
     };
     const repair = decideRepair(facts);
@@ -175,7 +180,10 @@ export class LeaderTerm {
     this.#requireSettled();
     const wish = {
       policy: 'balanced',
-      leaving: new Set(workers.flatMap(({ workerId }) => (isDead(workerId, facts) ? [workerId] : []))),
+      leaving: new Set([
+        ...repair.dead,
+        ...workers.flatMap(({ workerId }) => (isDead(workerId, facts) ? [workerId] : [])),
+      ]),
       returning,
       isUrgent: true,
       timeBudgetMs: REPAIR_PLAN_MS,

@@ -1,4 +1,4 @@
-import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
+import { type CoordinatorConfig, replacementWaitMsOf } from '@expertmesh/shared/config/coordinator-config';
 import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
@@ -109,6 +109,7 @@ function createDuties(options: LeadingOptions, { planner, changes, drains, onAud
     model,
     first: { ...first, policy: placementPolicy, redundantExperts, survive },
     repairAfterMs,
+    replacementWaitMs: replacementWaitMsOf(config),
     onWaiting,
     onAudit,
     logger,

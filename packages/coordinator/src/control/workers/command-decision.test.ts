@@ -39,8 +39,8 @@ describe('decideCommand', () => {
 describe('epochToExceed', () => {
   it('is that of workers that hold something else, and of no others', () => {
     const want = (): Shards => wanted;
-    expect(epochToExceed([worker([], 4), worker(wanted, 9), worker([], 12, 'away')], want)).toBe(4);
-    expect(epochToExceed([worker(wanted, 9)], want)).toBe(0);
-    expect(epochToExceed([worker([], 9)], () => undefined)).toBe(0);
+    expect(epochToExceed([worker([], 4), worker(wanted, 9), worker([], 12, 'away')], 0, want)).toBe(4);
+    expect(epochToExceed([worker(wanted, 9)], 0, want)).toBe(0);
+    expect(epochToExceed([worker([], 9)], 0, () => undefined)).toBe(0);
   });
 });

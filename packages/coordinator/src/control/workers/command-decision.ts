@@ -1,3 +1,4 @@
+import { MAX_EPOCH_JUMP } from '@expertmesh/shared/limits/limits';
 import { isSameShards, type Shards } from '../placement/shards.js';
 import { type KnownWorker } from './known-workers.js';
 
@@ -22,16 +23,22 @@ export function decideCommand(worker: KnownWorker, wanted: Shards, epoch: number
  * The highest epoch of workers that do not hold what they should, which is what a leader's own must be above. What the
  * others have seen does not matter: coordinators with a control plane of their own each would outbid each other for
  * nothing.
+ *
+ * @param ownEpoch the highest that this process knows otherwise; a worker that says one which no election can have
+ *   given after it is not followed
  */
 export function epochToExceed(
   workers: readonly KnownWorker[],
+  ownEpoch: number,
   wanted: (workerId: string) => Shards | undefined,
 ): number {
   return Math.max(
     0,
     ...workers.map(({ workerId, stats, holds, state }) => {
       const shards = wanted(workerId);
-      return state === 'away' || shards === undefined || isSameShards(holds, shards) ? 0 : (stats?.epoch ?? 0);
+      const isHeeded = state !== 'away' && shards !== undefined && !isSameShards(holds, shards);
+      const epoch = stats?.epoch ?? 0;
+      return isHeeded && epoch <= ownEpoch + MAX_EPOCH_JUMP ? epoch : 0;
     }),
   );
 }

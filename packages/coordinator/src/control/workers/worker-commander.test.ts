@@ -4,13 +4,17 @@ import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type Shards } from '../placement/shards.js';
+import { type WorkerCommands } from '../../membership/worker-channel.js';
 import { KnownWorkers } from './known-workers.js';
 import { WorkerCommander } from './worker-commander.js';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const shards = (...expertIds: number[]): Shards => (expertIds.length === 0 ? [] : [{ layerIndex: 0, expertIds }]);
 
-/** One worker that does what it is told when the test lets it, and reports it when it is asked. */
+/**
+ * One worker that does what it is told when the test lets it, and reports it when it is asked; another one, which
+ * nobody can command, holds all experts as well.
+ */
 function setUp() {
   const clock = new DrivenClock();
   const known = new KnownWorkers(clock);
@@ -35,21 +39,23 @@ function setUp() {
     state.heldEpoch = epoch;
   };
   const refusals: string[] = [];
+  const commands: WorkerCommands = {
+    hold: async (request, onProgress) => {
+      requests.push(request);
+      onProgress({ placementVersion: 1, loadedBytes: 0, totalBytes: 1, loadedLayers: 0, totalLayers: 1 });
+      await answer(request.shards, request.epoch);
+    },
+    unload: async (unloadEpoch) => {
+      requests.push({ unloadEpoch });
+      await answer([], unloadEpoch);
+    },
+  };
   const commander = new WorkerCommander({
     storeId: 'store-1',
     known,
-    commands: () => ({
-      hold: async (request, onProgress) => {
-        requests.push(request);
-        onProgress({ placementVersion: 1, loadedBytes: 0, totalBytes: 1, loadedLayers: 0, totalLayers: 1 });
-        await answer(request.shards, request.epoch);
-      },
-      unload: async (unloadEpoch) => {
-        requests.push({ unloadEpoch });
-        await answer([], unloadEpoch);
-      },
-    }),
+    commands: (workerId) => (workerId === 'a' ? commands : undefined),
     wanted: () => state.wanted,
+    sources: (workerId) => [`peer of ${workerId}`],
     placementVersion: () => 5,
     epoch: () => state.epoch,
     refresh: () => {
@@ -64,6 +70,9 @@ function setUp() {
   });
   known.apply({ type: 'up', workerId: 'a', dataAddress: 'a:1', bootId: 'boot-1' });
   report();
+  known.apply({ type: 'up', workerId: 'b', dataAddress: 'b:1', bootId: 'boot-1' });
+  const stats = WorkerStats.create({ shards: [...shards(1, 2, 3, 4)] });
+  known.apply({ type: 'stats', workerId: 'b', stats });
   return { clock, known, commander, state, requests, refusals, report };
 }
 
@@ -75,7 +84,8 @@ describe('WorkerCommander', () => {
     await settle();
     commander.reconcileAll();
     await settle();
-    expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2) }]);
+    const sources = ['peer of a'];
+    expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2), sources }]);
   });
 
   it('does nothing out of office, nor before there is a placement', async () => {
@@ -231,5 +241,40 @@ describe('WorkerCommander', () => {
     await settle();
     expect(requests).toHaveLength(1);
     expect(clock.numTimers).toBe(0);
+  });
+
+  it('lets a worker keep what nobody else who is up holds, until another one does', async () => {
+    const { commander, known, state, requests, report } = setUp();
+    commander.reconcileAll();
+    await settle();
+    known.apply({ type: 'down', workerId: 'b', reason: 'it is gone' });
+    state.wanted = shards(3);
+    commander.reconcileAll();
+    await settle();
+    expect(requests.at(-1)).toMatchObject({ shards: shards(1, 2, 3) });
+    known.apply({ type: 'up', workerId: 'b', dataAddress: 'b:1', bootId: 'boot-2' });
+    known.apply({ type: 'stats', workerId: 'b', stats: WorkerStats.create({ shards: [...shards(1, 2)] }) });
+    report();
+    commander.reconcileAll();
+    await settle();
+    expect(requests.at(-1)).toMatchObject({ shards: shards(3) });
+  });
+
+  it('has a worker without room for both give up first what it is not to hold', async () => {
+    const { commander, clock, state, requests } = setUp();
+    commander.reconcileAll();
+    await settle();
+    state.wanted = shards(2, 3);
+    state.error = new ExpertmeshError('resource_exhausted', 'no room');
+    commander.reconcileAll();
+    await settle();
+    state.error = undefined;
+    clock.advance(1_000);
+    await settle();
+    expect(requests.slice(1)).toMatchObject([
+      { shards: shards(2, 3) },
+      { shards: shards(2) },
+      { shards: shards(2, 3) },
+    ]);
   });
 });

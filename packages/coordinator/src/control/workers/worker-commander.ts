@@ -7,6 +7,7 @@ import { type WorkerCommands } from '../../membership/worker-channel.js';
 import { isSameShards, type Shards } from '../placement/shards.js';
 import { decideCommand, type WorkerCommand } from './command-decision.js';
 import { type KnownWorker, type KnownWorkers } from './known-workers.js';
+import { commonShards, withLastReplicas } from './last-replicas.js';
 
 export interface WorkerCommanderOptions {
   readonly storeId: string;
@@ -18,6 +19,8 @@ export interface WorkerCommanderOptions {
    * that.
    */
   readonly wanted: (workerId: string) => Shards | undefined;
+  /** Who may have files that the worker's disk lacks: addresses of StoreService. */
+  readonly sources: (workerId: string, shards: Shards) => string[];
   /** Names the placement to workers. */
   readonly placementVersion: () => number;
   /** undefined while this coordinator does not lead: nothing is commanded then. */
@@ -37,6 +40,8 @@ interface Failure {
   readonly shards: Shards;
   readonly bootId: string;
   readonly isDue: boolean;
+  /** The worker has no room for what it was to hold beside what it holds. */
+  readonly lacksMemory: boolean;
   readonly cancelRetry: () => void;
 }
 
@@ -71,7 +76,7 @@ export class WorkerCommander {
     if (epoch === undefined || worker === undefined || this.#isClosed || this.#busy.has(workerId)) return;
     const shards = this.#options.wanted(workerId);
     if (shards === undefined || this.#isOutdated(worker)) return;
-    const command = decideCommand(worker, shards, epoch);
+    const command = decideCommand(worker, this.#target(worker, shards), epoch);
     if (command.kind !== 'none' && !this.#mustWait(worker, shards)) void this.#run(worker, command, shards, epoch);
   }
 
@@ -100,6 +105,15 @@ export class WorkerCommander {
   close(): void {
     this.#isClosed = true;
     for (const { cancelRetry } of this.#failures.values()) cancelRetry();
+  }
+
+  // A worker without room for what it gains beside what it gives up gives that up first: what others hold, and only
+  // then the last replicas.
+  #target(worker: KnownWorker, wanted: Shards): Shards {
+    const kept = withLastReplicas(worker, wanted, this.#options.known.list());
+    if (this.#failures.get(worker.workerId)?.lacksMemory !== true) return kept;
+    const smaller = [kept, wanted].map((shards) => commonShards(worker.holds, shards));
+    return smaller.find((shards) => !isSameShards(shards, worker.holds)) ?? wanted;
   }
 
   #isOutdated({ workerId, stats }: KnownWorker): boolean {
@@ -151,8 +165,14 @@ export class WorkerCommander {
   }
 
   async #hold(channel: WorkerCommands, workerId: string, shards: Shards, epoch: number): Promise<void> {
-    const { storeId, placementVersion, onProgress } = this.#options;
-    const request = { placementVersion: placementVersion(), storeId, shards: [...shards], epoch };
+    const { storeId, sources, placementVersion, onProgress } = this.#options;
+    const request = {
+      placementVersion: placementVersion(),
+      storeId,
+      shards: [...shards],
+      epoch,
+      sources: sources(workerId, shards),
+    };
     await channel.hold(request, (progress) => {
       onProgress(workerId, progress);
     });
@@ -162,7 +182,8 @@ export class WorkerCommander {
     const { logger, clock, random } = this.#options;
     const numFailures = (this.#failures.get(workerId)?.numFailures ?? 0) + 1;
     logger.warn({ workerId, reason: error.message }, 'a worker could not be given its experts');
-    const failure = { numFailures, shards, bootId: stats?.bootId ?? '', isDue: false };
+    const lacksMemory = error.code === 'resource_exhausted';
+    const failure = { numFailures, shards, bootId: stats?.bootId ?? '', isDue: false, lacksMemory };
     const cancelRetry = clock.after(reconnectDelayMs(numFailures, random), () => {
       this.#failures.set(workerId, { ...failure, isDue: true, cancelRetry: () => undefined });
       this.reconcile(workerId);

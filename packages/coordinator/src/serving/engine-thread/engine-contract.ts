@@ -12,6 +12,7 @@ import { type RouteReport } from '../../balance/route-counter.js';
 import { type RecordedSteps } from '../../balance/trace-recorder.js';
 import { type DispatchStats } from '../../dispatch/dispatch-stats.js';
 import { type WorkerCosts } from '../../dispatch/worker-cost.js';
+import { type WrongAnswerReport } from '../../dispatch/wrong-answers.js';
 import { type EngineStats, type SequenceRequest } from '../../engine/engine-client.js';
 import { type EngineEvent } from '../../engine/engine-event.js';
 
@@ -40,6 +41,10 @@ export interface EngineThreadOptions {
   readonly wireDtype: WireDtype;
   readonly numerics: Numerics;
   readonly dispatchTimeoutMs: number;
+  readonly replacementWaitMs: number;
+  readonly hedging: boolean;
+  /** Undefined for no canary rounds. */
+  readonly canaryIntervalMs: number | undefined;
   /** Of the streams to the workers; undefined for plain text. */
   readonly tls: TlsFiles | undefined;
 }
@@ -62,6 +67,8 @@ export interface EngineContract extends ThreadContract {
     readonly submit: { readonly id: number; readonly request: SequenceRequest };
     readonly cancel: { readonly id: number };
     readonly workerCosts: WorkerCosts;
+    /** Workers whose experts find no room elsewhere. */
+    readonly irreplaceable: readonly string[];
     readonly workerUp: { readonly workerId: string; readonly dataAddress: string };
     readonly workerDown: { readonly workerId: string; readonly reason: string };
     readonly workerForgotten: { readonly workerId: string };
@@ -75,6 +82,9 @@ export interface EngineContract extends ThreadContract {
     readonly sequences: readonly EngineEvent[];
     /** The data-plane connection to a worker is there, or lost. */
     readonly connection: { readonly workerId: string; readonly lostBecause: string | undefined };
+    /** A worker is in quarantine from now on, or no more where `because` is undefined. */
+    readonly quarantine: { readonly workerId: string; readonly because: string | undefined };
+    readonly wrongAnswer: WrongAnswerReport;
     readonly stats: { readonly engine: EngineStats; readonly dispatch: DispatchStats };
     readonly routes: RouteReport;
     /** Blocks could not be kept on disk; told once until one could be again. */

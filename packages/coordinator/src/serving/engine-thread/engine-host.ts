@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto';
+import { accelerateChecksums } from '@expertmesh/compute/accelerate-checksums';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
 import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
+import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
 import { MAX_EXACT_TERMS } from '@expertmesh/shared/rpc/sum-units';
 import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
@@ -32,6 +34,7 @@ const STATS_INTERVAL_MS = 100;
 const MAX_SEED = 2 ** 48 - 1;
 
 interface LoadedParts extends LoadedModel {
+  readonly storeId: string;
   readonly spec: ModelSpec;
   readonly backend: ComputeBackend;
   readonly pool: BlockPool;
@@ -78,6 +81,7 @@ export class EngineHost implements ThreadService<EngineContract> {
 
   /** Verifies and loads what this process computes. */
   static async open(options: EngineThreadOptions, tell: Tell): Promise<EngineHost> {
+    accelerateChecksums();
     const store = await openExpertStore(options.storeDir);
     requireExactTerms(options.numerics, store.spec);
     const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
@@ -94,7 +98,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     // The canary has a block of its own, as it has to pass when sequences have all others.
     const pool = new BlockPool(kv.numBlocks - 1, (dropped) => archive?.keep(dropped));
     const samplers = await AnswerSamplers.open(store.dir, store.spec.vocabSize);
-    return new EngineHost(options, { ...model, spec: store.spec, backend, pool, archive, samplers }, tell);
+    return new EngineHost(options, { ...model, storeId: store.storeId, spec: store.spec, backend, pool, archive, samplers }, tell);
   }
 
   /** Ends the step under way and what is left of sequences, and tells the last figures. */
@@ -137,6 +141,9 @@ export class EngineHost implements ThreadService<EngineContract> {
       },
       workerCosts: (costs) => {
         dispatcher.setWorkerCosts(costs);
+      },
+      irreplaceable: (workerIds) => {
+        dispatcher.setIrreplaceable(workerIds);
       },
       workerUp: ({ workerId, dataAddress }) => {
         dispatcher.setWorkerUp(workerId, dataAddress);
@@ -220,17 +227,27 @@ function requireExactTerms(numerics: Numerics, { topK }: ModelSpec): void {
   );
 }
 
-function openDispatcher(options: EngineThreadOptions, { spec, local }: LoadedParts, tell: Tell): GrpcExpertDispatcher {
+function openDispatcher(options: EngineThreadOptions, { spec, storeId, local }: LoadedParts, tell: Tell): GrpcExpertDispatcher {
   return new GrpcExpertDispatcher({
+    storeId: storeIdOfCalls(storeId),
     hiddenSize: spec.hiddenSize,
     wireDtype: options.wireDtype,
     numerics: options.numerics,
     callTimeoutMs: options.dispatchTimeoutMs,
+    replacementWaitMs: options.replacementWaitMs,
+    hedging: options.hedging,
+    canaryIntervalMs: options.canaryIntervalMs,
     local,
     // The main thread tells what becomes of the files.
     openStream: connectionOpeners(options.tls && new TransportSecurity(options.tls, undefined)).openStream,
     onConnection: (workerId, lostBecause) => {
       tell('connection', { workerId, lostBecause });
+    },
+    onQuarantine: (workerId, because) => {
+      tell('quarantine', { workerId, because });
+    },
+    onWrongAnswer: (report) => {
+      tell('wrongAnswer', report);
     },
   });
 }

@@ -4,8 +4,10 @@ import { ThreadClient, type ThreadOptions } from '@expertmesh/shared/threads/thr
 import { type RouteReport } from '../../balance/route-counter.js';
 import { type RecordedSteps } from '../../balance/trace-recorder.js';
 import { type DispatchStats } from '../../dispatch/dispatch-stats.js';
+import { type QuarantineListener } from '../../dispatch/quarantine.js';
 import { type WorkerCosts } from '../../dispatch/worker-cost.js';
 import { type ConnectionListener } from '../../dispatch/worker-stream.js';
+import { type WrongAnswerReport } from '../../dispatch/wrong-answers.js';
 import {
   type EngineClient,
   type EngineLimits,
@@ -22,6 +24,8 @@ export interface ThreadedEngineOptions {
   readonly vocabSize: number;
   readonly onLoading: (loaded: number, total: number) => void;
   readonly onConnection: ConnectionListener;
+  readonly onQuarantine: QuarantineListener;
+  readonly onWrongAnswer: (report: WrongAnswerReport) => void;
   /** Gets what was routed, about once a second; the report's buffer holds during the call. */
   readonly onRoutes?: (report: RouteReport) => void;
   /** Blocks of the KV cache can no longer be kept on disk. */
@@ -118,6 +122,11 @@ export class ThreadedEngine implements EngineClient {
     this.#thread.send('workerCosts', costs);
   }
 
+  /** Workers whose experts find no room elsewhere. */
+  setIrreplaceable(workerIds: readonly string[]): void {
+    this.#thread.send('irreplaceable', workerIds);
+  }
+
   setWorkerUp(workerId: string, dataAddress: string): void {
     this.#thread.send('workerUp', { workerId, dataAddress });
   }
@@ -196,7 +205,7 @@ class EngineEvents {
   }
 
   handlers(giveBack: (counts: ArrayBuffer) => void): ThreadOptions<EngineContract>['on'] {
-    const { onLoading, onConnection, onRoutes, onDiskFailed } = this.#options;
+    const { onLoading, onConnection, onQuarantine, onWrongAnswer, onRoutes, onDiskFailed } = this.#options;
     return {
       loading: ({ loaded, total }) => {
         onLoading(loaded, total);
@@ -207,6 +216,10 @@ class EngineEvents {
       connection: ({ workerId, lostBecause }) => {
         onConnection(workerId, lostBecause);
       },
+      quarantine: ({ workerId, because }) => {
+        onQuarantine(workerId, because);
+      },
+      wrongAnswer: onWrongAnswer,
       stats: (reported) => {
         this.#reported = reported;
       },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ByteBudget } from './byte-budget.js';
+import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { GRPC_PREFIX_BYTES, GrpcFrameReader, writeGrpcPrefix } from './grpc-frame.js';
+import { UNCOUNTED } from './partial-memory.js';
 
 const MAX_BYTES = 100_000;
 
@@ -10,9 +11,9 @@ function frameOf(sizeBytes: number): Buffer {
   return frame;
 }
 
-function openReader(budget = new ByteBudget(MAX_BYTES)) {
+function openReader(memory = UNCOUNTED) {
   const messages: Buffer[] = [];
-  return { messages, reader: new GrpcFrameReader(MAX_BYTES, budget, (message) => messages.push(message)) };
+  return { messages, reader: new GrpcFrameReader(MAX_BYTES, memory, (message) => messages.push(message)) };
 }
 
 // In the shared slabs and beyond.
@@ -43,23 +44,46 @@ describe('GrpcFrameReader', () => {
     }).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
   });
 
-  it('counts a message in the budget from its prefix until it is whole or dropped', () => {
+  it('counts what has come of a message, whatever it claims to be, until it is whole or dropped', () => {
+    let heldBytes = 0;
+    const memory = {
+      take: (sizeBytes: number) => (heldBytes += sizeBytes),
+      giveBack: (sizeBytes: number) => (heldBytes -= sizeBytes),
+    };
+    const { reader, messages } = openReader(memory);
     const frame = frameOf(40_000);
-    const budget = new ByteBudget(2 * 40_000);
-    const [first, second, third] = [openReader(budget), openReader(budget), openReader(budget)];
-    const begun = frame.subarray(0, GRPC_PREFIX_BYTES);
-    first.reader.push(begun);
-    second.reader.push(begun);
-    expect(() => {
-      third.reader.push(begun);
-    }).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
+    const held = [GRPC_PREFIX_BYTES, 100, 20_000].map((end, index, ends) => {
+      reader.push(frame.subarray(ends[index - 1] ?? 0, end));
+      return heldBytes;
+    });
+    expect(held).toEqual([GRPC_PREFIX_BYTES, 100, 20_000]);
+    reader.push(Buffer.concat([frame.subarray(20_000), frame, frame.subarray(0, 7)]));
+    expect([heldBytes, messages.length]).toEqual([7, 2]);
+    reader.drop();
+    expect(heldBytes).toBe(0);
+  });
 
-    first.reader.push(frame.subarray(GRPC_PREFIX_BYTES));
-    second.reader.drop();
-    expect([first.messages.length, second.messages.length]).toEqual([1, 0]);
-    const rest = openReader(budget);
-    for (let count = 0; count < 3; count++) rest.reader.push(frame);
-    expect(rest.messages.length).toBe(3);
+  it('grows a long message as it comes', () => {
+    const messages: Buffer[] = [];
+    const reader = new GrpcFrameReader(10_000_000, UNCOUNTED, (message) => messages.push(message));
+    const frame = frameOf(9_000_001);
+    frame.forEach((_, index) => (index % 4099 === 0 && index >= GRPC_PREFIX_BYTES ? (frame[index] = index % 256) : 0));
+    for (let start = 0; start < frame.byteLength; start += 65_537) reader.push(frame.subarray(start, start + 65_537));
+    expect(messages.map((message) => message.equals(frame.subarray(GRPC_PREFIX_BYTES)))).toEqual([true]);
+    expect(((messages[0]?.byteOffset ?? 0) - GRPC_PREFIX_BYTES) % 8).toBe(0);
+  });
+
+  it('holds nothing of a message that it may not have more of', () => {
+    const none = {
+      take: (): never => {
+        throw new ExpertmeshError('resource_exhausted', 'full');
+      },
+      giveBack: () => undefined,
+    };
+    const { reader } = openReader(none);
+    expect(() => {
+      reader.push(frameOf(100).subarray(0, 50));
+    }).toThrow('full');
   });
 
   it('refuses a compressed message', () => {

@@ -1,10 +1,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
-import { ByteBudget } from './byte-budget.js';
 import { clientTlsOptions } from '../../transport-security/tls-ends.js';
 import { type SecureTo } from '../client.js';
 import { GrpcFrameReader } from './grpc-frame.js';
+import { UNCOUNTED } from './partial-memory.js';
 import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
 
 export interface GrpcStreamEvents {
@@ -100,7 +100,7 @@ export class GrpcStreamClient {
   }
 
   #read(stream: ClientHttp2Stream): void {
-    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, new ByteBudget(MAX_MESSAGE_BYTES), (message) => {
+    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, UNCOUNTED, (message) => {
       if (!this.#hasEnded) this.#events.onMessage(message);
     });
     stream.on('data', (chunk: Buffer) => {

@@ -1,37 +1,32 @@
-import {
-  constants,
-  createSecureServer,
-  createServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo } from 'node:net';
 import { type TLSSocket } from 'node:tls';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
-import { MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES } from '../../limits/limits.js';
-import { serverTlsOptions } from '../../transport-security/tls-ends.js';
+import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { hasRole } from '../../transport-security/tls-ends.js';
 import { type TransportSecurity } from '../../transport-security/transport-security.js';
 import { requireCaller } from '../role-guard.js';
-import { bindError, type RpcServer } from '../server.js';
+import { type RpcServer } from '../server.js';
 import { toServiceError } from '../status.js';
-import { ByteBudget } from './byte-budget.js';
 import { GrpcFrameReader } from './grpc-frame.js';
-import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
+import {
+  type AnyHttp2Server,
+  closeHttp2Server,
+  createHttp2Server,
+  listen,
+  type ListenOptions,
+} from './http2-server.js';
+import { type StreamMethod, superviseSession } from './http2-session.js';
+import { type Peer, PeerTable, type StreamMemory } from './peer-table.js';
 
 /**
- * The calls that one connection may have open at a time. A coordinator has one; each may have a window of bytes that
- * are not read yet.
- */
-const MAX_STREAMS_PER_CONNECTION = 8;
-
-/**
- * A coordinator has one; most of the others are those of coordinators that vanished, until a ping finds it. The next
- * one is closed at once.
+ * A coordinator has one; most of the others are those of coordinators that vanished, until a ping finds it. For the
+ * next one that of a stranger, or the one that is idle for longest, gives way (peer-table.ts).
  */
 export const MAX_CONNECTIONS = 64;
+
+/** How often unfinished messages are looked at. */
+const SLOW_CHECK_MS = 5_000;
 
 /** The server's end of a bidi call. */
 export interface ServedStream {
@@ -58,12 +53,7 @@ export interface ServedStreamEvents {
   readonly onClosed: () => void;
 }
 
-export interface GrpcStreamServerOptions {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** The flag that sets the port, for the message when it is taken. */
-  readonly portFlag: string;
+export interface GrpcStreamServerOptions extends ListenOptions {
   readonly method: StreamMethod;
   readonly accept: (stream: ServedStream) => ServedStreamEvents;
   /** Undefined for plain text, where whoever reaches the port may call the method. */
@@ -79,46 +69,70 @@ export interface GrpcStreamServerOptions {
  */
 export async function startGrpcStreamServer(options: GrpcStreamServerOptions): Promise<RpcServer> {
   const sessions = new Set<ServerHttp2Session>();
-  const budget = new ByteBudget(MAX_PARTIAL_BYTES);
+  const peers = new PeerTable(MAX_CONNECTIONS, () => performance.now());
   const server = createHttp2Server(options.security);
-  server.maxConnections = MAX_CONNECTIONS;
   server.on('session', (session) => {
-    sessions.add(session);
-    superviseSession(session);
-    session.once('close', () => sessions.delete(session));
     // What ends a session ends its streams, and those are looked after.
     session.on('error', () => undefined);
+    const peer = admit(session, peers, options.security);
+    if (peer === undefined) return;
+    sessions.add(session);
+    superviseSession(session);
+    session.once('close', () => {
+      sessions.delete(session);
+      peers.remove(peer);
+    });
+    session.on('stream', (stream, headers) => {
+      serve(stream, headers, options, peer);
+    });
   });
-  server.on('stream', (stream, headers) => {
-    serve(stream, headers, options, budget);
-  });
+  dropSlowMessages(server, peers);
   await listen(server, options);
   server.on('error', options.onError);
   const { port } = server.address() as AddressInfo;
-  return { port, close: (deadlineMs) => close(server, sessions, deadlineMs) };
+  return { port, close: (deadlineMs) => closeHttp2Server(server, sessions, deadlineMs) };
 }
 
-type AnyHttp2Server = Http2Server | Http2SecureServer;
-
-function createHttp2Server(security: TransportSecurity | undefined): AnyHttp2Server {
-  const options = {
-    settings: { ...SESSION_SETTINGS, maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
-    maxSessionMemory: MAX_SESSION_MEBIBYTES,
+/** Undefined where there is no place, and the connection is closed. */
+function admit(
+  session: ServerHttp2Session,
+  peers: PeerTable,
+  security: TransportSecurity | undefined,
+): Peer | undefined {
+  const close = (): void => {
+    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
-  if (security === undefined) return createServer(options);
-  const server = createSecureServer({ ...options, ...serverTlsOptions(security) });
-  const stop = security.onChange(({ context }) => {
-    server.setSecureContext(context);
-  });
-  server.once('close', stop);
-  return server;
+  try {
+    const isTrusted = hasRole(certificateOf(session), 'coordinator', security);
+    return peers.add({ address: session.socket.remoteAddress ?? '', isTrusted, close });
+  } catch {
+    close();
+    return undefined;
+  }
 }
+
+/** Timers run before sockets are read: after a long computation the rest of a message may lie there. */
+function dropSlowMessages(server: AnyHttp2Server, peers: PeerTable): void {
+  const check = setInterval(() => {
+    setImmediate(() => {
+      peers.dropSlow();
+    });
+  }, SLOW_CHECK_MS);
+  check.unref();
+  server.once('close', () => {
+    clearInterval(check);
+  });
+}
+
+// The socket of a session is a proxy, which knows its members when they are asked for.
+const certificateOf = ({ socket }: Pick<ServerHttp2Session, 'socket'>): Buffer | undefined =>
+  (socket as Partial<TLSSocket>).getPeerCertificate?.().raw;
 
 function serve(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   { method, accept, security }: GrpcStreamServerOptions,
-  budget: ByteBudget,
+  peer: Peer,
 ): void {
   stream.on('error', () => undefined);
   // It may be over before this event tells of it, and to answer it then would throw.
@@ -133,7 +147,7 @@ function serve(
     return;
   }
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-  const served = new OpenStream(stream, budget);
+  const served = new OpenStream(stream, peer);
   served.listen(accept(served));
 }
 
@@ -146,18 +160,20 @@ function requireMethod(
 ): void {
   if (path !== method.path) throw new ExpertmeshError('unimplemented', `there is no method ${path} here`);
   if (security === undefined) return;
-  const socket = stream.session?.socket as TLSSocket | undefined;
-  requireCaller(security, path, socket?.getPeerCertificate().raw);
+  requireCaller(security, path, stream.session && certificateOf(stream.session));
 }
 
 class OpenStream implements ServedStream {
   readonly #stream: ServerHttp2Stream;
-  readonly #budget: ByteBudget;
+  readonly #memory: StreamMemory;
+  #reader: GrpcFrameReader | undefined;
   #error: unknown;
 
-  constructor(stream: ServerHttp2Stream, budget: ByteBudget) {
+  constructor(stream: ServerHttp2Stream, peer: Peer) {
     this.#stream = stream;
-    this.#budget = budget;
+    this.#memory = peer.openStream((reason) => {
+      this.#fail(reason);
+    });
     stream.once('wantTrailers', () => {
       stream.sendTrailers(statusTrailers(this.#error));
     });
@@ -184,22 +200,35 @@ class OpenStream implements ServedStream {
   }
 
   listen({ onMessage, onEnd, onDrain, onClosed }: ServedStreamEvents): void {
-    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, this.#budget, onMessage);
+    const reader = new GrpcFrameReader(MAX_MESSAGE_BYTES, this.#memory, (message) => {
+      this.#memory.noteMessage();
+      onMessage(message);
+    });
+    this.#reader = reader;
     this.#stream.on('data', (chunk: Buffer) => {
-      if (this.#error !== undefined) return;
-      try {
-        reader.push(chunk);
-      } catch (thrown) {
-        this.#error = thrown;
-        this.#stream.end();
-      }
+      if (this.#error === undefined) this.#read(reader, chunk);
     });
     this.#stream.on('end', onEnd);
     this.#stream.on('drain', onDrain);
     this.#stream.once('close', () => {
       reader.drop();
+      this.#memory.close();
       onClosed();
     });
+  }
+
+  #read(reader: GrpcFrameReader, chunk: Buffer): void {
+    try {
+      reader.push(chunk);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  #fail(reason: unknown): void {
+    this.#error ??= reason;
+    this.#reader?.drop();
+    this.#stream.end();
   }
 }
 
@@ -207,31 +236,4 @@ function statusTrailers(error: unknown): Record<string, string> {
   if (error === undefined) return { 'grpc-status': '0' };
   const { code, details } = toServiceError(error);
   return { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
-}
-
-function listen(server: AnyHttp2Server, { host, port, portFlag }: GrpcStreamServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: Error): void => {
-      reject(bindError(host, port, portFlag, cause));
-    };
-    server.once('error', onError);
-    server.listen(port, host, () => {
-      server.off('error', onError);
-      resolve();
-    });
-  });
-}
-
-function close(server: AnyHttp2Server, sessions: ReadonlySet<ServerHttp2Session>, deadlineMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL);
-    }, deadlineMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    // Streams that are open go on to their end.
-    for (const session of sessions) session.close();
-  });
 }

@@ -7,10 +7,10 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
+import { DAY_MS } from '../expiry.js';
 import { identityUri, type MeshIdentity } from '../mesh-identity.js';
 import { type CertificateContent, writeCertificate } from './certificate.js';
 
-const DAY_MS = 24 * 3600 * 1000;
 /** Clocks of boxes differ. */
 const BACKDATE_MS = 5 * 60_000;
 const SERIAL_BYTES = 16;

@@ -108,6 +108,8 @@ export interface WorkerView {
   /** Of dispatch to it, in the last window. */
   meanRoundTripMs: number;
   numFailedCalls: number;
+  /** The highest epoch that has commanded it; it takes no command of a lower one. */
+  epoch: number;
 }
 
 export interface CoordinatorView {
@@ -699,6 +701,7 @@ function createBaseWorkerView(): WorkerView {
     utilisation: 0,
     meanRoundTripMs: 0,
     numFailedCalls: 0,
+    epoch: 0,
   };
 }
 
@@ -763,6 +766,9 @@ export const WorkerView: MessageFns<WorkerView> = {
     }
     if (message.numFailedCalls !== 0) {
       writer.uint32(160).uint64(message.numFailedCalls);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(168).uint64(message.epoch);
     }
     return writer;
   },
@@ -940,6 +946,14 @@ export const WorkerView: MessageFns<WorkerView> = {
             message.numFailedCalls = longToNumber(reader.uint64());
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -977,6 +991,7 @@ export const WorkerView: MessageFns<WorkerView> = {
     message.utilisation = object.utilisation ?? 0;
     message.meanRoundTripMs = object.meanRoundTripMs ?? 0;
     message.numFailedCalls = object.numFailedCalls ?? 0;
+    message.epoch = object.epoch ?? 0;
     return message;
   },
 };

@@ -67,6 +67,18 @@ export interface DispatchRequest {
    * rounded to a multiple of the row's unit, so that additions are exact and their order does not matter.
    */
   sumUnits: number[];
+  /**
+   * The first 8 bytes of the id of the store whose experts are asked for. A worker that serves another one does not hold them, and refuses
+   * the call as one whose experts it lacks.
+   */
+  storeId: Uint8Array;
+  /**
+   * CRC-32C (RFC 3720, B.4) of the message's bytes up to this field, which is the last one: a sender encodes the message without it and
+   * appends it (the byte 0x65, then 4 bytes, the lowest first). A message without it is refused, as one that is damaged.
+   */
+  checksum?:
+    | number
+    | undefined;
   /** Only for ROW_DTYPE_INT8: [num_rows, ceil(hidden_size / 128)]; an element is its integer times its scale. */
   rowScales: number[];
   /** [num_rows, hidden_size] in row_dtype. */
@@ -96,6 +108,10 @@ export interface DispatchResponse {
   /** How many calls of this layer were computed together with this one, itself included. */
   numCallsTogether: number;
   /** As in the call. */
+  checksum?:
+    | number
+    | undefined;
+  /** As in the call. */
   rowScales: number[];
   /** [num_rows, hidden_size] in row_dtype. */
   rows: Uint8Array;
@@ -121,6 +137,8 @@ function createBaseDispatchRequest(): DispatchRequest {
     expertIds: [],
     routingWeights: [],
     sumUnits: [],
+    storeId: new Uint8Array(0),
+    checksum: undefined,
     rowScales: [],
     rows: new Uint8Array(0),
   };
@@ -173,6 +191,12 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
         writer.float(v);
       }
       writer.join();
+    }
+    if (message.storeId.length !== 0) {
+      writer.uint32(90).bytes(message.storeId);
+    }
+    if (message.checksum !== undefined) {
+      writer.uint32(101).fixed32(message.checksum);
     }
     if (message.rowScales.length !== 0) {
       writer.uint32(106).fork();
@@ -320,6 +344,22 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
 
             break;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.storeId = reader.bytes();
+            continue;
+          }
+          case 12: {
+            if (tag !== 101) {
+              break;
+            }
+
+            message.checksum = reader.fixed32();
+            continue;
+          }
           case 13: {
             if (tag === 109) {
               message.rowScales.push(reader.float());
@@ -373,6 +413,8 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
     message.expertIds = object.expertIds?.map((e) => e) || [];
     message.routingWeights = object.routingWeights?.map((e) => e) || [];
     message.sumUnits = object.sumUnits?.map((e) => e) || [];
+    message.storeId = object.storeId ?? new Uint8Array(0);
+    message.checksum = object.checksum ?? undefined;
     message.rowScales = object.rowScales?.map((e) => e) || [];
     message.rows = object.rows ?? new Uint8Array(0);
     return message;
@@ -392,6 +434,7 @@ function createBaseDispatchResponse(): DispatchResponse {
     queueUs: 0,
     computeUs: 0,
     numCallsTogether: 0,
+    checksum: undefined,
     rowScales: [],
     rows: new Uint8Array(0),
   };
@@ -431,6 +474,9 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
     }
     if (message.numCallsTogether !== 0) {
       writer.uint32(88).uint32(message.numCallsTogether);
+    }
+    if (message.checksum !== undefined) {
+      writer.uint32(101).fixed32(message.checksum);
     }
     if (message.rowScales.length !== 0) {
       writer.uint32(106).fork();
@@ -546,6 +592,14 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
             message.numCallsTogether = reader.uint32();
             continue;
           }
+          case 12: {
+            if (tag !== 101) {
+              break;
+            }
+
+            message.checksum = reader.fixed32();
+            continue;
+          }
           case 13: {
             if (tag === 109) {
               message.rowScales.push(reader.float());
@@ -602,6 +656,7 @@ export const DispatchResponse: MessageFns<DispatchResponse> = {
     message.queueUs = object.queueUs ?? 0;
     message.computeUs = object.computeUs ?? 0;
     message.numCallsTogether = object.numCallsTogether ?? 0;
+    message.checksum = object.checksum ?? undefined;
     message.rowScales = object.rowScales?.map((e) => e) || [];
     message.rows = object.rows ?? new Uint8Array(0);
     return message;

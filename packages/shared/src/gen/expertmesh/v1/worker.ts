@@ -32,6 +32,14 @@ export namespace WorkerState {
   export type UNRECOGNIZED = typeof WorkerState.UNRECOGNIZED;
 }
 
+export interface ResetEpochRequest {
+}
+
+export interface ResetEpochResponse {
+  /** What the highest epoch was. */
+  epoch: number;
+}
+
 export interface LayerShard {
   layerIndex: number;
   /** Ascending, without repetition. */
@@ -56,6 +64,8 @@ export interface AssignResponse {
 export interface LoadRequest {
   placementVersion: number;
   epoch: number;
+  /** Where StoreService of this store may have what the worker's own disk lacks, as host:port, in the order to ask. */
+  sources: string[];
 }
 
 export interface LoadProgress {
@@ -101,7 +111,12 @@ export interface WorkerStats {
   epoch: number;
   /** The experts that are loaded: what a placement can be rebuilt from. */
   shards: LayerShard[];
-  capacity: WorkerCapacity | undefined;
+  capacity:
+    | WorkerCapacity
+    | undefined;
+  /** Bytes of weights that were compared with the manifest while they were served, and experts that were found to differ. */
+  scrubbedBytes: number;
+  numDamagedExperts: number;
 }
 
 /** What planning needs to know of a worker. */
@@ -129,6 +144,104 @@ export interface DrainRequest {
 export interface DrainResponse {
   numFailedCalls: number;
 }
+
+function createBaseResetEpochRequest(): ResetEpochRequest {
+  return {};
+}
+
+export const ResetEpochRequest: MessageFns<ResetEpochRequest> = {
+  encode(_: ResetEpochRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetEpochRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetEpochRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResetEpochRequest>): ResetEpochRequest {
+    return ResetEpochRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ResetEpochRequest>): ResetEpochRequest {
+    const message = createBaseResetEpochRequest();
+    return message;
+  },
+};
+
+function createBaseResetEpochResponse(): ResetEpochResponse {
+  return { epoch: 0 };
+}
+
+export const ResetEpochResponse: MessageFns<ResetEpochResponse> = {
+  encode(message: ResetEpochResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint64(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetEpochResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetEpochResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResetEpochResponse>): ResetEpochResponse {
+    return ResetEpochResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetEpochResponse>): ResetEpochResponse {
+    const message = createBaseResetEpochResponse();
+    message.epoch = object.epoch ?? 0;
+    return message;
+  },
+};
 
 function createBaseLayerShard(): LayerShard {
   return { layerIndex: 0, expertIds: [] };
@@ -370,7 +483,7 @@ export const AssignResponse: MessageFns<AssignResponse> = {
 };
 
 function createBaseLoadRequest(): LoadRequest {
-  return { placementVersion: 0, epoch: 0 };
+  return { placementVersion: 0, epoch: 0, sources: [] };
 }
 
 export const LoadRequest: MessageFns<LoadRequest> = {
@@ -380,6 +493,9 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(16).uint64(message.epoch);
+    }
+    for (const v of message.sources) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -413,6 +529,14 @@ export const LoadRequest: MessageFns<LoadRequest> = {
             message.epoch = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sources.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -432,6 +556,7 @@ export const LoadRequest: MessageFns<LoadRequest> = {
     const message = createBaseLoadRequest();
     message.placementVersion = object.placementVersion ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.sources = object.sources?.map((e) => e) || [];
     return message;
   },
 };
@@ -701,6 +826,8 @@ function createBaseWorkerStats(): WorkerStats {
     epoch: 0,
     shards: [],
     capacity: undefined,
+    scrubbedBytes: 0,
+    numDamagedExperts: 0,
   };
 }
 
@@ -762,6 +889,12 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     }
     if (message.capacity !== undefined) {
       WorkerCapacity.encode(message.capacity, writer.uint32(154).fork()).join();
+    }
+    if (message.scrubbedBytes !== 0) {
+      writer.uint32(160).uint64(message.scrubbedBytes);
+    }
+    if (message.numDamagedExperts !== 0) {
+      writer.uint32(168).uint64(message.numDamagedExperts);
     }
     return writer;
   },
@@ -931,6 +1064,22 @@ export const WorkerStats: MessageFns<WorkerStats> = {
             message.capacity = WorkerCapacity.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.scrubbedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.numDamagedExperts = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -969,6 +1118,8 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     message.capacity = (object.capacity !== undefined && object.capacity !== null)
       ? WorkerCapacity.fromPartial(object.capacity)
       : undefined;
+    message.scrubbedBytes = object.scrubbedBytes ?? 0;
+    message.numDamagedExperts = object.numDamagedExperts ?? 0;
     return message;
   },
 };
@@ -1221,7 +1372,7 @@ export const DrainResponse: MessageFns<DrainResponse> = {
 /**
  * The control plane of one worker (default port 9101, beside grpc.health.v1.Health). Assign, Load and Unload carry the epoch of the
  * leader that commands: one that is lower than the highest epoch seen is refused with FAILED_PRECONDITION, so that a leader that has
- * lost its office without noticing can change nothing.
+ * lost its office without noticing can change nothing. One that is more than 2^20 above it comes from no election, and is refused likewise.
  *
  * A worker answers every call whose experts it holds, whatever placement the caller routed with: results do not depend on it.
  */
@@ -1244,7 +1395,7 @@ export const WorkerServiceDefinition = {
     },
     /**
      * Loads what is assigned and not yet loaded, verifies every blob's sha256, and drops what is no longer assigned after the calls that
-     * use it. The stream ends when all is loaded.
+     * use it. Files that the disk lacks or has damaged are fetched from the sources. The stream ends when all is loaded.
      */
     load: {
       name: "Load",
@@ -1277,6 +1428,18 @@ export const WorkerServiceDefinition = {
       requestType: DrainRequest as typeof DrainRequest,
       requestStream: false,
       responseType: DrainResponse as typeof DrainResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Forgets the highest epoch that has commanded this worker, where that came from no election: it then takes the commands of the
+     * leader that there is.
+     */
+    resetEpoch: {
+      name: "ResetEpoch",
+      requestType: ResetEpochRequest as typeof ResetEpochRequest,
+      requestStream: false,
+      responseType: ResetEpochResponse as typeof ResetEpochResponse,
       responseStream: false,
       options: {},
     },

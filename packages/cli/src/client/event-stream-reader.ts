@@ -1,8 +1,10 @@
 /**
  * Reads server-sent events from a response body: the data of each event, without `[DONE]`. Only what an OpenAI-style
  * server sends is understood: `data:` lines, with an empty line after each event.
+ *
+ * @returns whether the stream came to its end, `[DONE]`
  */
-export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
+export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, boolean, void> {
   const decoder = new TextDecoder();
   let unread = '';
   for await (const bytes of body) {
@@ -10,10 +12,11 @@ export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGe
     unread = events.pop() ?? '';
     for (const event of events) {
       const data = dataOf(event);
-      if (data === '[DONE]') return;
+      if (data === '[DONE]') return true;
       if (data !== '') yield data;
     }
   }
+  return false;
 }
 
 /** Lines that begin with a colon are comments, which proxies use to keep a connection open. */

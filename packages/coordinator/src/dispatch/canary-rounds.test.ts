@@ -1,0 +1,110 @@
+import { contiguousPlacement, type Placement } from '@expertmesh/shared/placement/placement';
+import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { settle } from '@expertmesh/test-kit/settle';
+import { describe, expect, it } from 'vitest';
+import { CanaryRounds } from './canary-rounds.js';
+import { CurrentRouter } from './current-router.js';
+import { WorkerStanding } from './worker-standing.js';
+import { WrongAnswerError } from './wrong-answer-error.js';
+
+const INTERVAL_MS = 60_000;
+const LAYERS = [2, 5];
+const EACH_TWICE: Placement = {
+  ...contiguousPlacement(1, LAYERS, 6, ['w0', 'w1']),
+  replicas: new Map(LAYERS.map((layerIndex) => [layerIndex, Array.from({ length: 6 }, () => [0, 1])])),
+};
+
+type Answer = (workerId: string, expertId: number) => number;
+
+function start(answer: Answer = (_, expertId) => 1 + expertId) {
+  const clock = new DrivenClock();
+  const router = new CurrentRouter(clock);
+  const standing = new WorkerStanding({ clock, hedging: false });
+  const asked: string[] = [];
+  const world = { answer };
+  const rounds = new CanaryRounds({
+    router,
+    standing,
+    clock,
+    links: { isConnected: () => true },
+    intervalMs: INTERVAL_MS,
+    isBusy: () => false,
+    probes: {
+      probeExperts: (workerId, layerIndex, expertIds) => {
+        asked.push(...expertIds.map((expertId) => `${workerId} ${String(layerIndex)} ${String(expertId)}`));
+        const rows = expertIds.map((expertId) => new Float32Array(16).fill(world.answer(workerId, expertId)));
+        if (!rows.every((row) => Number.isFinite(row[0]))) {
+          standing.wrong(workerId, 'not_finite', 'NaN');
+          return Promise.reject(new WrongAnswerError('not_finite', 'NaN'));
+        }
+        return Promise.resolve(rows);
+      },
+    },
+  });
+  router.setPlacement(EACH_TWICE);
+  const run = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      clock.advance(50);
+      await settle();
+    }
+  };
+  return { clock, standing, asked, rounds, run, world };
+}
+
+const ALL = ['w0', 'w1'].flatMap((workerId) =>
+  LAYERS.flatMap((layer) => Array.from({ length: 6 }, (_, expert) => `${workerId} ${String(layer)} ${String(expert)}`)),
+);
+
+describe('CanaryRounds', () => {
+  it('asks every replica soon after it came, and all of a worker again that came back', async () => {
+    const { asked, rounds, run } = start();
+    await run(5_000);
+    expect([...new Set(asked)].sort()).toEqual([...ALL].sort());
+    asked.length = 0;
+    rounds.cameUp('w1');
+    await run(5_000);
+    expect(new Set(asked.filter((one) => one.startsWith('w1'))).size).toBe(12);
+  });
+
+  it('asks in a round once for every worker and layer, for another expert each time, and for all in the end', async () => {
+    const { asked, run } = start();
+    await run(10_000);
+    asked.length = 0;
+    await run(INTERVAL_MS);
+    expect(asked.length).toBeGreaterThanOrEqual(4);
+    expect(asked.length).toBeLessThanOrEqual(5);
+    await run(6 * INTERVAL_MS);
+    expect(new Set(asked).size).toBe(ALL.length);
+  });
+
+  it('quarantines a worker whose answers drift, and takes it back when they are right again', async () => {
+    const { standing, run, world } = start();
+    await run(5_000);
+    world.answer = (workerId, expertId) => (workerId === 'w1' && expertId === 3 ? 1.3 * 4 : 1 + expertId);
+    await run(7 * INTERVAL_MS);
+    expect(standing.quarantine.list()).toMatchObject([
+      { workerId: 'w1', because: expect.stringMatching(/expert 3 of layer \d answers the canary row 30\.0 % off/) as string },
+    ]);
+    expect(standing.wrongAnswers.read()).toMatchObject([{ workerId: 'w1', kind: 'drift' }]);
+    world.answer = (_, expertId) => 1 + expertId;
+    await run(2 * INTERVAL_MS);
+    expect(standing.quarantine.list()).toEqual([]);
+  });
+
+  it('keeps a worker in quarantine that fails its exams', async () => {
+    const { standing, run, world } = start();
+    await run(5_000);
+    world.answer = (workerId) => (workerId === 'w0' ? NaN : 1);
+    for (let count = 0; count < 3; count++) standing.wrong('w0', 'not_finite', 'NaN');
+    await run(INTERVAL_MS);
+    expect(standing.quarantine.has('w0')).toBe(true);
+  });
+
+  it('leaves no timer when it is closed', async () => {
+    const { clock, rounds, run } = start();
+    await run(1_000);
+    rounds.close();
+    await settle();
+    expect(clock.numTimers).toBe(0);
+  });
+});
