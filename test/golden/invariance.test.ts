@@ -88,7 +88,7 @@ describe.each<WeightBits>([4, 8, 32])('logits with %i bits', (bits) => {
 
   beforeAll(async () => {
     const store = await packedStore(HF_DIR, bits);
-    loaded = await loadStore(store, 'native');
+    loaded = await loadStore(store, 'native', { numerics: 'invariant' });
     fleet = await startWorkers(store.dir, MAX_WORKERS);
     const { forward, close } = await modelWithLocalExperts(loaded, () => undefined);
     expected = [];

@@ -56,7 +56,13 @@ export interface NativeBinding {
   isas(): string[];
   mapFile(path: string): NativeHandle<'file'>;
   prefault(file: NativeHandle<'file'>): Promise<void>;
-  createPool(numThreads: number, isa: string, spinMicroseconds: number, isBlocking: boolean): Pool;
+  createPool(
+    numThreads: number,
+    isa: string,
+    spinMicroseconds: number,
+    isBlocking: boolean,
+    isInvariant: boolean,
+  ): Pool;
   closePool(pool: Pool): void;
   poolStats(pool: Pool): Record<KernelJob, { numCalls: number; seconds: number }>;
   createLinear(matrix: NativeMatrix): NativeHandle<'linear'>;

@@ -28,7 +28,7 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly hiddenSize: number;
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
-  /** `invariant` if absent. */
+  /** `fast` if absent. */
   readonly numerics?: Numerics;
   /**
    * Longest time for the calls of one layer, with all that is sent again. A worker that vanished is noticed sooner, by
@@ -151,7 +151,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   allExperts(): AllExperts | undefined {
     const { numerics, wireDtype } = this.#options;
     // What a layer in one call computes from is not rounded as for workers.
-    if (numerics !== 'fast' && wireDtype !== 'fp32') return undefined;
+    if (numerics === 'invariant' && wireDtype !== 'fp32') return undefined;
     const isAllLocal = this.#router.placement?.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
     return isAllLocal ? this.#options.local?.allExperts : undefined;
   }

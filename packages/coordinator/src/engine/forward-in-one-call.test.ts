@@ -114,7 +114,7 @@ async function demoModel(numerics: Numerics, wireDtype: WireDtype) {
   await packCheckpoint({ hfDir: DEMO_MODEL_DIR, storeDir, bits: 4, blockSize: 32 });
   const store = await openExpertStore(storeDir);
   const { spec } = store;
-  const backend = createComputeBackend('native', store.quantisation, 2);
+  const backend = createComputeBackend('native', store.quantisation, 2, { numerics });
   const { kernels } = backend as Extract<ComputeBackend, { kind: 'native' }>;
   const kv = new KvMemory({ spec, dtype: 'fp16', budgetBytes: 2 ** 20, kernels });
   const dense = await loadDenseRunner(store, backend, { kv });

@@ -32,7 +32,7 @@ export interface ForwardPassOptions {
   readonly microBatches?: number;
   readonly times?: LayerTimes;
   readonly observe?: RoutingObserver;
-  /** `invariant` if absent. */
+  /** `fast` if absent. */
   readonly numerics?: Numerics;
 }
 
@@ -55,7 +55,7 @@ export class ForwardPass {
     this.#microBatches = options.microBatches ?? 1;
     this.#times = options.times ?? new LayerTimes();
     this.#observe = options.observe;
-    this.#areSumsExact = options.numerics !== 'fast';
+    this.#areSumsExact = options.numerics === 'invariant';
   }
 
   /**

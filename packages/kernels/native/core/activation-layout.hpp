@@ -10,11 +10,14 @@ namespace expertmesh {
  * the order in which a vector of weights unpacks: for 4 bits, each chunk (the elements of one vector) has its even
  * elements first and then its odd ones. A step is the larger of chunk and block: what the dot kernel sums in integers.
  *
- * Weights enter the products unsigned; the corrections take their zero point off again. Scales and corrections are one value a block.
+ * Weights enter the products unsigned; the corrections take their zero point off again. Lane scales and corrections are
+ * laid out as the dot kernel's lanes need them, block scales and corrections are one value a block for the tile kernel.
  */
 struct ActivationLayout {
   size_t numBlocks;
   size_t numSteps;
+  size_t laneScales;
+  size_t laneCorrections;
   size_t blockScales;
   size_t blockCorrections;
   /// Of one row, a multiple of 64.
@@ -26,7 +29,9 @@ struct ActivationLayout {
     ActivationLayout layout{};
     layout.numBlocks = matrix.numBlocks();
     layout.numSteps = (matrix.in + step - 1) / step;
-    layout.blockScales = aligned(layout.numSteps * step);
+    layout.laneScales = aligned(layout.numSteps * step);
+    layout.laneCorrections = layout.laneScales + layout.numSteps * vectorBytes;
+    layout.blockScales = layout.laneCorrections + layout.numSteps * vectorBytes;
     layout.blockCorrections = layout.blockScales + layout.numBlocks * sizeof(float);
     layout.rowBytes = aligned(layout.blockCorrections + layout.numBlocks * sizeof(float));
     return layout;

@@ -22,6 +22,9 @@ size_t numTiles(size_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 
 size_t fairGrain(size_t count, size_t numThreads) { return std::clamp(count / (numThreads * 8), size_t{1}, kMaxGrain); }
 
+/// Sums cannot be the same, however the experts are shared, unless their terms are.
+Numerics numericsOf(const ExpertCall& call) { return call.sumUnits.size == 0 ? Numerics::kFast : Numerics::kInvariant; }
+
 }  // namespace
 
 ExpertLayer::ExpertLayer(std::vector<ExpertWeights> experts) : experts_(std::move(experts)) {
@@ -99,15 +102,15 @@ void ExpertLayer::gateUp(ThreadTeam& team, Workspace& workspace, const ExpertCal
     while (begin < end) {
       const size_t group = begin / tilesPerGroup;
       const size_t groupEnd = std::min({end, (group + 1) * tilesPerGroup, begin + kMaxGrain});
-      gateUpTiles(team.kernels(), activations, groups[group], begin - group * tilesPerGroup, groupEnd - group * tilesPerGroup,
+      gateUpTiles(team.kernels(), numericsOf(call), activations, groups[group], begin - group * tilesPerGroup, groupEnd - group * tilesPerGroup,
                   workspace.pointers.data() + groups[group].pairBegin, team.scratch(thread), inner);
       begin = groupEnd;
     }
   });
 }
 
-void ExpertLayer::gateUpTiles(const KernelSet& kernels, const ActivationRows& activations, const Group& group, size_t begin,
-                              size_t end, const void* const* pairActivations, void* scratch, float* inner) const {
+void ExpertLayer::gateUpTiles(const KernelSet& kernels, Numerics numerics, const ActivationRows& activations, const Group& group,
+                              size_t begin, size_t end, const void* const* pairActivations, void* scratch, float* inner) const {
   const Matrix& matrix = experts_[group.expert].gateUp.matrix;
   const size_t rowBegin = begin * kTileRows;
   const size_t rowEnd = std::min(end * kTileRows, intermediate_);
@@ -115,9 +118,10 @@ void ExpertLayer::gateUpTiles(const KernelSet& kernels, const ActivationRows& ac
   const size_t numPairs = group.pairEnd - group.pairBegin;
   auto* gate = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + kernels.productScratchBytes(matrix));
   float* up = gate + numPairs * numRows;
-  kernels.multiply({&matrix, &activations.layout(), rowBegin, rowEnd, pairActivations, numPairs, gate, numRows, scratch});
+  kernels.multiply({&matrix, &activations.layout(), rowBegin, rowEnd, pairActivations, numPairs, gate, numRows, scratch,
+                    numerics});
   kernels.multiply({&matrix, &activations.layout(), intermediate_ + rowBegin, intermediate_ + rowEnd, pairActivations,
-                    numPairs, up, numRows, scratch});
+                    numPairs, up, numRows, scratch, numerics});
   for (size_t i = 0; i < numPairs; ++i)
     kernels.siluMultiply(gate + i * numRows, up + i * numRows, numRows,
                          inner + (group.pairBegin + i) * intermediate_ + rowBegin);
@@ -140,7 +144,7 @@ bool ExpertLayer::down(ThreadTeam& team, const ActivationRows& activations, cons
         const Matrix& matrix = experts_[group.expert].down.matrix;
         auto* products = reinterpret_cast<float*>(static_cast<std::byte*>(team.scratch(thread)) + kernels.productScratchBytes(matrix));
         kernels.multiply({&matrix, &activations.layout(), columnBegin, columnEnd, activations.pointers() + group.pairBegin,
-                          group.pairEnd - group.pairBegin, products, width, team.scratch(thread)});
+                          group.pairEnd - group.pairBegin, products, width, team.scratch(thread), numericsOf(call)});
         for (size_t pair = group.pairBegin; pair < group.pairEnd; ++pair)
           hasHigh = addTerms(kernels, call, pair, products + (pair - group.pairBegin) * width, columnBegin, width, hasHigh);
       }

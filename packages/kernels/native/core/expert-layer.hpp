@@ -55,8 +55,8 @@ class ExpertLayer {
   size_t scratchBytes(const KernelSet& kernels) const;
   void gateUp(ThreadTeam& team, Workspace& workspace, const ExpertCall& call, const std::vector<Group>& groups,
               float* inner) const;
-  void gateUpTiles(const KernelSet& kernels, const ActivationRows& activations, const Group& group, size_t begin, size_t end,
-                   const void* const* pairActivations, void* scratch, float* inner) const;
+  void gateUpTiles(const KernelSet& kernels, Numerics numerics, const ActivationRows& activations, const Group& group, size_t begin,
+                   size_t end, const void* const* pairActivations, void* scratch, float* inner) const;
   bool down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call, const std::vector<Group>& groups) const;
   bool addTerms(const KernelSet& kernels, const ExpertCall& call, size_t pair, const float* products, size_t columnBegin,
                 size_t width, bool hasHigh) const;

@@ -7,6 +7,9 @@
 
 namespace expertmesh {
 
+/// kInvariant: products of a row of activations have the same bits beside few rows and beside many. kFast: they may not.
+enum class Numerics { kFast, kInvariant };
+
 /// Some rows of a matrix times some activation rows.
 struct Product {
   const Matrix* matrix;
@@ -21,6 +24,7 @@ struct Product {
   size_t outputStride;
   /// `productScratchBytes` of the same kernel set for this matrix.
   void* scratch;
+  Numerics numerics;
 };
 
 /// New keys and values of one KV head for tokens that follow each other.

@@ -13,23 +13,32 @@ struct Quantiser {
 
   static void run(const ActivationLayout& layout, const float* x, void* row) {
     auto* bytes = static_cast<uint8_t*>(row);
+    auto* laneScales = reinterpret_cast<float*>(bytes + layout.laneScales);
+    auto* laneCorrections = reinterpret_cast<int32_t*>(bytes + layout.laneCorrections);
     auto* blockScales = reinterpret_cast<float*>(bytes + layout.blockScales);
     auto* blockCorrections = reinterpret_cast<int32_t*>(bytes + layout.blockCorrections);
-    if (layout.numBlocks % Shape::kBlocksPerStep != 0) clearLastStep(layout, bytes);
+    if (layout.numBlocks % Shape::kBlocksPerStep != 0) clearLastStep(layout, bytes, laneScales);
+    std::memset(laneCorrections, 0, layout.numSteps * S::kBytes);
     for (size_t block = 0; block < layout.numBlocks; ++block) {
       int8_t values[kBlock];
       const float scale = roundBlock(x + block * kBlock, values);
       int32_t sum = 0;
       for (int8_t value : values) sum += value;
       place(values, block * kBlock, reinterpret_cast<int8_t*>(bytes));
+      const size_t lane = block * kLanesPerBlock;
+      for (size_t i = 0; i < kLanesPerBlock; ++i) laneScales[lane + i] = scale;
+      laneCorrections[lane] = -Shape::kZeroPoint * sum;
       blockScales[block] = scale;
       blockCorrections[block] = -Shape::kZeroPoint * sum;
     }
   }
 
  private:
-  static void clearLastStep(const ActivationLayout& layout, uint8_t* bytes) {
+  static constexpr size_t kLanesPerBlock = S::kLanes / Shape::kBlocksPerStep;
+
+  static void clearLastStep(const ActivationLayout& layout, uint8_t* bytes, float* laneScales) {
     std::memset(bytes + (layout.numSteps - 1) * Shape::kStep, 0, Shape::kStep);
+    std::memset(laneScales + (layout.numSteps - 1) * S::kLanes, 0, S::kBytes);
   }
 
   /// The magnitude is found in the bit patterns, so that a NaN becomes the scale instead of being lost in a comparison.

@@ -46,6 +46,7 @@ struct Avx2 {
     return addPairs(acc, _mm256_maddubs_epi16(_mm256_abs_epi8(centred), _mm256_sign_epi8(x, centred)));
   }
 
+  static Ints loadInts(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static Ints broadcastInt(int32_t value) { return _mm256_set1_epi32(value); }
   static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Floats toFloats(Ints v) { return _mm256_cvtepi32_ps(v); }
@@ -100,6 +101,13 @@ struct Avx2 {
     return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
   }
 
+  /// Each of kBlocks consecutive floats, repeated over its share of the lanes.
+  template <size_t kBlocks>
+  static Floats spread(const float* p) {
+    static_assert(kBlocks == 1 || kBlocks == 2, "a vector of nibbles holds 64 elements");
+    if constexpr (kBlocks == 1) return _mm256_broadcast_ss(p);
+    return _mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p));
+  }
   /// The sums of neighbouring lanes in each 128 bits: two of a, two of b. kFit16: no lane is beyond 16 bits.
   template <bool kFit16>
   static Ints addPairs(Ints a, Ints b) {

@@ -36,6 +36,7 @@ struct Avx512Vnni {
   static Ints dotNibbles(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
   static Ints dotBytes(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
 
+  static Ints loadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
   static Ints broadcastInt(int32_t value) { return _mm512_set1_epi32(value); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Floats toFloats(Ints v) { return _mm512_cvtepi32_ps(v); }
@@ -87,6 +88,19 @@ struct Avx512Vnni {
   static float reduceAdd(Floats v) { return _mm512_reduce_add_ps(v); }
   static float reduceMax(Floats v) { return _mm512_reduce_max_ps(v); }
 
+  /// Each of kBlocks consecutive floats, repeated over its share of the lanes.
+  template <size_t kBlocks>
+  static Floats spread(const float* p) {
+    if constexpr (kBlocks == 1) return _mm512_set1_ps(*p);
+    if constexpr (kBlocks == 2) {
+      const __m512 pair = _mm512_castpd_ps(_mm512_set1_pd(loadDouble(p)));
+      return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1), pair);
+    }
+    if constexpr (kBlocks == 4) {
+      const __m512 four = _mm512_castps128_ps512(_mm_loadu_ps(p));
+      return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), four);
+    }
+  }
   /// The sums of neighbouring lanes in each 128 bits: two of a, two of b. kFit16: no lane is beyond 16 bits.
   template <bool kFit16>
   static Ints addPairs(Ints a, Ints b) {
@@ -151,6 +165,11 @@ struct Avx512Vnni {
   static Ints oddQuads(Ints a, Ints b) { return _mm512_shuffle_i32x4(a, b, 0xdd); }
   static Floats fromInt8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
   static __mmask16 mask(size_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
+  static double loadDouble(const float* p) {
+    double value;
+    std::memcpy(&value, p, 8);
+    return value;
+  }
   static Floats unpackLow64(Floats a, Floats b) {
     return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
   }

@@ -39,6 +39,7 @@ struct Neon {
   }
   static Ints dotBytes(Ints acc, Bytes w, Bytes x) { return dotNibbles(acc, veorq_u8(w, vdupq_n_u8(128)), x); }
 
+  static Ints loadInts(const int32_t* p) { return vld1q_s32(p); }
   static Ints broadcastInt(int32_t value) { return vdupq_n_s32(value); }
   static Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
   static Floats toFloats(Ints v) { return vcvtq_f32_s32(v); }
@@ -90,6 +91,12 @@ struct Neon {
   static float reduceAdd(Floats v) { return vaddvq_f32(v); }
   static float reduceMax(Floats v) { return vmaxvq_f32(v); }
 
+  /// Each of kBlocks consecutive floats, repeated over its share of the lanes.
+  template <size_t kBlocks>
+  static Floats spread(const float* p) {
+    static_assert(kBlocks == 1, "a vector holds at most one block");
+    return vld1q_dup_f32(p);
+  }
   /// The sums of neighbouring lanes: two of a, two of b. kFit16: no lane is beyond 16 bits.
   template <bool kFit16>
   static Ints addPairs(Ints a, Ints b) {

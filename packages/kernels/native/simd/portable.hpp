@@ -45,6 +45,7 @@ struct Portable {
   }
   static Ints dotBytes(Ints acc, Bytes w, Bytes x) { return dotNibbles(acc, w, x); }
 
+  static Ints loadInts(const int32_t* p) { return copied<Ints>(p, 16); }
   static Ints broadcastInt(int32_t value) { return {{value, value, value, value}}; }
   static Ints add(Ints a, Ints b) {
     for (size_t i = 0; i < 4; ++i) a.v[i] += b.v[i];
@@ -131,6 +132,12 @@ struct Portable {
     return most;
   }
 
+  /// Each of kBlocks consecutive floats, repeated over its share of the lanes.
+  template <size_t kBlocks>
+  static Floats spread(const float* p) {
+    static_assert(kBlocks == 1, "a vector holds at most one block");
+    return broadcast(*p);
+  }
   /// The sums of neighbouring lanes: two of a, two of b. kFit16: no lane is beyond 16 bits.
   template <bool kFit16>
   static Ints addPairs(Ints a, Ints b) {

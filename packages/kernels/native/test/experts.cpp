@@ -133,12 +133,15 @@ void checkGrouping(const Case& c, float unit, bool hasHigh) {
   const Pairs pairs = randomPairs(c);
   const std::vector<float> units(c.numRows, unit);
   const ExpertLayer layer(experts);
+  double largest = 1e-3;
+  for (const double value : expectedOf(c, experts, x, pairs)) largest = std::max(largest, std::fabs(value));
   for (const KernelSet* kernels : supportedKernelSets()) {
     const Sums all = exactSums(layer, *kernels, x, pairs, units);
     check(all.hasHigh == hasHigh, std::string(kernels->name) + ": terms have a high part or not");
     const auto plain = computed(layer, *kernels, 2, x, pairs);
+    // Other kernels, whose last bits may take a value over the edge of a step of the int8 activations.
     for (size_t i = 0; i < plain.size(); ++i)
-      checkNear(all.low[i] + all.high[i], plain[i], unit * kMaxExactTerms + 1e-6, std::string(kernels->name) + " exact sums");
+      checkNear(all.low[i] + all.high[i], plain[i], unit * kMaxExactTerms + 5e-3 * largest, std::string(kernels->name) + " exact sums");
     for (const size_t numWorkers : {2, 3, 5}) {
       Sums added{std::vector<float>(x.size()), std::vector<float>(x.size())};
       for (size_t worker = numWorkers; worker-- > 0;)

@@ -129,7 +129,7 @@ void checkWhole(const std::vector<Layer>& layers, bool areSumsExact) {
   begin.areSumsExact = areSumsExact;
   const auto before = begin.pool->bytes();
   for (const KernelSet* kernels : supportedKernelSets()) {
-    ThreadTeam team(*kernels, 2, std::chrono::microseconds(20));
+    ThreadTeam team(*kernels, 2, std::chrono::microseconds(20), areSumsExact ? Numerics::kInvariant : Numerics::kFast);
     Workspace workspace;
     Pass whole = begin, single = begin;
     const WholeLayersCall call = whole.call(layers);

@@ -84,7 +84,8 @@ export class EngineHost implements ThreadService<EngineContract> {
     accelerateChecksums();
     const store = await openExpertStore(options.storeDir);
     requireExactTerms(options.numerics, store.spec);
-    const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
+    const { provider, numThreads, numerics } = options;
+    const backend = createComputeBackend(provider, store.quantisation, numThreads, { numerics });
     const kv = new KvMemory({
       spec: store.spec,
       dtype: options.kvDtype,
