@@ -15,7 +15,12 @@ import {
   frameDispatchAnswer,
   frameDispatchCall,
 } from '@expertmesh/shared/rpc/dispatch-codec';
-import { type DispatchAnswer, type DispatchCall, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import {
+  type DispatchAnswer,
+  type DispatchCall,
+  type RowDtype,
+  type WireRows,
+} from '@expertmesh/shared/rpc/dispatch-message';
 import { GrpcStreamClient } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
 import {
   type ServedStream,
@@ -94,7 +99,7 @@ const int8Call: DispatchCall = {
 };
 const calls = [fp32Call, fp16Call, int8Call];
 
-const dtypeName = ({ rowDtype }: WireRows): string => `ROW_DTYPE_${rowDtype.toUpperCase()}`;
+const dtypeName = ({ rowDtype }: Pick<WireRows<RowDtype>, 'rowDtype'>): string => `ROW_DTYPE_${rowDtype.toUpperCase()}`;
 
 const dynamicCall = (call: DispatchCall): DynamicCall => ({
   call_id: call.callId,
