@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -15,19 +15,19 @@ import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { startWorkers } from '@expertmesh/test-kit/worker-fleet';
 
-const CORRUPT_EXPERT = join('layer-001', 'expert-003');
+const SPOILT_EXPERT = join('layer-001', 'expert-003');
 /** Between the first repair that is taken back and the next. */
 const RETRY_MS = 5_000;
 const within = { deadlineMs: 60_000, signal: new AbortController().signal };
 
-/** A byte in the middle of one expert's weights is another on this machine. */
-function corrupt(storeDir: string): void {
-  const [layer = '', expert = ''] = CORRUPT_EXPERT.split('/');
+/** In the place of one expert's weights there is a directory with something in it: nobody can read it, or mend it. */
+function spoil(storeDir: string): void {
+  const [layer = '', expert = ''] = SPOILT_EXPERT.split('/');
   const dir = join(storeDir, 'experts', layer);
   const file = join(dir, readdirSync(dir).find((name) => name.startsWith(expert)) ?? '');
-  const bytes = readFileSync(file);
-  bytes.writeUInt8(bytes.readUInt8(bytes.length / 2) ^ 0xff, bytes.length / 2);
-  writeFileSync(file, bytes);
+  rmSync(file);
+  mkdirSync(file);
+  writeFileSync(join(file, 'something'), '');
 }
 
 describe('a change of placement that a worker cannot follow', () => {
@@ -41,7 +41,7 @@ describe('a change of placement that a worker cannot follow', () => {
     const storeDir = await packDemoStore();
     const defectDir = join(tempDir(), 'store');
     cpSync(storeDir, defectDir, { recursive: true });
-    corrupt(defectDir);
+    spoil(defectDir);
     const fleets = [await startWorkers(storeDir, 1), await startWorkers(defectDir, 1)];
     const workers = fleets.flatMap(({ controlAddresses }) => controlAddresses);
     const addresses = workers.map(({ host, port }) => `${host}:${String(port)}`).join(',');

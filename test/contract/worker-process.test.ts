@@ -9,7 +9,7 @@ import { parseListening } from '@expertmesh/shared/process/parent-link';
 import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
-import { callOf, queueManyCalls, range, sendManyCalls } from './demo-calls.js';
+import { callOf, queueManyCalls, range } from './demo-calls.js';
 import { assignment, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
@@ -74,8 +74,7 @@ describe('a worker process', () => {
     await client.assign(assignment(store, 1, range(0, 64)));
     await client.load(1);
     const stream = client.dispatch();
-    const calls = sendManyCalls(stream);
-    await expect.poll(async () => (await client.stats()).numQueuedCalls, { interval: 2 }).toBeGreaterThan(4);
+    const calls = await queueManyCalls(client, stream);
     const { numFailedCalls } = await client.drain(1);
     const errors = (await Promise.all(calls)).map(({ error }) => error);
     expect(numFailedCalls).toBeGreaterThan(0);

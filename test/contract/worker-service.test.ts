@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { decodeFp16, encodeFp16 } from '@expertmesh/shared/expert-store/half-precision';
+import { DispatchResponse } from '@expertmesh/shared/gen/expertmesh/v1/expert';
+import { checksumField } from '@expertmesh/shared/rpc/dispatch-checksum';
 import { pause, type ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { callOf, floatsOf, HIDDEN, longCall, NUM_LAYERS, range, sendManyCalls } from './demo-calls.js';
 import { assignment, DEMO_MODEL_DIR, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
@@ -63,7 +66,11 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
   });
 
   it('computes calls that wait together, also those of two coordinators, and each as if it were alone', async () => {
-    const other = new WorkerClient({ dataPort: (await client.stats()).dataPort, controlPort: 1, storeId: store.storeId });
+    const other = new WorkerClient({
+      dataPort: (await client.stats()).dataPort,
+      controlPort: 1,
+      storeId: store.storeId,
+    });
     const streams = [client.dispatch(), other.dispatch()];
     const call = callOf(2, [[1, 0.5, 2, 0.5]]);
     const answers = await Promise.all([
@@ -209,7 +216,7 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
     await client.load(1);
   });
 
-  it('ends a stream whose bytes are no call, and no other', async () => {
+  it('answers bytes that are damaged, and ends a stream whose bytes are no call, and no other', async () => {
     const { dataPort } = await client.stats();
     const good = client.dispatch();
     const raw = new Client(`127.0.0.1:${String(dataPort)}`, credentials.createInsecure());
@@ -220,8 +227,12 @@ describe('WorkerService and ExpertService of a worker that serves', () => {
         resolve(code);
       });
     });
-    bad.on('data', () => undefined);
-    bad.write(Buffer.of(0x3a, 0xff));
+    const noCall = Buffer.of(0x3a, 0xff);
+    const answered = once(bad, 'data') as Promise<[Buffer]>;
+    bad.write(noCall);
+    const [answer] = await answered;
+    expect(DispatchResponse.decode(answer).error?.code).toBe('data_loss');
+    bad.write(Buffer.concat([noCall, checksumField(noCall)]));
     expect(await ended).not.toBe(status.OK);
     expect((await good.call(callOf(0, [[1, 1]]))).error).toBeNull();
     good.cancel();

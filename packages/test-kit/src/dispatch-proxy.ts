@@ -70,7 +70,7 @@ export class DispatchProxy {
     worker.once('response', (answered) => {
       client.respond(answered, { waitForTrailers: true });
     });
-    worker.once('trailers', (trailers) => {
+    worker.once('trailers', (trailers: IncomingHttpHeaders) => {
       client.once('wantTrailers', () => {
         client.sendTrailers(trailers);
       });
@@ -84,8 +84,20 @@ export class DispatchProxy {
         frames.push(chunk);
       };
     };
-    client.on('data', reader((message) => this.onCall(message), (frame) => void worker.write(frame)));
-    worker.on('data', reader((message) => this.onAnswer(message), (frame) => void client.write(frame)));
+    client.on(
+      'data',
+      reader(
+        (message) => this.onCall(message),
+        (frame) => void worker.write(frame),
+      ),
+    );
+    worker.on(
+      'data',
+      reader(
+        (message) => this.onAnswer(message),
+        (frame) => void client.write(frame),
+      ),
+    );
     client.on('end', () => worker.end());
     for (const stream of [client, worker]) stream.on('error', end).on('close', end);
   }

@@ -20,10 +20,10 @@ export function flippingBits(share: number, random: () => number, onFlip: () => 
 }
 
 /** Says something else, under a checksum that is right: what a wire cannot do and a broken worker can. */
-export const rewritingAnswers =
-  (change: (answer: DispatchAnswer) => DispatchAnswer): ChangeMessage =>
-  (message) => [encodeDispatchAnswer(change(decodeDispatchAnswer(message)))];
+export function rewritingAnswers(change: (answer: DispatchAnswer) => DispatchAnswer): ChangeMessage {
+  return (message) => [encodeDispatchAnswer(change(decodeDispatchAnswer(message)))];
+}
 
-export const rewritingCalls =
-  (change: (call: DispatchCall) => DispatchCall): ChangeMessage =>
-  (message) => [encodeDispatchCall(change(decodeDispatchCall(message)))];
+export function rewritingCalls(change: (call: DispatchCall) => DispatchCall): ChangeMessage {
+  return (message) => [encodeDispatchCall(change(decodeDispatchCall(message)))];
+}

@@ -39,7 +39,14 @@ function setUp() {
     setWorkerDown: () => undefined,
     forgetWorker: (workerId) => told.forgotten.push(workerId),
     probeReplica: () => Promise.resolve(Float32Array.of(1)),
-    dispatchStats: () => ({ placementVersion: 1, workers: [], failovers: [], wrongAnswers: [], quarantined: [], hedges: [] }),
+    dispatchStats: () => ({
+      placementVersion: 1,
+      workers: [],
+      failovers: [],
+      wrongAnswers: [],
+      quarantined: [],
+      hedges: [],
+    }),
     load: () => routing.load(),
     secondsPerRow: () => 0,
   });

@@ -1,4 +1,4 @@
-/** Numbers that a row is reduced to, so that one for every expert of a large model fits: 0.2 MB for 94 layers of 128. */
+/** What a row is reduced to, so that one for every expert of a large model fits: 0.2 MB for 94 layers of 128. */
 const NUM_PROJECTIONS = 8;
 /** Providers and instruction sets differ by less than 1 %; another expert's answer is nothing like it. */
 const TOLERANCE = 0.05;

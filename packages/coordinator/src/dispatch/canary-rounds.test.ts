@@ -66,7 +66,7 @@ describe('CanaryRounds', () => {
     expect(new Set(asked.filter((one) => one.startsWith('w1'))).size).toBe(12);
   });
 
-  it('asks in a round once for every worker and layer, for another expert each time, and for all in the end', async () => {
+  it('asks in a round once for every worker and layer, another expert each time, and for all in the end', async () => {
     const { asked, run } = start();
     await run(10_000);
     asked.length = 0;
@@ -83,7 +83,10 @@ describe('CanaryRounds', () => {
     world.answer = (workerId, expertId) => (workerId === 'w1' && expertId === 3 ? 1.3 * 4 : 1 + expertId);
     await run(7 * INTERVAL_MS);
     expect(standing.quarantine.list()).toMatchObject([
-      { workerId: 'w1', because: expect.stringMatching(/expert 3 of layer \d answers the canary row 30\.0 % off/) as string },
+      {
+        workerId: 'w1',
+        because: expect.stringMatching(/expert 3 of layer \d answers the canary row 30\.0 % off/) as string,
+      },
     ]);
     expect(standing.wrongAnswers.read()).toMatchObject([{ workerId: 'w1', kind: 'drift' }]);
     world.answer = (_, expertId) => 1 + expertId;

@@ -1,105 +1,22 @@
-import { type Placement } from '@expertmesh/shared/placement/placement';
-import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import {
-  answering,
-  type Behaviour,
-  holdCalls,
-  simpleExpert,
-  SimpleExpertServer,
-} from '@expertmesh/test-kit/simple-expert-server';
-import { simpleLayerCall, simpleSum } from '@expertmesh/test-kit/simple-layer-call';
+  call,
+  EACH_ONCE,
+  EACH_TWICE,
+  expectAllSums,
+  HIDDEN_SIZE,
+  pairsSeen,
+  placementOf,
+  refused,
+  startCluster,
+  without,
+  WORKER_IDS,
+} from '@expertmesh/test-kit/simple-expert-cluster';
+import { answering, holdCalls } from '@expertmesh/test-kit/simple-expert-server';
+import { simpleLayerCall } from '@expertmesh/test-kit/simple-layer-call';
 import { until } from '@expertmesh/test-kit/until';
-import { type LayerCall, type LayerResult } from './expert-dispatcher.js';
 import { FailoverCounts, NEWER_PLACEMENT_WAIT_MS } from './failover.js';
-import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
-import { connectionOpeners } from '../serving/connection-openers.js';
-
-const HIDDEN_SIZE = 6;
-const CALL_TIMEOUT_MS = 10_000;
-const WORKER_IDS = ['w0', 'w1', 'w2'];
-
-const cleanUps: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-const placementOf = (version: number, replicas: readonly (readonly number[])[]): Placement => ({
-  version,
-  numExperts: replicas.length,
-  workerIds: WORKER_IDS,
-  replicas: new Map([[5, replicas]]),
-});
-
-/** 6 experts on 3 workers, each on two of them. */
-const EACH_TWICE = [
-  [0, 1],
-  [1, 2],
-  [0, 2],
-  [0, 1],
-  [1, 2],
-  [0, 2],
-];
-/** Experts 0 and 1 on w0, 2 and 3 on w1, 4 and 5 on w2. */
-const EACH_ONCE = [[0], [0], [1], [1], [2], [2]];
-
-const call = simpleLayerCall(5, HIDDEN_SIZE, [
-  [0, 1, 2],
-  [3, 4, 5],
-  [0, 2, 4],
-]);
-
-async function startCluster(
-  replicas: readonly (readonly number[])[],
-  options: Partial<GrpcExpertDispatcherOptions> = {},
-) {
-  const servers = await Promise.all(WORKER_IDS.map(() => SimpleExpertServer.start()));
-  const dispatcher = new GrpcExpertDispatcher({
-    storeId: '0123456789abcdef',
-    hiddenSize: HIDDEN_SIZE,
-    wireDtype: 'fp32',
-    callTimeoutMs: CALL_TIMEOUT_MS,
-    ...connectionOpeners(undefined),
-    ...options,
-  });
-  cleanUps.push(() => dispatcher.close(), ...servers.map((server) => () => server.close()));
-  await dispatcher.setPlacement(placementOf(1, replicas));
-  for (const [index, { address }] of servers.entries()) dispatcher.setWorkerUp(WORKER_IDS[index] ?? '', address);
-  await until(() => dispatcher.stats().workers.every(({ isConnected }) => isConnected));
-  const [first, second, third] = servers;
-  if (first === undefined || second === undefined || third === undefined) throw new Error('three servers');
-  return { dispatcher, servers: [first, second, third] as const };
-}
-
-function expectAllSums(result: LayerResult, asked: LayerCall = call): void {
-  expect([...result.failures]).toEqual([]);
-  for (let row = 0; row < asked.numRows; row++)
-    for (const [column, expected] of simpleSum(asked, row).entries())
-      expect(result.sums[row * HIDDEN_SIZE + column]).toBeCloseTo(expected, 4);
-}
-
-const pairsSeen = ({ calls }: SimpleExpertServer): number =>
-  calls.reduce((sum, seen) => sum + seen.expertIds.length, 0);
-
-const refused = (answer: DispatchAnswer, error: NonNullable<DispatchAnswer['error']>): DispatchAnswer => ({
-  ...answer,
-  rows: new Float32Array(0),
-  error,
-});
-
-/** A worker without some of its experts. */
-function without(...missing: number[]): Behaviour {
-  return ({ expertIds, layerIndex }: DispatchCall, answer, stream) => {
-    const missingExpertIds = missing.filter((expertId) => expertIds.includes(expertId));
-    const message = `expert ${String(missingExpertIds[0])} of layer ${String(layerIndex)} is not on this worker`;
-    stream.write(
-      missingExpertIds.length === 0
-        ? answer
-        : refused(answer, { code: 'failed_precondition', message, missingExpertIds }),
-    );
-  };
-}
 
 describe('failover', () => {
   it('sends the pairs of a worker that dies in the middle of a call to their other replicas', async () => {
@@ -202,7 +119,9 @@ describe('failover', () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE);
     let numWrong = 0;
     for (const server of servers)
-      server.behaviour = answering((answer) => (numWrong++ === 0 ? { ...answer, rows: answer.rows.fill(NaN) } : answer));
+      server.behaviour = answering((answer) =>
+        numWrong++ === 0 ? { ...answer, rows: answer.rows.fill(NaN) } : answer,
+      );
     expectAllSums(await dispatcher.dispatch(call));
     const again = dispatcher.stats().failovers;
     expect(again).toMatchObject([{ reason: 'wrong_answer', numFailovers: 1 }]);
@@ -248,7 +167,7 @@ describe('hedging', () => {
   const NUM_LEARNED = 40;
   const alone = simpleLayerCall(5, HIDDEN_SIZE, [[0]]);
 
-  it('asks another replica when a worker is late, avoids the late one until it is heard, and drops its answer', async () => {
+  it('asks another replica when a worker is late, avoids that until it is heard, and drops its answer', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
     for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
     const held = servers.map(holdCalls);
@@ -256,7 +175,8 @@ describe('hedging', () => {
     const pending = dispatcher.dispatch(alone);
     await until(() => servers.some(({ calls }, index) => calls.length > (numBefore[index] ?? 0)));
     const late = servers.findIndex(({ calls }, index) => calls.length > (numBefore[index] ?? 0));
-    for (const [index, server] of servers.entries()) if (index !== late) server.behaviour = answering((answer) => answer);
+    for (const [index, server] of servers.entries())
+      if (index !== late) server.behaviour = answering((answer) => answer);
     expectAllSums(await pending, alone);
     const workerId = WORKER_IDS[late] ?? '';
     expect(dispatcher.stats().hedges).toEqual([{ workerId, numHedges: 1, numWon: 1 }]);
@@ -303,50 +223,6 @@ describe('setPlacement', () => {
     expectAllSums(await pending);
     await applied;
     expect(servers[0].calls).toHaveLength(1);
-  });
-});
-
-describe('probeReplica', () => {
-  it('gives what a worker computes, whatever the placement says of it, and the same for two replicas', async () => {
-    const { dispatcher, servers } = await startCluster(EACH_ONCE);
-    const rows = await Promise.all(['w1', 'w2'].map((workerId) => dispatcher.probeReplica(workerId, 5, 0)));
-    expect(rows[0]).toEqual(rows[1]);
-    expect(rows[0]?.[0]).toBeCloseTo(simpleExpert(-0.75, 0));
-    expect(servers[0].calls).toHaveLength(0);
-  });
-
-  it('fails for a worker that does not hold the expert, that answers wrongly, or that is away', async () => {
-    const { dispatcher, servers } = await startCluster(EACH_ONCE);
-    servers[0].behaviour = without(0);
-    await expect(dispatcher.probeReplica('w0', 5, 0)).rejects.toMatchObject({ code: 'failed_precondition' });
-    servers[0].behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(Infinity) }));
-    await expect(dispatcher.probeReplica('w0', 5, 0)).rejects.toMatchObject({ code: 'data_loss' });
-    await expect(dispatcher.probeReplica('stranger', 5, 0)).rejects.toMatchObject({ code: 'unavailable' });
-  });
-});
-
-describe('probe', () => {
-  it('leaves out a worker that is away while every expert of it has another replica, and no other', async () => {
-    const { dispatcher, servers } = await startCluster(EACH_TWICE);
-    dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
-    await dispatcher.probe(5);
-    expect(servers.map(({ calls }) => calls.length)).toEqual([1, 0, 1]);
-    await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
-    await expect(dispatcher.probe(5)).rejects.toThrow('it missed its heartbeats');
-  });
-
-  it('spares a worker that has not loaded anything yet, or answers wrongly, in the same way', async () => {
-    const { dispatcher, servers } = await startCluster(EACH_TWICE);
-    servers[1].behaviour = without(0, 1, 2, 3, 4, 5);
-    await dispatcher.probe(5);
-    servers[0].behaviour = without(0, 1, 2, 3, 4, 5);
-    await expect(dispatcher.probe(5)).rejects.toThrow('is not on this worker');
-    servers[0].behaviour = answering((answer) => answer);
-    await dispatcher.probe(5);
-    servers[1].behaviour = answering((answer) => ({ ...answer, rows: answer.rows.fill(NaN) }));
-    await dispatcher.probe(5);
-    await dispatcher.setPlacement(placementOf(2, EACH_ONCE));
-    await expect(dispatcher.probe(5)).rejects.toMatchObject({ code: 'data_loss' });
   });
 });
 

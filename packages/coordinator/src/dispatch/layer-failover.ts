@@ -108,7 +108,11 @@ export class LayerFailover {
     return { part, workerId, outcome, withdraw: () => withdraw() };
   }
 
-  #askOthers({ part, workerId }: StartedCall, error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
+  #askOthers(
+    { part, workerId }: StartedCall,
+    error: ExpertmeshError,
+    attempt: number,
+  ): Promise<readonly PartOutcome[]> {
     if (error.code === 'deadline_exceeded') this.#options.standing.hedges.noteSilent(workerId);
     this.#failed.add(workerId, error);
     return this.#routeAnew(pairsOfPart(this.#call, part), error, attempt + 1);

@@ -24,9 +24,7 @@ describe('Quarantine', () => {
     expect(changes).toEqual([]);
     for (let round = 0; round < 2; round++) quarantine.noteWrong('w', 'damaged', 'a bit');
     expect(changes).toEqual(['w in']);
-    expect(quarantine.list()).toEqual([
-      { workerId: 'w', because: '3 wrong answers within a minute, the last: a bit' },
-    ]);
+    expect(quarantine.list()).toEqual([{ workerId: 'w', because: '3 wrong answers within a minute, the last: a bit' }]);
   });
 
   it('begins at once for a worker that drifts', () => {

@@ -54,7 +54,9 @@ export class ReplicaProbes {
       (workerIndex) => heldBy(workerIndex).length > 0 && !(useless.has(workerIndex) && isSpared(workerIndex)),
     );
     const outcomes = await Promise.all(
-      asked.map((workerIndex) => this.#probePatiently(layerIndex, heldBy(workerIndex)[0] ?? -1, workerIndex, placement)),
+      asked.map((workerIndex) =>
+        this.#probePatiently(layerIndex, heldBy(workerIndex)[0] ?? -1, workerIndex, placement),
+      ),
     );
     const failed = outcomes.flatMap((outcome) => (outcome.kind === 'failed' ? [outcome] : []));
     for (const { part, error } of failed) if (failoverReason(error) !== undefined) useless.add(part.workerIndex);

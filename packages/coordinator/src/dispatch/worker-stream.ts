@@ -83,14 +83,10 @@ export class WorkerStream implements ExpertLink {
    * Sends the call and waits for its answer; call ids are given here.
    *
    * @throws ExpertsNotHeldError when the worker holds other experts; WrongAnswerError when the call or its answer was
-   * damaged on the way; ExpertmeshError the worker's own error, `cancelled` when it is withdrawn, `unavailable` when the worker is or goes away, `deadline_exceeded`, or `resource_exhausted` when MAX_QUEUED_CALLS
-   * are in flight.
+   * damaged on the way; ExpertmeshError the worker's own error, `cancelled` when it is withdrawn, `unavailable` when
+   * the worker is or goes away, `deadline_exceeded`, or `resource_exhausted` when MAX_QUEUED_CALLS are in flight.
    */
-  async call(
-    call: OutgoingCall,
-    deadlineMs: number,
-    onSent?: (withdraw: () => void) => void,
-  ): Promise<DispatchAnswer> {
+  async call(call: OutgoingCall, deadlineMs: number, onSent?: (withdraw: () => void) => void): Promise<DispatchAnswer> {
     this.#counts.numCalls++;
     if (this.#state.kind !== 'connected') throw this.#failed('unavailable', this.#state.reason);
     if (this.#inFlight.size >= MAX_QUEUED_CALLS)

@@ -49,7 +49,8 @@ function registerIntegrityMetrics(registry: Registry, stats: () => DispatchStats
     registers: [registry],
     collect() {
       this.reset();
-      for (const { workerId: worker, kind, numAnswers } of stats()?.wrongAnswers ?? []) this.inc({ worker, kind }, numAnswers);
+      for (const { workerId: worker, kind, numAnswers } of stats()?.wrongAnswers ?? [])
+        this.inc({ worker, kind }, numAnswers);
     },
   });
   new Gauge({

@@ -16,8 +16,14 @@ export const portableCrc32c: Crc32c = (bytes) => {
     const low = crc ^ wordAt(bytes, at);
     const high = wordAt(bytes, at + 4);
     crc =
-      look(t7, low) ^ look(t6, low >>> 8) ^ look(t5, low >>> 16) ^ look(t4, low >>> 24) ^
-      look(t3, high) ^ look(t2, high >>> 8) ^ look(t1, high >>> 16) ^ look(t0, high >>> 24);
+      look(t7, low) ^
+      look(t6, low >>> 8) ^
+      look(t5, low >>> 16) ^
+      look(t4, low >>> 24) ^
+      look(t3, high) ^
+      look(t2, high >>> 8) ^
+      look(t1, high >>> 16) ^
+      look(t0, high >>> 24);
   }
   for (; at < length; at++) crc = look(t0, crc ^ (bytes[at] ?? 0)) ^ (crc >>> 8);
   return ~crc >>> 0;

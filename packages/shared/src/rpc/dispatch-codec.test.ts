@@ -7,7 +7,7 @@ import {
   encodeDispatchAnswer,
   encodeDispatchCall,
 } from './dispatch-codec.js';
-import { CHECKSUM_BYTES, checksumField, DamagedMessageError } from './dispatch-checksum.js';
+import { CHECKSUM_BYTES, checksumField } from './dispatch-checksum.js';
 import {
   type CallError,
   type DispatchAnswer,
@@ -48,7 +48,9 @@ function randomCall(random: Random): DispatchCall {
     callId: integer(random, 2 ** 32),
     layerIndex: integer(random, 100),
     placementVersion: integer(random, 2 ** 50),
-    storeId: integer(random, 2 ** 48).toString(16).padStart(16, '0'),
+    storeId: integer(random, 2 ** 48)
+      .toString(16)
+      .padStart(16, '0'),
     numRows,
     hiddenSize,
     rowOffsets,
@@ -248,25 +250,6 @@ describe('dispatch codec', () => {
       expect(codeOf(() => decodeDispatchCall(message.subarray(0, length)))).toBe('data_loss');
       expect(codeOf(() => decodeDispatchCall(sealed(message.subarray(0, length))))).not.toBe('no error');
     }
-  });
-
-  it('refuses a message in which any bit is another, and names its call where the id can be read', () => {
-    for (const message of [encodeDispatchCall(call), encodeDispatchAnswer(randomAnswer(seededRandom(5)))]) {
-      const decode = message.byteLength === encodeDispatchCall(call).byteLength ? decodeDispatchCall : decodeDispatchAnswer;
-      for (let bit = 0; bit < 8 * message.byteLength; bit++) {
-        const flipped = Buffer.from(message);
-        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        expect(() => decode(flipped)).toThrow(DamagedMessageError);
-      }
-    }
-    const damaged = Buffer.from(encodeDispatchCall(call));
-    damaged[damaged.byteLength - 8] = (damaged[damaged.byteLength - 8] ?? 0) ^ 1;
-    expect(() => decodeDispatchCall(damaged)).toThrow(expect.objectContaining({ callId: call.callId }));
-  });
-
-  it('says of a message without a checksum that its sender may be of another release', () => {
-    const message = DispatchRequest.encode(toGenerated(call)).finish();
-    expect(() => decodeDispatchCall(message)).toThrow(/does not end with its checksum.*another release/);
   });
 
   it('throws nothing but ExpertmeshError for damaged bytes', () => {

@@ -274,9 +274,7 @@ function asError(bytes: Uint8Array): CallError {
     const { code, message, missingExpertIds } = DispatchError.decode(bytes);
     const error = { code: isErrorCode(code) ? code : ('internal' as const), message };
     return missingExpertIds.length === 0 ? error : { ...error, missingExpertIds };
-  } catch (thrown) {
-    throw new ExpertmeshError('data_loss', 'a dispatch message is refused: its error cannot be read', {
-      cause: thrown,
-    });
+  } catch (cause) {
+    throw new ExpertmeshError('data_loss', 'a dispatch message is refused: its error cannot be read', { cause });
   }
 }

@@ -17,7 +17,9 @@ export interface WireRows<Dtype extends RowDtype = WireDtype> {
 }
 
 /** How calls name a store: by the first 8 bytes of its id, which is a SHA-256, as 16 hexadecimal digits. */
-export const storeIdOfCalls = (storeId: string): string => storeId.slice(0, 16);
+export function storeIdOfCalls(storeId: string): string {
+  return storeId.slice(0, 16);
+}
 
 /**
  * `expertmesh.v1.DispatchRequest` with its tensors as typed-array views, as dispatch-codec.ts reads and writes it.

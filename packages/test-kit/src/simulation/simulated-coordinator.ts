@@ -151,7 +151,13 @@ export class SimulatedCoordinator {
     const { sim, config, logger } = this.#options;
     const clock = this.process.clock();
     const first = { fixed: undefined, planFrom: undefined, minWorkers: config.minWorkers };
-    const known = new KnownCluster({ core, admission, first, expertSize: EXPERT_SIZE, numLayers: LAYER_INDICES.length });
+    const known = new KnownCluster({
+      core,
+      admission,
+      first,
+      expertSize: EXPERT_SIZE,
+      numLayers: LAYER_INDICES.length,
+    });
     const wallMs = (): number => sim.nowMs;
     const leading = new Leading({
       config,

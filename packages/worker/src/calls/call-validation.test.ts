@@ -49,7 +49,13 @@ describe('findLayer', () => {
       [1, 2],
       /expert 1 and 1 more of layer 2 .* holds nothing yet/,
     ],
-    ['those of another store', { storeId: 'ffff' }, shard, [1, 2], /holds store 0123456789abcdef and not ffff: route by/],
+    [
+      'those of another store',
+      { storeId: 'ffff' },
+      shard,
+      [1, 2],
+      /holds store 0123456789abcdef and not ffff: route by/,
+    ],
     ['those of a store that is not named', { storeId: '' }, shard, [1, 2], /and not one that is not named/],
     ['those of a layer without experts here', { layerIndex: 5 }, shard, [1, 2], /1 layers from 2 to 2: route by/],
     [

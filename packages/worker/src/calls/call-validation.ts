@@ -24,7 +24,11 @@ export function findLayer<Layer extends ServedLayer>(
   requireSize(call, topK);
   if (shard === undefined) throw notHeld(call, new Set(call.expertIds), 'nothing yet');
   if (call.storeId !== shard.storeId)
-    throw notHeld(call, new Set(call.expertIds), `store ${shard.storeId} and not ${call.storeId || 'one that is not named'}`);
+    throw notHeld(
+      call,
+      new Set(call.expertIds),
+      `store ${shard.storeId} and not ${call.storeId || 'one that is not named'}`,
+    );
   if (call.hiddenSize !== shard.hiddenSize)
     refuse(
       `hidden_size is ${String(call.hiddenSize)}, the loaded model has ${String(shard.hiddenSize)}: ` +

@@ -48,6 +48,8 @@ describe('decodeIncomingCall', () => {
   });
 
   it('throws for bytes that are no call', () => {
-    expect(() => decodeIncomingCall(sealed(Uint8Array.of(0x3a, 0xff)))).toThrow(expect.objectContaining({ code: 'data_loss' }));
+    expect(() => decodeIncomingCall(sealed(Uint8Array.of(0x3a, 0xff)))).toThrow(
+      expect.objectContaining({ code: 'data_loss' }),
+    );
   });
 });

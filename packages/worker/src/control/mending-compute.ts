@@ -48,7 +48,9 @@ export class MendingCompute implements Compute {
       const faults = await findFaults(store, paths, { ...verify, signal });
       if (faults.length === 0) throw thrown;
       const faulty = faults.map(({ path }) => path);
-      await this.#mend(faulty, sources, signal);
+      await this.#mend(faulty, sources, signal).catch((why: unknown) => {
+        throw unmended(ExpertmeshError.from(thrown), ExpertmeshError.from(why));
+      });
       await this.#options.compute.load(assignment, onProgress, signal, sources);
     }
   }
@@ -99,6 +101,13 @@ export class MendingCompute implements Compute {
       for (const source of sources) source.close();
     }
   }
+}
+
+/** What is wrong is the file, whatever kept it from being mended. */
+function unmended(fault: ExpertmeshError, why: ExpertmeshError): ExpertmeshError {
+  return why.code === 'cancelled'
+    ? why
+    : new ExpertmeshError(fault.code, `${fault.message}; it is not mended: ${why.message}`, { cause: fault });
 }
 
 function isOfFiles(thrown: unknown): boolean {

@@ -99,7 +99,11 @@ export class EngineHost implements ThreadService<EngineContract> {
     // The canary has a block of its own, as it has to pass when sequences have all others.
     const pool = new BlockPool(kv.numBlocks - 1, (dropped) => archive?.keep(dropped));
     const samplers = await AnswerSamplers.open(store.dir, store.spec.vocabSize);
-    return new EngineHost(options, { ...model, storeId: store.storeId, spec: store.spec, backend, pool, archive, samplers }, tell);
+    return new EngineHost(
+      options,
+      { ...model, storeId: store.storeId, spec: store.spec, backend, pool, archive, samplers },
+      tell,
+    );
   }
 
   /** Ends the step under way and what is left of sequences, and tells the last figures. */
@@ -228,7 +232,11 @@ function requireExactTerms(numerics: Numerics, { topK }: ModelSpec): void {
   );
 }
 
-function openDispatcher(options: EngineThreadOptions, { spec, storeId, local }: LoadedParts, tell: Tell): GrpcExpertDispatcher {
+function openDispatcher(
+  options: EngineThreadOptions,
+  { spec, storeId, local }: LoadedParts,
+  tell: Tell,
+): GrpcExpertDispatcher {
   return new GrpcExpertDispatcher({
     storeId: storeIdOfCalls(storeId),
     hiddenSize: spec.hiddenSize,
