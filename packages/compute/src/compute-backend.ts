@@ -12,8 +12,8 @@ export type ComputeBackend =
   | { readonly kind: 'onnx'; readonly provider: OnnxProvider; readonly numThreads: number };
 
 /**
- * Means nothing to ONNX Runtime, which blocks the thread that computes, and whose products may depend on the rows beside
- * a row.
+ * Means nothing to ONNX Runtime, which blocks the thread that computes, and whose products may depend on the rows
+ * beside a row.
  */
 export type NativePoolOptions = Pick<KernelPoolOptions, 'isBlocking' | 'numerics'>;
 

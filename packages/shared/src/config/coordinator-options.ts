@@ -177,9 +177,9 @@ export const COORDINATOR_OPTIONS = {
   }),
   numerics: option({
     description:
-      'fast: sums are added in the order that is quickest, and rows come back from workers in --wire-dtype. invariant: ' +
-      'the answer to a request has the same bits whatever the workers, the batch, the chunks of the prompt, and what ' +
-      'else happens around it, and takes longer; see docs/numerics.md.',
+      'fast: sums are added in the order that is quickest, and rows come back from workers in --wire-dtype. ' +
+      'invariant: the answer to a request has the same bits whatever the workers, the batch, the chunks of the ' +
+      'prompt, and what else happens around it, and takes longer; see docs/numerics.md.',
     value: choice(NUMERICS),
     default: constant('fast'),
   }),

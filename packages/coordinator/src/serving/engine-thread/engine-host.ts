@@ -3,11 +3,9 @@ import { accelerateChecksums } from '@expertmesh/compute/accelerate-checksums';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
 import { type Numerics } from '@expertmesh/shared/config/numerics';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
-import { MAX_EXACT_TERMS } from '@expertmesh/shared/rpc/sum-units';
 import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-thread';
 import { RouteCounter } from '../../balance/route-counter.js';
@@ -25,6 +23,7 @@ import { DiskArchive } from '../../kv/disk/disk-archive.js';
 import { KvMemory } from '../../kv/kv-memory.js';
 import { connectionOpeners } from '../connection-openers.js';
 import { AnswerSamplers } from './answer-samplers.js';
+import { requireExactTerms } from './require-exact-terms.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { loadModel, type LoadedModel } from './load-model.js';
 
@@ -220,16 +219,6 @@ export class EngineHost implements ThreadService<EngineContract> {
     this.#routes.reportIfDue();
     this.#recorder.flushIfDue();
   }
-}
-
-/** @throws ExpertmeshError `failed_precondition` for a model whose sums have more terms than can be exact. */
-function requireExactTerms(numerics: Numerics, { topK }: ModelSpec): void {
-  if (numerics === 'fast' || topK <= MAX_EXACT_TERMS) return;
-  throw new ExpertmeshError(
-    'failed_precondition',
-    `the model has ${String(topK)} experts a token, --numerics invariant sums at most ${String(MAX_EXACT_TERMS)}: ` +
-      'start the coordinator with --numerics fast',
-  );
 }
 
 function openDispatcher(

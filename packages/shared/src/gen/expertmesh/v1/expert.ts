@@ -64,7 +64,8 @@ export interface DispatchRequest {
   routingWeights: number[];
   /**
    * [num_rows], powers of two, or absent. With it every term of a row's sum (an expert's output times its weight) is
-   * rounded to a multiple of the row's unit, so that additions are exact and their order does not matter.
+   * rounded to a multiple of the row's unit, so that additions are exact and their order does not matter; and a term's bits do not
+   * depend on the rows that are computed with it.
    */
   sumUnits: number[];
   /**
