@@ -44,6 +44,7 @@ interface DynamicCall {
   readonly row_offsets: readonly number[];
   readonly expert_ids: readonly number[];
   readonly routing_weights: readonly number[];
+  readonly sum_units: readonly number[];
   readonly row_scales: readonly number[];
   readonly rows: Buffer;
 }
@@ -91,7 +92,13 @@ const fp32Call: DispatchCall = {
   routingWeights: Float32Array.of(0.5, 0.25, -1.5),
   rows: Float32Array.from({ length: 15 }, (_, index) => index / 4 - 1),
 };
-const fp16Call: DispatchCall = { ...fp32Call, callId: 1, rowDtype: 'fp16', rows: Uint16Array.from(Array(15).keys()) };
+const fp16Call: DispatchCall = {
+  ...fp32Call,
+  callId: 1,
+  sumUnits: Float32Array.of(2 ** -20, 1, 0.25),
+  rowDtype: 'fp16',
+  rows: Uint16Array.from(Array(15).keys()),
+};
 const int8Call: DispatchCall = {
   ...fp32Call,
   callId: 2,
@@ -112,6 +119,7 @@ const dynamicCall = (call: DispatchCall): DynamicCall => ({
   row_offsets: [...call.rowOffsets],
   expert_ids: [...call.expertIds],
   routing_weights: [...call.routingWeights],
+  sum_units: [...(call.sumUnits ?? [])],
   row_scales: [...(call.rowScales ?? [])],
   rows: bytesOf(call.rows),
 });

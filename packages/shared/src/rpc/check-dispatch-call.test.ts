@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { type ExpertmeshError } from '../errors/expertmesh-error.js';
 import { decodeDispatchCall, encodeDispatchCall } from './dispatch-codec.js';
 import { type DispatchCall } from './dispatch-message.js';
 

@@ -96,17 +96,13 @@ const randomError = (random: Random): CallError =>
 
 const bytesOf = (tensor: ArrayBufferView): Uint8Array =>
   new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-const DTYPE_NUMBER: Record<DtypeOfRows, RowDtype> = {
-  fp32: RowDtype.ROW_DTYPE_FP32,
-  fp16: RowDtype.ROW_DTYPE_FP16,
-  int8: RowDtype.ROW_DTYPE_INT8,
-  exact: RowDtype.ROW_DTYPE_EXACT,
-};
+const dtypeNumber = (dtype: DtypeOfRows): RowDtype =>
+  RowDtype[`ROW_DTYPE_${dtype.toUpperCase() as Uppercase<DtypeOfRows>}`];
 
 const toGenerated = (call: DispatchCall): DispatchRequest => ({
   ...call,
   storeId: Uint8Array.from(Buffer.from(call.storeId, 'hex')),
-  rowDtype: DTYPE_NUMBER[call.rowDtype],
+  rowDtype: dtypeNumber(call.rowDtype),
   rowOffsets: [...call.rowOffsets],
   expertIds: [...call.expertIds],
   routingWeights: [...call.routingWeights],
@@ -117,7 +113,7 @@ const toGenerated = (call: DispatchCall): DispatchRequest => ({
 
 const toGeneratedAnswer = (answer: DispatchAnswer): DispatchResponse => ({
   ...answer,
-  rowDtype: DTYPE_NUMBER[answer.rowDtype],
+  rowDtype: dtypeNumber(answer.rowDtype),
   error: answer.error && { ...answer.error, missingExpertIds: [...(answer.error.missingExpertIds ?? [])] },
   rowScales: [...(answer.rowScales ?? [])],
   rows: Uint8Array.from(bytesOf(answer.rows)),
