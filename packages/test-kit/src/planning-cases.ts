@@ -87,3 +87,8 @@ export function balancednessOfEplb(loads: ExpertLoads, redundantExperts: number,
 function gaussian(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
+
+/** A fifth of them, and all in `npm run test:planning`. */
+export function numPlanningCases(full: number): number {
+  return process.env['PLANNING'] === 'full' ? full : Math.ceil(full / 5);
+}

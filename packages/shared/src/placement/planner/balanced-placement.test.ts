@@ -7,6 +7,7 @@ import {
   planCluster,
   planWorker,
   randomLoads,
+  numPlanningCases,
 } from '@expertmesh/test-kit/planning-cases';
 import { type ExpertLoads } from '../expert-loads.js';
 import { type PlanCluster } from '../plan-cluster.js';
@@ -37,10 +38,11 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 
 describe('balancedPlacement', () => {
   it(
-    'is never below EPLB in balancedness on equal workers, nor slower, on 500 random load matrices',
+    'is never below EPLB in balancedness on equal workers, nor slower, on 500 random load matrices (100 in short)',
     () => {
       let numBetter = 0;
-      for (let seed = 1; seed <= 500; seed++) {
+      const numCases = numPlanningCases(500);
+      for (let seed = 1; seed <= numCases; seed++) {
         const random = seededRandom(seed);
         const shape = randomShape(random);
         const redundantExperts = 8 * integer(random, 0, 2);
@@ -58,7 +60,7 @@ describe('balancedPlacement', () => {
         expect(ours.stepSeconds).toBeLessThanOrEqual(theirs.stepSeconds * (1 + 1e-9));
         if (ours.stepSeconds < theirs.stepSeconds * 0.999) numBetter += 1;
       }
-      expect(numBetter).toBeGreaterThan(250);
+      expect(numBetter).toBeGreaterThan(numCases / 2);
     },
     TIMEOUT_MS,
   );
@@ -86,7 +88,7 @@ describe('balancedPlacement', () => {
   it(
     'is never worse than EPLB by its own objective, moving and the wire included',
     () => {
-      for (let seed = 1; seed <= 150; seed++) {
+      for (let seed = 1; seed <= numPlanningCases(150); seed++) {
         const random = seededRandom(seed);
         const shape = randomShape(random);
         const workers = Array.from({ length: integer(random, 2, 6) }, (_, w) =>
