@@ -1,12 +1,13 @@
 {
   "target_defaults": {
-    "cflags_cc": ["-std=gnu++17", "-O3", "-Wall", "-Wextra"],
+    "cflags_cc": ["-std=gnu++17", "-O3", "-ffp-contract=off", "-Wall", "-Wextra"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "gnu++17",
       "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
       "GCC_ENABLE_CPP_RTTI": "YES",
-      "GCC_OPTIMIZATION_LEVEL": "3"
+      "GCC_OPTIMIZATION_LEVEL": "3",
+      "OTHER_CFLAGS": ["-ffp-contract=off"]
     }
   },
   "targets": [

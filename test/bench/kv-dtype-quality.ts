@@ -19,7 +19,7 @@ for (const dtype of ['fp16', 'int8'] as const)
   console.log(`KV in ${dtype}: ${describeDifference(compareLogits(await logitsOver(dtype), reference))}`);
 
 async function logitsOver(dtype: KvDtype): Promise<Float32Array[]> {
-  const loaded = await loadStore(store, provider, dtype);
+  const loaded = await loadStore(store, provider, { kvDtype: dtype });
   const model = await modelWithLocalExperts(loaded, () => undefined);
   try {
     return await logitsOfAnswers(model.forward, store.spec, loaded.createCache);

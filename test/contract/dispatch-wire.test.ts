@@ -15,7 +15,12 @@ import {
   frameDispatchAnswer,
   frameDispatchCall,
 } from '@expertmesh/shared/rpc/dispatch-codec';
-import { type DispatchAnswer, type DispatchCall, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import {
+  type DispatchAnswer,
+  type DispatchCall,
+  type RowDtype,
+  type WireRows,
+} from '@expertmesh/shared/rpc/dispatch-message';
 import { GrpcStreamClient } from '@expertmesh/shared/rpc/grpc-stream/grpc-stream-client';
 import {
   type ServedStream,
@@ -39,6 +44,7 @@ interface DynamicCall {
   readonly row_offsets: readonly number[];
   readonly expert_ids: readonly number[];
   readonly routing_weights: readonly number[];
+  readonly sum_units: readonly number[];
   readonly row_scales: readonly number[];
   readonly rows: Buffer;
 }
@@ -86,7 +92,13 @@ const fp32Call: DispatchCall = {
   routingWeights: Float32Array.of(0.5, 0.25, -1.5),
   rows: Float32Array.from({ length: 15 }, (_, index) => index / 4 - 1),
 };
-const fp16Call: DispatchCall = { ...fp32Call, callId: 1, rowDtype: 'fp16', rows: Uint16Array.from(Array(15).keys()) };
+const fp16Call: DispatchCall = {
+  ...fp32Call,
+  callId: 1,
+  sumUnits: Float32Array.of(2 ** -20, 1, 0.25),
+  rowDtype: 'fp16',
+  rows: Uint16Array.from(Array(15).keys()),
+};
 const int8Call: DispatchCall = {
   ...fp32Call,
   callId: 2,
@@ -94,7 +106,7 @@ const int8Call: DispatchCall = {
 };
 const calls = [fp32Call, fp16Call, int8Call];
 
-const dtypeName = ({ rowDtype }: WireRows): string => `ROW_DTYPE_${rowDtype.toUpperCase()}`;
+const dtypeName = ({ rowDtype }: Pick<WireRows<RowDtype>, 'rowDtype'>): string => `ROW_DTYPE_${rowDtype.toUpperCase()}`;
 
 const dynamicCall = (call: DispatchCall): DynamicCall => ({
   call_id: call.callId,
@@ -107,6 +119,7 @@ const dynamicCall = (call: DispatchCall): DynamicCall => ({
   row_offsets: [...call.rowOffsets],
   expert_ids: [...call.expertIds],
   routing_weights: [...call.routingWeights],
+  sum_units: [...(call.sumUnits ?? [])],
   row_scales: [...(call.rowScales ?? [])],
   rows: bytesOf(call.rows),
 });

@@ -16,6 +16,7 @@ import { LocalExperts } from '@expertmesh/coordinator/dispatch/local-experts';
 import { ForwardPass, type RoutingObserver } from '@expertmesh/coordinator/engine/forward';
 import { shardsOf } from '@expertmesh/coordinator/control/placement/shards';
 import { type Member, membersAt, WorkerPool } from '@expertmesh/coordinator/membership/worker-pool';
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
@@ -45,15 +46,20 @@ export interface LoadedStore {
   readonly store: ExpertStore;
   readonly backend: ComputeBackend;
   readonly dense: DenseRunner;
+  readonly numerics: Numerics;
   /** An empty table of blocks of the KV memory. */
   readonly createCache: () => BlockTable;
 }
 
 const NUM_KV_BLOCKS = 512;
 
-export async function loadStore(store: ExpertStore, ep: Provider, kvDtype: KvDtype = 'fp32'): Promise<LoadedStore> {
+export async function loadStore(
+  store: ExpertStore,
+  ep: Provider,
+  { kvDtype = 'fp32', numerics = 'fast' }: { kvDtype?: KvDtype; numerics?: Numerics } = {},
+): Promise<LoadedStore> {
   const { spec } = store;
-  const backend = createComputeBackend(ep, store.quantisation, 2);
+  const backend = createComputeBackend(ep, store.quantisation, 2, { numerics });
   const kv = new KvMemory({
     spec,
     dtype: kvDtype,
@@ -62,7 +68,7 @@ export async function loadStore(store: ExpertStore, ep: Provider, kvDtype: KvDty
   });
   const dense = await loadDenseRunner(store, backend, { kv });
   const blocks = { pool: new BlockPool(kv.numBlocks), memory: kv };
-  return { store, backend, dense, createCache: () => new BlockTable(blocks) };
+  return { store, backend, dense, numerics, createCache: () => new BlockTable(blocks) };
 }
 
 export async function closeStore({ dense, backend }: LoadedStore): Promise<void> {
@@ -72,13 +78,13 @@ export async function closeStore({ dense, backend }: LoadedStore): Promise<void>
 
 /** @param observe sees the routing of every layer. */
 export async function modelOverWorkers(
-  { store, dense }: LoadedStore,
+  { store, dense, numerics }: LoadedStore,
   fleet: WorkerFleet,
   numWorkers: number,
   observe: RoutingObserver,
   wireDtype: WireDtype = 'fp32',
 ): Promise<ModelUnderTest> {
-  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), wireDtype });
+  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), wireDtype, numerics });
   const members = membersAt(fleet.controlAddresses.slice(0, numWorkers));
   const placement = evenPlacement(
     store,
@@ -87,7 +93,7 @@ export async function modelOverWorkers(
   const pool = await poolHolding(store, members, placement, dispatcher);
   await dispatcher.setPlacement(placement);
   return {
-    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
+    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe, numerics }),
     close: async () => {
       pool.close();
       await dispatcher.close();
@@ -97,15 +103,15 @@ export async function modelOverWorkers(
 
 /** @param observe sees the routing of every layer. */
 export async function modelWithLocalExperts(
-  { store, backend, dense }: LoadedStore,
+  { store, backend, dense, numerics }: LoadedStore,
   observe: RoutingObserver,
 ): Promise<ModelUnderTest> {
   const placement = evenPlacement(store, [LOCAL_MEMBER]);
   const local = await LocalExperts.load(store, backend, [...shardsOf(placement, LOCAL_MEMBER)], () => undefined);
-  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), local });
+  const dispatcher = new GrpcExpertDispatcher({ ...dispatcherOptions(store), local, numerics });
   await dispatcher.setPlacement(placement);
   return {
-    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe }),
+    forward: new ForwardPass({ spec: store.spec, dense, experts: dispatcher, observe, numerics }),
     close: () => local.close(),
   };
 }

@@ -86,6 +86,22 @@ describe.each(modelGoldenNames)('%s with 32 bits', (name) => {
     });
 });
 
+describe('attention-bias with --numerics invariant', () => {
+  it.skipIf(loadKernels() === undefined)('agrees with transformers with local experts and over 3 workers', async () => {
+    const golden = loadModelGolden('attention-bias');
+    const store = await packedStore(golden.checkpointDir, 32);
+    const loaded = await loadStore(store, 'native', { numerics: 'invariant' });
+    const fleet = await startWorkers(store.dir, 3, ['--ep', 'native']);
+    try {
+      await expectAgreementWith(golden, loaded, (observe) => modelWithLocalExperts(loaded, observe));
+      await expectAgreementWith(golden, loaded, (observe) => modelOverWorkers(loaded, fleet, 3, observe));
+    } finally {
+      await fleet.stop();
+      await closeStore(loaded);
+    }
+  });
+});
+
 async function expectAgreementWith(
   golden: ModelGolden,
   loaded: LoadedStore,

@@ -1,4 +1,4 @@
-import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
+import { type KernelPool, type KernelPoolOptions } from '@expertmesh/kernels/kernel-pool';
 import { loadKernels, whyNoKernels, type Kernels } from '@expertmesh/kernels/kernels';
 import { hasKernelsFor } from '@expertmesh/kernels/mapped-file';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
@@ -12,9 +12,13 @@ export type ComputeBackend =
   | { readonly kind: 'onnx'; readonly provider: OnnxProvider; readonly numThreads: number };
 
 /**
+ * Means nothing to ONNX Runtime, which blocks the thread that computes, and whose products may depend on the rows
+ * beside a row.
+ */
+export type NativePoolOptions = Pick<KernelPoolOptions, 'isBlocking' | 'numerics'>;
+
+/**
  * To be called in the thread that will compute.
- *
- * @param isBlocking whether that thread has nothing to do while native kernels compute; ONNX Runtime blocks it anyway.
  *
  * @throws ExpertmeshError `failed_precondition` for native kernels that were not built or cannot read the store.
  */
@@ -22,13 +26,13 @@ export function createComputeBackend(
   provider: Provider,
   quantisation: Quantisation,
   numThreads: number,
-  isBlocking = false,
+  options: NativePoolOptions = {},
 ): ComputeBackend {
   if (provider !== 'native') return { kind: 'onnx', provider, numThreads };
   const kernels = loadKernels();
   const reason = whyNotNative(quantisation);
   if (kernels !== undefined && reason === undefined)
-    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads, isBlocking }) };
+    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads, ...options }) };
   throw new ExpertmeshError('failed_precondition', `--ep native: ${reason ?? 'no kernels'}; or use --ep cpu`);
 }
 

@@ -29,6 +29,18 @@ export interface ExpertCall {
   readonly pairWeights: Float32Array;
   /** fp32 [rows, hidden], written: zero for rows without pairs. */
   readonly out: Float32Array;
+  /** Absent where sums are rounded as they come. */
+  readonly exact?: ExactSums;
+}
+
+/**
+ * Terms are rounded to multiples of their row's unit, so that a sum's bits do not depend on how its terms are grouped.
+ */
+export interface ExactSums {
+  /** fp32 [rows], each a power of two. */
+  readonly units: Float32Array;
+  /** fp32 [rows, hidden], written where a term is too large for its unit: the high parts, which belong to `out`. */
+  readonly high: Float32Array;
 }
 
 /** Some experts of one layer. Rows of the same expert share one reading of its weights. */
@@ -56,12 +68,20 @@ export class ExpertLayer {
    * out[row] = sum over the row's pairs of weight * down(silu(gate(x)) * up(x)), in the order of the pairs, whatever
    * the number of threads.
    *
+   * @returns whether `exact.high` has been written, for all rows
    * @throws ExpertmeshError `invalid_argument` for sizes that do not fit, indices out of range or pairs that are not
    * sorted.
    */
-  async run(pool: KernelPool, { rows, pairRows, pairExperts, pairWeights, out }: ExpertCall): Promise<void> {
-    await pool.submit((binding, handle) =>
-      binding.runExperts(handle, this.handle, rows, pairRows, pairExperts, pairWeights, out),
+  async run(pool: KernelPool, call: ExpertCall): Promise<boolean> {
+    const { rows, pairRows, pairExperts, pairWeights, out, exact = NO_EXACT_SUMS } = call;
+    const hasHigh = await pool.submit((binding, handle) =>
+      binding.runExperts(
+        ...([handle, this.handle, rows, pairRows, pairExperts, pairWeights, out] as const),
+        ...([exact.units, exact.high] as const),
+      ),
     );
+    return hasHigh !== 0;
   }
 }
+
+const NO_EXACT_SUMS: ExactSums = { units: new Float32Array(), high: new Float32Array() };

@@ -1,3 +1,4 @@
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type KernelIsa } from './kernel-isa.js';
 import { guarded, guardedCall, type KernelJob, type NativeBinding, type NativeHandle } from './native-binding.js';
@@ -10,6 +11,11 @@ export interface KernelPoolOptions {
    * changes of thread, about 50 microseconds a call, for a thread that has nothing else to do. Absent: no.
    */
   readonly isBlocking?: boolean;
+  /**
+   * invariant: products of a row have the same bits beside few rows and beside many, for which those with few take
+   * longer; see docs/numerics.md. Absent: fast. Experts go by their calls instead, see ExpertCall.exact.
+   */
+  readonly numerics?: Numerics;
   /** The best of the CPU's where absent. */
   readonly isa?: KernelIsa;
   /**
@@ -37,11 +43,11 @@ export class KernelPool {
   #pending = new Set<Promise<number>>();
   #isClosed = false;
 
-  constructor(binding: NativeBinding, { numThreads, isBlocking = false, isa, spinMicroseconds }: KernelPoolOptions) {
+  constructor(binding: NativeBinding, options: KernelPoolOptions) {
+    const { numThreads, isBlocking = false, isa = '', spinMicroseconds = DEFAULT_SPIN_MICROSECONDS } = options;
+    const isInvariant = options.numerics === 'invariant';
     this.#binding = binding;
-    this.#handle = guarded(() =>
-      binding.createPool(numThreads, isa ?? '', spinMicroseconds ?? DEFAULT_SPIN_MICROSECONDS, isBlocking),
-    );
+    this.#handle = guarded(() => binding.createPool(numThreads, isa, spinMicroseconds, isBlocking, isInvariant));
   }
 
   /** @throws ExpertmeshError `invalid_argument` for wrong sizes, `failed_precondition` after close. */

@@ -56,7 +56,13 @@ export interface NativeBinding {
   isas(): string[];
   mapFile(path: string): NativeHandle<'file'>;
   prefault(file: NativeHandle<'file'>): Promise<void>;
-  createPool(numThreads: number, isa: string, spinMicroseconds: number, isBlocking: boolean): Pool;
+  createPool(
+    numThreads: number,
+    isa: string,
+    spinMicroseconds: number,
+    isBlocking: boolean,
+    isInvariant: boolean,
+  ): Pool;
   closePool(pool: Pool): void;
   poolStats(pool: Pool): Record<KernelJob, { numCalls: number; seconds: number }>;
   createLinear(matrix: NativeMatrix): NativeHandle<'linear'>;
@@ -77,6 +83,8 @@ export interface NativeBinding {
     pairExperts: Uint32Array,
     pairWeights: Float32Array,
     out: Float32Array,
+    sumUnits: Float32Array,
+    high: Float32Array,
   ): Promise<number>;
   /** Three values a sequence: rows, block ids, length. */
   runDense(
@@ -113,6 +121,7 @@ export interface NativeBinding {
     routingWeights: Float32Array,
     probabilitySums: Float32Array,
     seconds: Float64Array,
+    areSumsExact: boolean,
   ): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;
 }

@@ -24,6 +24,8 @@ export interface WholeLayersCall {
   readonly residual: Float32Array;
   readonly normed: Float32Array;
   readonly routes: WholeLayersRoutes;
+  /** Whether experts' terms are rounded to a unit of their row, as workers do for `sumUnits`. */
+  readonly areSumsExact: boolean;
 }
 
 /** Written, of the layers that have experts. */
@@ -49,14 +51,14 @@ export interface WholeLayersSeconds {
  * @throws ExpertmeshError `invalid_argument` as DenseLayer.run, and for layers that lack an expert.
  */
 export async function runWholeLayers(pool: KernelPool, call: WholeLayersCall): Promise<WholeLayersSeconds> {
-  const { layers, kv, sequences, hidden, cos, sin, residual, normed, routes } = call;
+  const { layers, kv, sequences, hidden, cos, sin, residual, normed, routes, areSumsExact } = call;
   const { expertIds, routingWeights, probabilitySums } = routes;
   const flat = layers.flatMap(({ dense, experts }) => [dense.handle, experts?.handle]);
   const seconds = new Float64Array(2);
   await pool.submit((binding, handle) =>
     binding.runWholeLayers(
       ...([handle, flat, hidden, cos, sin, kv.handle, flatSequences(sequences)] as const),
-      ...([residual, normed, expertIds, routingWeights, probabilitySums, seconds] as const),
+      ...([residual, normed, expertIds, routingWeights, probabilitySums, seconds, areSumsExact] as const),
     ),
   );
   return { dense: seconds[0] ?? 0, experts: seconds[1] ?? 0 };

@@ -10,6 +10,7 @@ export interface LayerRunner {
   /**
    * The weighted sums of each call: fp32 [numRows, hidden], in the order of the calls. For every row the terms are
    * added in ascending order of expert, so that a call's answer does not depend on the calls that are computed with it.
+   * Of a call with sumUnits they are exact, [numRows, hidden] and perhaps as many high parts behind them.
    * The arrays are views that hold until the next run of any runner. The calls have been validated; one run at a time.
    */
   run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]>;

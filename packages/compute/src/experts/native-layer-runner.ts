@@ -1,8 +1,8 @@
-import { type ExpertLayer } from '@expertmesh/kernels/expert-layer';
+import { type ExpertCall, type ExpertLayer } from '@expertmesh/kernels/expert-layer';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, splitByCall, type RunnerScratch } from './runner-scratch.js';
+import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
 
 export interface NativeLayerOptions {
   readonly layer: ExpertLayer;
@@ -49,16 +49,32 @@ export class NativeLayerRunner implements LayerRunner {
     const rows = scratch.grow('rows', numValues);
     const sums = scratch.grow('sums', numValues);
     decodeRows(calls, rows);
-    await layer.run(pool, {
+    const call = {
       rows: rows.subarray(0, numValues),
       pairRows: Uint32Array.from(order.rowIndices.subarray(0, order.numPairs)),
       pairExperts: expertOfEachPair(order.starts, order.numPairs),
       pairWeights: order.weights.subarray(0, order.numPairs),
       out: sums.subarray(0, numValues),
-    });
+    };
+    if (areSumsExact(calls)) return this.#runExact(calls, call);
+    await layer.run(pool, call);
     return splitByCall(calls, sums);
   }
+
+  async #runExact(calls: readonly DispatchCall[], call: ExpertCall): Promise<readonly Float32Array[]> {
+    const { layer, pool, hiddenSize, scratch } = this.#options;
+    const numRows = call.rows.length / hiddenSize;
+    const high = scratch.grow('high', call.rows.length);
+    const units = scratch.grow('sumUnits', numRows);
+    gatherUnits(calls, units);
+    const exact = { units: units.subarray(0, numRows), high: high.subarray(0, call.rows.length) };
+    const hasHigh = await layer.run(pool, { ...call, exact });
+    return splitExactByCall(calls, scratch.sums, hasHigh ? high : undefined);
+  }
 }
+
+/** Calls that are computed together agree in it. */
+const areSumsExact = ([first]: readonly DispatchCall[]): boolean => first?.sumUnits !== undefined;
 
 function expertOfEachPair(starts: Int32Array, numPairs: number): Uint32Array {
   const experts = new Uint32Array(numPairs);

@@ -1,7 +1,8 @@
 import { type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, splitByCall, type RunnerScratch } from './runner-scratch.js';
+import { partsOfTerm } from '@expertmesh/shared/rpc/sum-units';
+import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of
@@ -32,6 +33,7 @@ export interface OnnxLayerOptions {
  */
 export class OnnxLayerRunner implements LayerRunner {
   readonly #options: OnnxLayerOptions;
+  #adds: AddTerms = addScaled;
 
   constructor(options: OnnxLayerOptions) {
     this.#options = options;
@@ -57,9 +59,21 @@ export class OnnxLayerRunner implements LayerRunner {
     scratch.order.sort(calls, localIndices, numLocalExperts);
     decodeRows(calls, scratch.grow('rows', numRows * hiddenSize));
     scratch.grow('sums', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
+    // Calls that are computed together agree in it.
+    const exact = calls[0]?.sumUnits === undefined ? undefined : this.#exactSums(calls, numRows);
+    this.#adds = exact === undefined ? addScaled : exact.add;
     for (const [index, session] of this.#options.sessions.entries())
       await this.#runSession(session, index * this.#options.expertsPerSession);
-    return splitByCall(calls, scratch.sums);
+    if (exact === undefined) return splitByCall(calls, scratch.sums);
+    return splitExactByCall(calls, scratch.sums, exact.hasHigh ? scratch.high : undefined);
+  }
+
+  #exactSums(calls: readonly DispatchCall[], numRows: number): ExactSums {
+    const { hiddenSize, scratch } = this.#options;
+    const high = scratch.grow('high', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
+    const units = scratch.grow('sumUnits', numRows);
+    gatherUnits(calls, units);
+    return new ExactSums(units, high, hiddenSize);
   }
 
   /** Computes all pairs of a session's experts, in as many runs as they take. */
@@ -90,7 +104,7 @@ export class OnnxLayerRunner implements LayerRunner {
     const out = outputs.float32('out');
     for (let position = start; position < end; position += 1) {
       const rowStart = (rowIndices[position] ?? 0) * hiddenSize;
-      addScaled(scratch.sums, rowStart, out, (position - start) * hiddenSize, hiddenSize, weights[position] ?? 0);
+      this.#adds(scratch.sums, rowStart, out, (position - start) * hiddenSize, hiddenSize, weights[position] ?? 0);
     }
   }
 
@@ -119,6 +133,40 @@ function gather(
     const rowStart = (rowIndices[position] ?? 0) * hiddenSize;
     target.set(rows.subarray(rowStart, rowStart + hiddenSize), (position - start) * hiddenSize);
   }
+}
+
+type AddTerms = (
+  sums: Float32Array,
+  sumStart: number,
+  values: Float32Array,
+  valueStart: number,
+  length: number,
+  weight: number,
+) => void;
+
+/** Adds terms that are rounded to their row's unit; what is too large for it, in two parts. */
+class ExactSums {
+  hasHigh = false;
+  readonly #units: Float32Array;
+  readonly #high: Float32Array;
+  readonly #hiddenSize: number;
+
+  constructor(units: Float32Array, high: Float32Array, hiddenSize: number) {
+    this.#units = units;
+    this.#high = high;
+    this.#hiddenSize = hiddenSize;
+  }
+
+  readonly add: AddTerms = (sums, sumStart, values, valueStart, length, weight) => {
+    const unit = this.#units[sumStart / this.#hiddenSize] ?? NaN;
+    for (let i = sumStart; i < sumStart + length; i += 1) {
+      const [low, high] = partsOfTerm(weight * (values[valueStart + i - sumStart] ?? 0), unit);
+      sums[i] = (sums[i] ?? 0) + low;
+      if (high === 0) continue;
+      this.#high[i] = (this.#high[i] ?? 0) + high;
+      this.hasHigh = true;
+    }
+  };
 }
 
 function addScaled(

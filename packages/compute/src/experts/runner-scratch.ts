@@ -7,7 +7,7 @@ const MAX_IDLE_BYTES = 16 * 1024 * 1024;
 /** Layers of one prompt come one after the other: what they need is not allocated for each. */
 const IDLE_MS = 1_000;
 
-type Rows = 'rows' | 'pairRows' | 'sums';
+type Rows = 'rows' | 'pairRows' | 'sums' | 'high' | 'sumUnits';
 
 /**
  * Arrays that all layers of a worker use in turn; they grow to what the largest batch needs, and a large one is given
@@ -21,10 +21,15 @@ export class RunnerScratch {
   pairRows = new Float32Array(0);
   /** fp32 [rows of all calls, hidden] */
   sums = new Float32Array(0);
+  /** The high parts of exact sums, likewise. */
+  high = new Float32Array(0);
+  /** fp32 [rows of all calls] */
+  sumUnits = new Float32Array(0);
   #idle: NodeJS.Timeout | undefined;
 
   get sizeBytes(): number {
-    return this.order.sizeBytes + this.rows.byteLength + this.pairRows.byteLength + this.sums.byteLength;
+    const arrays = [this.rows, this.pairRows, this.sums, this.high, this.sumUnits];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.order.sizeBytes);
   }
 
   /** The array, or a longer one. */
@@ -43,7 +48,7 @@ export class RunnerScratch {
     if (this.sizeBytes <= MAX_IDLE_BYTES) return;
     this.#idle = setTimeout(() => {
       this.order = new PairOrder();
-      this.rows = this.pairRows = this.sums = new Float32Array(0);
+      this.rows = this.pairRows = this.sums = this.high = this.sumUnits = new Float32Array(0);
     }, IDLE_MS).unref();
   }
 }
@@ -56,6 +61,33 @@ export function decodeRows(calls: readonly DispatchCall[], target: Float32Array)
     fromWireRows(call, call.hiddenSize, target.subarray(offset, end));
     offset = end;
   }
+}
+
+/** Writes the units of all calls' rows. */
+export function gatherUnits(calls: readonly DispatchCall[], target: Float32Array): void {
+  let row = 0;
+  for (const { numRows, sumUnits } of calls) {
+    if (sumUnits !== undefined) target.set(sumUnits, row);
+    row += numRows;
+  }
+}
+
+/** The exact sums of each call out of those of all; with its high parts behind them where there are any. */
+export function splitExactByCall(
+  calls: readonly DispatchCall[],
+  sums: Float32Array,
+  high: Float32Array | undefined,
+): Float32Array[] {
+  const low = splitByCall(calls, sums);
+  if (high === undefined) return low;
+  return splitByCall(calls, high).map((highPart, index) => joined(low[index] ?? sums, highPart));
+}
+
+function joined(low: Float32Array, high: Float32Array): Float32Array {
+  const both = new Float32Array(low.length + high.length);
+  both.set(low);
+  both.set(high, low.length);
+  return both;
 }
 
 /** The rows of each call out of those of all. */

@@ -40,8 +40,9 @@ export interface DenseStep {
    * All layers with their experts in one call; only where the native kernels compute.
    *
    * @param hidden fp32 [rows, hidden], read and written
+   * @param areSumsExact whether experts' sums are those of workers that get units
    */
-  readonly allLayers?: (hidden: Float32Array, experts: AllExperts) => Promise<AllLayersOutput>;
+  readonly allLayers?: (hidden: Float32Array, experts: AllExperts, areSumsExact: boolean) => Promise<AllLayersOutput>;
 }
 
 export interface AllLayersOutput {

@@ -95,14 +95,14 @@ export class NativeDenseRunner implements DenseRunner {
         await this.#layer(layerIndex).run(this.#pool, call);
         return { residual, routed };
       },
-      allLayers: async (hidden, experts) => {
+      allLayers: async (hidden, experts, areSumsExact) => {
         if (!(experts instanceof NativeExperts))
           throw new ExpertmeshError('internal', 'whole layers need experts on the native kernels');
         const layers = this.#layers.map((dense, layerIndex) => ({ dense, experts: experts.ofLayer(layerIndex) }));
         const { normed } = outputs.routed;
         const residual = outputs.residual(0);
         const { routes, byLayer } = routesOfLayers(this.#spec, hidden.length / this.#spec.hiddenSize);
-        const call = { layers, hidden, ...rotary, ...kv, residual, normed, routes };
+        const call = { layers, hidden, ...rotary, ...kv, residual, normed, routes, areSumsExact };
         return { seconds: await runWholeLayers(this.#pool, call), routes: byLayer };
       },
     };

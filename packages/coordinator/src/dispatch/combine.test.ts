@@ -54,12 +54,19 @@ describe('checkAnswer', () => {
     expect(checkAnswer(call, answer, 'worker a')).toBeUndefined();
   });
 
+  it('wants exact sums for a call with units, from every worker', () => {
+    const withUnits = { ...call, sumUnits: Float32Array.of(1, 1) };
+    expect(checkAnswer(withUnits, { ...answer, rowDtype: 'exact' }, 'worker a')).toBeUndefined();
+    expect(checkAnswer(withUnits, answer, 'worker a')?.message).toMatch('row_dtype is fp32, the call had exact');
+  });
+
   it.each<[string, Partial<DispatchAnswer>]>([
     ['layer_index is 4, the call had 3', { layerIndex: 4 }],
     ['placement_version is 7, the call had 8', { placementVersion: 7 }],
     ['num_rows is 1, the call had 2', { numRows: 1, rows: Float32Array.of(5, 6) }],
     ['hidden_size is 1, the call had 2', { hiddenSize: 1, rows: Float32Array.of(5, 6) }],
     ['row_dtype is fp16, the call had fp32', { rowDtype: 'fp16', rows: new Uint16Array(4) }],
+    ['row_dtype is exact, the call had fp32', { rowDtype: 'exact' }],
     ['num_pairs is 2, the call had 3', { numPairs: 2 }],
     ['element 1 of row 1 is not finite', { rows: Float32Array.of(5, 6, 7, NaN) }],
     ['element 0 of row 1 is not finite', { rows: Float32Array.of(5, 6, -Infinity, 8) }],
@@ -91,6 +98,19 @@ it('finds int8 scales that are not finite', () => {
 });
 
 describe('combineParts', () => {
+  it('adds the high parts of exact sums up apart, so that grouping does not matter', () => {
+    const exact = (rows: number[]): PartOutcome => ({
+      kind: 'answered',
+      part: partOf(0),
+      answer: { ...answer, numRows: 1, rowDtype: 'exact', rows: Float32Array.from(rows) },
+      answeredMs: 0,
+    });
+    const parts = [exact([2 ** -20, 1, 2 ** 20, 0]), exact([2 ** -20, 2]), exact([0, 4, -(2 ** 20), 0])];
+    const expected = Float32Array.of(2 ** -19, 7);
+    expect(combineParts(1, 2, parts).sums).toEqual(expected);
+    expect(combineParts(1, 2, parts.reverse()).sums).toEqual(expected);
+  });
+
   it('adds the parts of a row, and leaves rows without parts at zero', () => {
     const result = combineParts(3, 2, [
       answered([0, 2], Float32Array.of(1, 2, 3, 4)),

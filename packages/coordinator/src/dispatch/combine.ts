@@ -28,7 +28,7 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
     mismatch('placement_version', call.placementVersion, answer.placementVersion) ??
     mismatch('num_rows', call.numRows, answer.numRows) ??
     mismatch('hidden_size', call.hiddenSize, answer.hiddenSize) ??
-    mismatch('row_dtype', call.rowDtype, answer.rowDtype) ??
+    mismatch('row_dtype', call.sumUnits === undefined ? call.rowDtype : 'exact', answer.rowDtype) ??
     mismatch('num_pairs', call.expertIds.length, answer.numPairs);
   const wrong = mismatched ?? nonFinite(answer);
   if (wrong === undefined) return undefined;
@@ -40,7 +40,8 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
 
 /**
  * Adds the parts' rows up in the order given, whatever the order in which they came, so that the same parts give the
- * same bits. Rows of a failed part are in `failures`, with the first part's error where several failed.
+ * same bits; exact sums give them also in other parts. Rows of a failed part are in `failures`, with the first part's
+ * error where several failed.
  */
 export function combineParts(
   numRows: number,
@@ -49,17 +50,42 @@ export function combineParts(
 ): Omit<LayerResult, 'times'> {
   const sums = new Float32Array(numRows * hiddenSize);
   const row = new Float32Array(hiddenSize);
+  const highParts = new HighParts(hiddenSize);
   const failures = new Map<number, ExpertmeshError>();
   for (const outcome of outcomes)
     if (outcome.kind === 'answered')
       outcome.part.rowIndices.forEach((rowIndex, partRow) => {
         readWireRow(outcome.answer, partRow, row);
         addTo(sums, rowIndex * hiddenSize, row);
+        highParts.add(outcome.answer, partRow, rowIndex);
       });
     else
       for (const rowIndex of outcome.part.rowIndices)
         if (!failures.has(rowIndex)) failures.set(rowIndex, outcome.error);
+  highParts.addTo(sums);
   return { sums, failures };
+}
+
+/** What was too large for the units of exact sums: added up apart, and to the sums only when all of it is there. */
+class HighParts {
+  readonly #hiddenSize: number;
+  readonly #byRow = new Map<number, Float32Array>();
+
+  constructor(hiddenSize: number) {
+    this.#hiddenSize = hiddenSize;
+  }
+
+  add({ rowDtype, rows, numRows }: DispatchAnswer, partRow: number, rowIndex: number): void {
+    const start = (numRows + partRow) * this.#hiddenSize;
+    if (rowDtype !== 'exact' || !(rows instanceof Float32Array) || rows.length <= start) return;
+    let high = this.#byRow.get(rowIndex);
+    if (high === undefined) this.#byRow.set(rowIndex, (high = new Float32Array(this.#hiddenSize)));
+    addTo(high, 0, rows.subarray(start, start + this.#hiddenSize));
+  }
+
+  addTo(sums: Float32Array): void {
+    for (const [rowIndex, high] of this.#byRow) addTo(sums, rowIndex * this.#hiddenSize, high);
+  }
 }
 
 const mismatch = (field: string, sent: number | string, received: number | string): string | undefined =>

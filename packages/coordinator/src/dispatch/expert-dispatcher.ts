@@ -11,6 +11,11 @@ export interface LayerCall {
   readonly expertIds: Int32Array;
   /** fp32 [numRows, topK]. */
   readonly routingWeights: Float32Array;
+  /**
+   * fp32 [numRows], of sumUnitsOf: the sums do not depend on how workers share the experts then. Absent where they are
+   * rounded as they come.
+   */
+  readonly sumUnits?: Float32Array | undefined;
 }
 
 export interface LayerResult {

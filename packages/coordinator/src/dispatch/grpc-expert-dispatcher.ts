@@ -1,4 +1,5 @@
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
@@ -15,7 +16,7 @@ import { PartsUnderWay } from './parts-under-way.js';
 import { TravellingRows, WorkerPartCaller } from './part-caller.js';
 import { type QuarantineListener } from './quarantine.js';
 import { ReplicaProbes } from './replica-probes.js';
-import { type DispatchPart, maxRowsPerMessage } from './route-plan.js';
+import { type DispatchPart, maxExactRowsPerMessage, maxRowsPerMessage } from './route-plan.js';
 import { type WorkerCosts } from './worker-cost.js';
 import { WorkerLinks, type WorkerLinksOptions } from './worker-links.js';
 import { WorkerStanding } from './worker-standing.js';
@@ -27,6 +28,8 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly hiddenSize: number;
   /** How rows travel, both ways. */
   readonly wireDtype: WireDtype;
+  /** `fast` if absent. */
+  readonly numerics?: Numerics;
   /**
    * Longest time for the calls of one layer, with all that is sent again. A worker that vanished is noticed sooner, by
    * its connection or by membership's heartbeat (setWorkerDown); this is for one that is there and does not answer.
@@ -49,8 +52,8 @@ export type PartsObserver = (workerIds: readonly string[], parts: readonly Dispa
 /**
  * Computes the experts of a layer on workers. All workers' calls of a layer are in flight together; their answers are
  * checked and added up in the placement's order of workers, also what was sent again, so that the same parts have the
- * same bits. Which replicas took part changes only how the terms of a sum are grouped, and that only the rounding of
- * its last bits. Lives in the engine thread.
+ * same bits. Which replicas took part changes only how the terms of a sum are grouped, and that nothing where they have
+ * units, else the rounding of its last bits. Lives in the engine thread.
  */
 export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #options: GrpcExpertDispatcherOptions;
@@ -129,7 +132,10 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const { hiddenSize, wireDtype, maxMessageBytes = MAX_MESSAGE_BYTES } = this.#options;
     const startMs = this.#clock.nowMs();
     const rows = new TravellingRows(call, hiddenSize, wireDtype);
-    const maxRows = maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes);
+    const maxRows =
+      call.sumUnits === undefined
+        ? maxRowsPerMessage(hiddenSize, call.topK, wireDtype, maxMessageBytes)
+        : maxExactRowsPerMessage(hiddenSize, call.topK, maxMessageBytes);
     const layer = new LayerFailover(call, rows, maxRows, this.#failover);
     const parts = layer.plan(router).sort(mostPairsFirst);
     observe?.(router.placement.workerIds, parts);
@@ -143,6 +149,9 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   }
 
   allExperts(): AllExperts | undefined {
+    const { numerics, wireDtype } = this.#options;
+    // What a layer in one call computes from is not rounded as for workers.
+    if (numerics === 'invariant' && wireDtype !== 'fp32') return undefined;
     const isAllLocal = this.#router.placement?.workerIds.every((workerId) => workerId === LOCAL_MEMBER) ?? false;
     return isAllLocal ? this.#options.local?.allExperts : undefined;
   }

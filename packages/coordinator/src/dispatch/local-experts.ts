@@ -76,14 +76,14 @@ export class LocalExperts implements ExpertLink {
     const startMs = performance.now();
     const [sums = new Float32Array()] = await runner.run([call]);
     const endMs = performance.now();
-    const { callId, layerIndex, placementVersion, numRows, hiddenSize, rowDtype } = call;
+    const { callId, layerIndex, placementVersion, numRows, hiddenSize, sumUnits } = call;
     return {
       callId,
       layerIndex,
       placementVersion,
       numRows,
       hiddenSize,
-      rowDtype,
+      rowDtype: sumUnits === undefined ? 'fp32' : 'exact',
       numPairs: call.expertIds.length,
       error: undefined,
       queueUs: (startMs - arrivedAtMs) * 1000,

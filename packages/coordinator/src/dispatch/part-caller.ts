@@ -34,19 +34,31 @@ export class TravellingRows {
   readonly hiddenSize: number;
   readonly #rows: Float32Array;
   readonly #dtype: WireDtype;
+  readonly #sumUnits: Float32Array | undefined;
   #travelling: WireRows | undefined;
 
-  constructor({ layerIndex, numRows, rows }: LayerCall, hiddenSize: number, dtype: WireDtype) {
+  constructor({ layerIndex, numRows, rows, sumUnits }: LayerCall, hiddenSize: number, dtype: WireDtype) {
     this.layerIndex = layerIndex;
     this.hiddenSize = hiddenSize;
     this.#rows = rows.subarray(0, numRows * hiddenSize);
     this.#dtype = dtype;
+    this.#sumUnits = sumUnits;
   }
 
-  /** In this process nothing travels, and nothing is rounded. */
+  /**
+   * In this process nothing travels, and nothing is rounded; except where the sums may not depend on who computes an
+   * expert.
+   */
   ofMember(workerId: string): WireRows {
-    if (workerId === LOCAL_MEMBER) return toWireRows('fp32', this.#rows, this.hiddenSize);
+    if (workerId === LOCAL_MEMBER && this.#sumUnits === undefined)
+      return toWireRows('fp32', this.#rows, this.hiddenSize);
     return (this.#travelling ??= toWireRows(this.#dtype, this.#rows, this.hiddenSize));
+  }
+
+  /** The units of some rows; undefined where sums are rounded as they come. */
+  unitsOf(rowIndices: Uint32Array): Float32Array | undefined {
+    const units = this.#sumUnits;
+    return units && Float32Array.from(rowIndices, (rowIndex) => units[rowIndex] ?? NaN);
   }
 }
 
@@ -85,6 +97,7 @@ export class WorkerPartCaller implements PartCaller {
 
 function toMessage({ rows, part, placement }: PartCall, workerId: string, storeId: string): OutgoingCall {
   const { layerIndex, hiddenSize } = rows;
+  const sumUnits = rows.unitsOf(part.rowIndices);
   return {
     layerIndex,
     placementVersion: placement.version,
@@ -94,6 +107,7 @@ function toMessage({ rows, part, placement }: PartCall, workerId: string, storeI
     rowOffsets: part.rowOffsets,
     expertIds: part.expertIds,
     routingWeights: part.routingWeights,
+    ...(sumUnits && { sumUnits }),
     ...takeWireRows(rows.ofMember(workerId), part.rowIndices, hiddenSize),
   };
 }

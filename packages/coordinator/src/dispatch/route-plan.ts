@@ -67,6 +67,11 @@ export function maxRowsPerMessage(hiddenSize: number, topK: number, dtype: WireD
   );
 }
 
+/** As many rows as an answer has room for with exact sums and their high parts. Errors as maxRowsPerMessage. */
+export function maxExactRowsPerMessage(hiddenSize: number, topK: number, maxMessageBytes: number): number {
+  return maxRowsPerMessage(2 * hiddenSize, topK, 'fp32', maxMessageBytes);
+}
+
 /** More than the numbers, tags and padding of a message need. */
 const HEADER_BYTES = 256;
 

@@ -3,7 +3,12 @@ import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-
 import { MAX_QUEUED_CALLS } from '@expertmesh/shared/limits/limits';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { type CallError, type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
+import {
+  type CallError,
+  type DispatchAnswer,
+  type RowDtype,
+  type WireRows,
+} from '@expertmesh/shared/rpc/dispatch-message';
 import { type OpenStream } from '@expertmesh/shared/rpc/openers';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
 import { DispatchConnection } from './dispatch-connection.js';
@@ -270,7 +275,11 @@ interface InFlightCall extends SentCall {
 // A call that the worker finds invalid was made wrongly here; whoever asked for tokens is not at fault.
 const ourCode = (code: ErrorCode): ErrorCode => (code === 'invalid_argument' ? 'internal' : code);
 
-const rowBytes = ({ rows, rowScales }: WireRows): number => rows.byteLength + (rowScales?.byteLength ?? 0);
+const rowBytes = ({ rows, rowScales }: WireRows<RowDtype>): number => rows.byteLength + (rowScales?.byteLength ?? 0);
 
-const tensorBytes = ({ rowOffsets, expertIds, routingWeights, ...rows }: OutgoingCall): number =>
-  rowOffsets.byteLength + expertIds.byteLength + routingWeights.byteLength + rowBytes(rows);
+const tensorBytes = ({ rowOffsets, expertIds, routingWeights, sumUnits, ...rows }: OutgoingCall): number =>
+  rowOffsets.byteLength +
+  expertIds.byteLength +
+  routingWeights.byteLength +
+  (sumUnits?.byteLength ?? 0) +
+  rowBytes(rows);

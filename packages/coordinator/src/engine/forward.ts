@@ -1,6 +1,8 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { moeLayerIndices, type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { type AllLayersOutput, type DenseRunner, type DenseStep, type LayerRoutes } from '../dense/dense-runner.js';
+import { type Numerics } from '@expertmesh/shared/config/numerics';
+import { sumUnitsOf } from '@expertmesh/shared/rpc/sum-units';
 import { type CacheView } from '../kv/cache-view.js';
 import { type AllExperts, type ExpertDispatcher, type LayerResult } from '../dispatch/expert-dispatcher.js';
 import { addInPlace, gatherRows, joinRows, nonFiniteRows } from './hidden-rows.js';
@@ -30,6 +32,8 @@ export interface ForwardPassOptions {
   readonly microBatches?: number;
   readonly times?: LayerTimes;
   readonly observe?: RoutingObserver;
+  /** `fast` if absent. */
+  readonly numerics?: Numerics;
 }
 
 /** Runs tokens through the whole model: dense parts here, experts through the dispatcher. */
@@ -41,6 +45,7 @@ export class ForwardPass {
   readonly #microBatches: number;
   readonly #times: LayerTimes;
   readonly #observe: RoutingObserver | undefined;
+  readonly #areSumsExact: boolean;
 
   constructor(options: ForwardPassOptions) {
     this.#spec = options.spec;
@@ -50,6 +55,7 @@ export class ForwardPass {
     this.#microBatches = options.microBatches ?? 1;
     this.#times = options.times ?? new LayerTimes();
     this.#observe = options.observe;
+    this.#areSumsExact = options.numerics === 'invariant';
   }
 
   /**
@@ -83,7 +89,7 @@ export class ForwardPass {
     const { allLayers } = begun.step;
     return allExperts === undefined || allLayers === undefined
       ? this.#layerByLayer(begun, results)
-      : this.#inOneCall(begun, (hidden) => allLayers(hidden, allExperts), results);
+      : this.#inOneCall(begun, (hidden) => allLayers(hidden, allExperts, this.#areSumsExact), results);
   }
 
   // What is not finite in a layer stays so to the end, where it is found out.
@@ -123,6 +129,7 @@ export class ForwardPass {
       rows: routed.normed,
       expertIds: routed.expertIds,
       routingWeights: routed.routingWeights,
+      sumUnits: this.#areSumsExact ? sumUnitsOf(residual, this.#spec.hiddenSize) : undefined,
     });
     this.#times.add(denseMs * 1000, times);
     addInPlace(residual, sums);

@@ -200,6 +200,7 @@ function engineThreadOptions(
     speculation: config.speculative,
     microBatches: config.microBatches,
     wireDtype: config.wireDtype,
+    numerics: config.numerics,
     dispatchTimeoutMs: config.dispatchTimeoutMs,
     replacementWaitMs: replacementWaitMsOf(config),
     hedging: config.hedging === 'on',

@@ -49,15 +49,16 @@ Napi::Value prefault(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-/// (numThreads, isa or "", spin in microseconds, whether the calling thread leads) -> pool
+/// (numThreads, isa or "", spin in microseconds, whether the calling thread leads, whether products are invariant) -> pool
 Napi::Value createPool(const Napi::CallbackInfo& info) {
   const size_t numThreads = asSize(info[0], "numThreads"), spin = asSize(info[2], "spinMicroseconds");
   requireRange("numThreads", numThreads, 1, kMaxThreads);
   requireRange("spinMicroseconds", spin, 0, 1000000);
   require(info[1].IsString(), "isa must be a string");
   const Leader leader = info[3].ToBoolean() ? Leader::kSubmitter : Leader::kOwn;
+  const Numerics numerics = info[4].ToBoolean() ? Numerics::kInvariant : Numerics::kFast;
   const KernelSet& kernels = kernelSetNamed(info[1].As<Napi::String>().Utf8Value());
-  return makeHandle(info.Env(), std::make_shared<Pool>(info.Env(), kernels, numThreads, std::chrono::microseconds(spin), leader));
+  return makeHandle(info.Env(), std::make_shared<Pool>(info.Env(), kernels, numThreads, std::chrono::microseconds(spin), leader, numerics));
 }
 
 /// (pool)

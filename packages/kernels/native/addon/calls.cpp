@@ -28,15 +28,14 @@ Napi::Value runLinear(const Napi::CallbackInfo& info) {
   });
 }
 
-/// (pool, layer, rows, pairRows, pairExperts, pairWeights, out)
+/// (pool, layer, rows, pairRows, pairExperts, pairWeights, out, sumUnits, high) -> 1 when `high` has been written, else 0
 Napi::Value runExperts(const Napi::CallbackInfo& info) {
   const auto layer = fromHandle<const ExpertLayer>(info[1]);
   const ExpertCall call{constFloats(info[2], "rows"), unsignedInts(info[3], "pairRows"), unsignedInts(info[4], "pairExperts"),
-                        constFloats(info[5], "pairWeights"), floats(info[6], "out")};
+                        constFloats(info[5], "pairWeights"), floats(info[6], "out"), constFloats(info[7], "sumUnits"), floats(info[8], "high")};
   layer->check(call);
   return fromHandle<Pool>(info[0])->submit(JobKind::kExperts, heldArguments(info), [=](ThreadTeam& team, Workspace& workspace) {
-    layer->run(team, workspace, call);
-    return 0.0;
+    return layer->run(team, workspace, call) ? 1.0 : 0.0;
   });
 }
 
@@ -93,14 +92,15 @@ std::vector<WholeLayer> wholeLayersOf(const Napi::Array& from) {
 }
 
 /**
- * (pool, layers, hidden, cos, sin, KV pool, sequences, residual, normed, expertIds, routingWeights, probabilitySums, seconds); the last
- * is written: dense, experts
+ * (pool, layers, hidden, cos, sin, KV pool, sequences, residual, normed, expertIds, routingWeights, probabilitySums, seconds,
+ * areSumsExact); seconds are written: dense, experts
  */
 Napi::Value runWholeLayers(const Napi::CallbackInfo& info) {
   const auto kv = kvArgumentsOf(info[5], info[6]);
   const WholeLayersCall call{wholeLayersOf(asArray(info[1], "layers")), kv->pool->kv.layout(), kv->sequences, floats(info[2], "hidden"),
                        constFloats(info[3], "cos"), constFloats(info[4], "sin"), floats(info[7], "residual"), floats(info[8], "normed"),
-                       ints(info[9], "expertIds"), floats(info[10], "routingWeights"), floats(info[11], "probabilitySums")};
+                       ints(info[9], "expertIds"), floats(info[10], "routingWeights"), floats(info[11], "probabilitySums"),
+                       info[13].ToBoolean().Value()};
   const auto seconds = doubles(info[12], "seconds");
   requireSize("seconds", seconds.size, 2);
   checkWholeLayers(call);

@@ -41,8 +41,9 @@ class Pool::PoolJob final : public Job {
   const Compute compute_;
 };
 
-Pool::Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader)
-    : env_(env), leader_(leader), queue_(std::make_unique<WorkQueue>(kernels, numThreads, spin, leader)) {
+Pool::Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader,
+           Numerics numerics)
+    : env_(env), leader_(leader), queue_(std::make_unique<WorkQueue>(kernels, numThreads, spin, leader, numerics)) {
   const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   completions_ = Napi::ThreadSafeFunction::New(env, nothing, "expertmesh kernels", 0, 1);
   completions_.Unref(env);

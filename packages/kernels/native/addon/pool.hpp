@@ -17,7 +17,8 @@ class Pool {
   /// What a job computes; the returned number is what its promise resolves to.
   using Compute = std::function<double(ThreadTeam&, Workspace&)>;
 
-  Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader);
+  Pool(Napi::Env env, const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader,
+       Numerics numerics);
   ~Pool() { close(); }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

@@ -23,11 +23,16 @@ struct ExpertCall {
   Span<const float> pairWeights;
   /// [rows, hidden]
   Span<float> out;
+  /// [rows], or empty: then sums are rounded as they come. A row's sum of at most kMaxExactTerms pairs is exact in its unit.
+  Span<const float> sumUnits;
+  /// [rows, hidden] where there are units: written when a term is too large for them, see exact-sum.hpp.
+  Span<float> high;
 };
 
 /**
  * Experts of one layer: out[row] = sum over the row's pairs of weight * down(silu(gate(x)) * up(x)), in the order of the pairs.
- * The rows of an expert share one reading of its weights. Results do not depend on the number of threads.
+ * The rows of an expert share one reading of its weights. Results do not depend on the number of threads; with units, neither on the
+ * order of the pairs nor on which of a row's pairs are in the same call, once `out` and `high` of all calls are added up.
  */
 class ExpertLayer {
  public:
@@ -35,7 +40,8 @@ class ExpertLayer {
   explicit ExpertLayer(std::vector<ExpertWeights> experts);
   /// Throws InvalidArgument for sizes that do not fit, indices out of range, and pairs that are not sorted.
   void check(const ExpertCall& call) const;
-  void run(ThreadTeam& team, Workspace& workspace, const ExpertCall& call) const;
+  /// Whether `high` has been written, for all rows; else all high parts are zero.
+  bool run(ThreadTeam& team, Workspace& workspace, const ExpertCall& call) const;
 
  private:
   /// Consecutive pairs of one expert.
@@ -49,10 +55,12 @@ class ExpertLayer {
   size_t scratchBytes(const KernelSet& kernels) const;
   void gateUp(ThreadTeam& team, Workspace& workspace, const ExpertCall& call, const std::vector<Group>& groups,
               float* inner) const;
-  void gateUpTiles(const KernelSet& kernels, const ActivationRows& activations, const Group& group, size_t begin, size_t end,
-                   const void* const* pairActivations, void* scratch, float* inner) const;
-  void down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call,
-            const std::vector<Group>& groups) const;
+  void gateUpTiles(const KernelSet& kernels, Numerics numerics, const ActivationRows& activations, const Group& group, size_t begin,
+                   size_t end, const void* const* pairActivations, void* scratch, float* inner) const;
+  bool down(ThreadTeam& team, const ActivationRows& activations, const ExpertCall& call, const std::vector<Group>& groups) const;
+  bool addTerms(const KernelSet& kernels, const ExpertCall& call, size_t pair, const float* products, size_t columnBegin,
+                size_t width, bool hasHigh) const;
+  void clear(Span<float> sums, size_t columnBegin, size_t width) const;
 
   std::vector<ExpertWeights> experts_;
   size_t hidden_;

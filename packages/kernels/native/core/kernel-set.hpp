@@ -7,6 +7,9 @@
 
 namespace expertmesh {
 
+/// kInvariant: products of a row of activations have the same bits beside few rows and beside many. kFast: they may not.
+enum class Numerics { kFast, kInvariant };
+
 /// Some rows of a matrix times some activation rows.
 struct Product {
   const Matrix* matrix;
@@ -21,6 +24,7 @@ struct Product {
   size_t outputStride;
   /// `productScratchBytes` of the same kernel set for this matrix.
   void* scratch;
+  Numerics numerics;
 };
 
 /// New keys and values of one KV head for tokens that follow each other.
@@ -88,6 +92,12 @@ struct KernelSet {
   void (*softmax)(float* x, size_t n);
   /// out += weight * x
   void (*addScaled)(const float* x, float weight, size_t n, float* out);
+  /// Of n values; NaN where one is NaN.
+  float (*largestMagnitude)(const float* x, size_t n);
+  /// out += weight * x, each product rounded to a multiple of `unit` before.
+  void (*addRounded)(const float* x, float weight, float unit, size_t n, float* out);
+  /// The same where products may be beyond highestLowPart(unit): multiples of unit * kHighUnits go to `high`, what is left to `out`.
+  void (*addInParts)(const float* x, float weight, float unit, size_t n, float* out, float* high);
   /// Half-split rotary embedding of one head in place; cos and sin have headDim / 2 values.
   void (*rotate)(const float* cos, const float* sin, size_t headDim, float* head);
   /// Reads numBytes (a multiple of 64) and returns something that depends on all of them.

@@ -30,7 +30,7 @@ void multiplyMatrix(ThreadTeam& team, const Matrix& matrix, const ActivationRows
     const size_t rowBegin = begin * kTileRows;
     const size_t rowEnd = end * kTileRows < matrix.out ? end * kTileRows : matrix.out;
     kernels.multiply({&matrix, &x.layout(), rowBegin, rowEnd, x.pointers(), x.numRows(), out + rowBegin, matrix.out,
-                      team.scratch(thread)});
+                      team.scratch(thread), team.numerics()});
     finish(rowBegin, rowEnd);
   });
 }

@@ -11,8 +11,8 @@ constexpr uint64_t kCountMask = (uint64_t{1} << kEpochShift) - 1;
 
 }  // namespace
 
-ThreadTeam::ThreadTeam(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin)
-    : kernels_(kernels), spin_(spin), scratch_(numThreads) {
+ThreadTeam::ThreadTeam(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Numerics numerics)
+    : kernels_(kernels), numerics_(numerics), spin_(spin), scratch_(numThreads) {
   helpers_.reserve(numThreads - 1);
   for (size_t i = 1; i < numThreads; ++i) helpers_.emplace_back([this, i] { help(i); });
 }

@@ -18,12 +18,14 @@ namespace expertmesh {
  */
 class ThreadTeam {
  public:
-  ThreadTeam(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin);
+  ThreadTeam(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Numerics numerics = Numerics::kFast);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
   const KernelSet& kernels() const { return kernels_; }
+  /// Of products, where a call does not say otherwise.
+  Numerics numerics() const { return numerics_; }
   size_t numThreads() const { return helpers_.size() + 1; }
 
   /**
@@ -60,6 +62,7 @@ class ThreadTeam {
   uint64_t waitForEpochAfter(uint64_t epoch);
 
   const KernelSet& kernels_;
+  const Numerics numerics_;
   const std::chrono::microseconds spin_;
   std::vector<AlignedBuffer> scratch_;
 

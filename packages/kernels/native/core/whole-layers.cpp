@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <utility>
+
+#include "exact-sum.hpp"
 
 namespace expertmesh {
 
@@ -30,8 +33,8 @@ class SortedPairs {
     }
   }
 
-  ExpertCall call(Span<float> rows, Span<float> out) const {
-    return {{rows.data, rows.size}, {rows_.data(), rows_.size()}, {experts_.data(), experts_.size()}, {weights_.data(), weights_.size()}, out};
+  ExpertCall call(Span<float> rows, Span<float> out, Span<const float> sumUnits, Span<float> high) const {
+    return {{rows.data, rows.size}, {rows_.data(), rows_.size()}, {experts_.data(), experts_.size()}, {weights_.data(), weights_.size()}, out, sumUnits, high};
   }
 
  private:
@@ -47,6 +50,12 @@ template <class T>
 Span<T> partOf(Span<T> all, size_t index, size_t numParts) {
   const size_t size = all.size / numParts;
   return {all.data + index * size, size};
+}
+
+size_t numRowsOf(const WholeLayersCall& call) {
+  size_t numRows = 0;
+  for (const SequenceRows& sequence : call.sequences) numRows += sequence.numRows;
+  return numRows;
 }
 
 size_t numLayersWithExperts(const WholeLayersCall& call) {
@@ -77,20 +86,45 @@ class DenseCalls {
   size_t numSeen_ = 0;
 };
 
+/// What exact sums need, of one layer after another; nothing where sums are not exact.
+class ExactSums {
+ public:
+  ExactSums(bool areSumsExact, size_t numRows, size_t hidden)
+      : units_(areSumsExact ? numRows : 0), highSize_(areSumsExact ? numRows * hidden : 0), high_(new float[highSize_]) {}
+
+  Span<const float> unitsFor(Span<float> residual) {
+    const size_t hidden = units_.empty() ? 0 : residual.size / units_.size();
+    for (size_t row = 0; row < units_.size(); ++row) units_[row] = sumUnit(residual.data + row * hidden, hidden);
+    return {units_.data(), units_.size()};
+  }
+
+  Span<float> high() { return {high_.get(), highSize_}; }
+
+ private:
+  std::vector<float> units_;
+  size_t highSize_;
+  /// Not initialised: hardly ever used.
+  std::unique_ptr<float[]> high_;
+};
+
+void add(ThreadTeam& team, Span<float> x, Span<float> to) {
+  constexpr size_t kGrain = 16384;
+  team.parallelFor(x.size, kGrain, [&](size_t begin, size_t end, size_t) {
+    team.kernels().addScaled(x.data + begin, 1, end - begin, to.data + begin);
+  });
+}
+
 /// residual += what the experts make of `normed`; `sums` is overwritten.
 void addExperts(ThreadTeam& team, Workspace& workspace, const DenseCall& dense, const WholeLayer& layer, SortedPairs& pairs,
-                Span<float> sums) {
+                ExactSums& exactSums, Span<float> sums) {
   size_t numRows = 0;
   for (const SequenceRows& sequence : dense.sequences) numRows += sequence.numRows;
   const size_t topK = dense.expertIds.size / numRows;
   pairs.sort(dense.expertIds, dense.routingWeights, topK);
-  const ExpertCall expertCall = pairs.call(dense.normed, sums);
+  const ExpertCall expertCall = pairs.call(dense.normed, sums, exactSums.unitsFor(dense.residual), exactSums.high());
   layer.experts->check(expertCall);
-  layer.experts->run(team, workspace, expertCall);
-  constexpr size_t kGrain = 16384;
-  team.parallelFor(sums.size, kGrain, [&](size_t begin, size_t end, size_t) {
-    team.kernels().addScaled(sums.data + begin, 1, end - begin, dense.residual.data + begin);
-  });
+  if (layer.experts->run(team, workspace, expertCall)) add(team, exactSums.high(), sums);
+  add(team, sums, dense.residual);
 }
 
 using Clock = std::chrono::steady_clock;
@@ -108,6 +142,7 @@ WholeLayersTimes computeWholeLayers(ThreadTeam& team, Workspace& workspace, cons
   WholeLayersTimes times;
   SortedPairs pairs;
   DenseCalls denseCalls(call);
+  ExactSums exactSums(call.areSumsExact, numRowsOf(call), call.hidden.size / numRowsOf(call));
   Span<float> hidden = call.hidden, residual = call.residual;
   for (const WholeLayer& layer : call.layers) {
     const auto denseStart = Clock::now();
@@ -117,7 +152,7 @@ WholeLayersTimes computeWholeLayers(ThreadTeam& team, Workspace& workspace, cons
       times.dense += secondsSince(denseStart);
       const auto expertsStart = Clock::now();
       // The layer's input is not needed any more.
-      addExperts(team, workspace, dense, layer, pairs, hidden);
+      addExperts(team, workspace, dense, layer, pairs, exactSums, hidden);
       times.experts += secondsSince(expertsStart);
     }
     std::swap(hidden, residual);

@@ -30,6 +30,8 @@ struct WholeLayersCall {
   Span<int32_t> expertIds;
   Span<float> routingWeights;
   Span<float> probabilitySums;
+  /// Whether the experts' terms are rounded to a unit of their row, so that sums are those of workers, however they share the experts.
+  bool areSumsExact;
 };
 
 /// Seconds that layers with experts spent on either part.

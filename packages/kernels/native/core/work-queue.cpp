@@ -4,9 +4,9 @@
 
 namespace expertmesh {
 
-WorkQueue::WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader)
-    : kernels_(kernels), numThreads_(numThreads), spin_(spin) {
-  if (leader == Leader::kSubmitter) submittersTeam_ = std::make_unique<ThreadTeam>(kernels, numThreads, spin);
+WorkQueue::WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader, Numerics numerics)
+    : kernels_(kernels), numThreads_(numThreads), spin_(spin), numerics_(numerics) {
+  if (leader == Leader::kSubmitter) submittersTeam_ = std::make_unique<ThreadTeam>(kernels, numThreads, spin, numerics);
   else leader_ = std::thread([this] { lead(); });
 }
 
@@ -36,7 +36,7 @@ bool WorkQueue::submit(std::unique_ptr<Job>& job) {
 }
 
 void WorkQueue::lead() {
-  ThreadTeam team(kernels_, numThreads_, spin_);
+  ThreadTeam team(kernels_, numThreads_, spin_, numerics_);
   while (auto job = next()) compute(std::move(job), team);
 }
 

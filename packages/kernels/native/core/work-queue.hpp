@@ -44,7 +44,7 @@ enum class Leader { kOwn, kSubmitter };
  */
 class WorkQueue {
  public:
-  WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader);
+  WorkQueue(const KernelSet& kernels, size_t numThreads, std::chrono::microseconds spin, Leader leader, Numerics numerics);
   /// Finishes the job in progress; those that wait end with an error.
   ~WorkQueue();
 
@@ -65,6 +65,7 @@ class WorkQueue {
   const KernelSet& kernels_;
   const size_t numThreads_;
   const std::chrono::microseconds spin_;
+  const Numerics numerics_;
   Workspace workspace_;
   std::array<JobStats, static_cast<size_t>(JobKind::kCount)> stats_;
   std::mutex mutex_;

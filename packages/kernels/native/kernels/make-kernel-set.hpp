@@ -3,6 +3,7 @@
 #include "attention.hpp"
 #include "dot-kernel.hpp"
 #include "float-product.hpp"
+#include "ordered-dot-kernel.hpp"
 #include "quantise.hpp"
 #include "store-kv.hpp"
 #include "tile-kernel.hpp"
@@ -38,11 +39,13 @@ struct KernelSetOf {
   static void multiply(const Product& p) {
     if (p.matrix->bits == WeightBits::k32) return FloatProduct<S>::run(p);
     withQuantisation(*p.matrix, [&](auto q) {
-      if (p.numActivations < S::kTileMinActivations) DotKernel<S, q.kBits, q.kBlock>::run(p);
-      else TileKernel<S, q.kBits, q.kBlock>::run(p);
+      if (p.numActivations >= S::kTileMinActivations) TileKernel<S, q.kBits, q.kBlock>::run(p);
+      else if (p.numerics == Numerics::kInvariant) OrderedDotKernel<S, q.kBits, q.kBlock>::run(p);
+      else DotKernel<S, q.kBits, q.kBlock>::run(p);
     });
   }
 
+  /// The kernels for few rows need less than the one for many.
   static size_t productScratchBytes(const Matrix& matrix) {
     size_t bytes = 0;
     withQuantisation(matrix, [&](auto q) { bytes = TileKernel<S, q.kBits, q.kBlock>::scratchBytes(matrix); });
@@ -55,7 +58,7 @@ struct KernelSetOf {
     return {name,           S::kBytes,        quantise,       multiply,        productScratchBytes,
             storeKv<S>,     A::run,           A::runSegment,  A::joinSegments, A::scratchBytes,
             A::partialFloats, rmsNorm<S>,     siluMultiply<S>, softmax<S>,     addScaled<S>,
-            rotate<S>,      readAll<S>};
+            largestMagnitude<S>, addRounded<S>, addInParts<S>, rotate<S>,      readAll<S>};
   }
 
  private:

@@ -3,7 +3,7 @@
 
 #include "../core/kernel-set.hpp"
 #include "step-shape.hpp"
-#include "vector-ops.hpp"
+#include "transposed-scales.hpp"
 
 namespace expertmesh {
 
@@ -27,13 +27,13 @@ struct TileKernel {
   static constexpr size_t kMaxActivations = 128;
 
   static size_t scratchBytes(const Matrix& matrix) {
-    return kTileRows * kPanelBytes + kTileRows * sizeof(float) * (kMaxActivations + scaleVectors(matrix) * S::kLanes);
+    return kTileRows * kPanelBytes + sizeof(float) * (kTileRows * kMaxActivations + S::kTileVectors * transposedScalesFloats<S>(matrix));
   }
 
   static void run(const Product& p) {
     for (size_t row = p.rowBegin; row < p.rowEnd; row += kTileRows) {
       Tile tile(p, row);
-      transposeScales(tile);
+      transposeScales<S, S::kTileVectors>(*p.matrix, row, tile.numRows, tile.scales);
       for (size_t first = 0; first < p.numActivations; first += kMaxActivations)
         multiply(tile, first, p.numActivations - first < kMaxActivations ? p.numActivations - first : kMaxActivations);
     }
@@ -71,21 +71,6 @@ struct TileKernel {
     size_t numPerBlock;
   };
   static constexpr size_t kLineBytes = 64;
-
-  static size_t scaleVectors(const Matrix& matrix) { return (matrix.numBlocks() + S::kLanes - 1) / S::kLanes; }
-
-  static void transposeScales(const Tile& tile) {
-    const size_t numBlocks = tile.matrix.numBlocks();
-    eachVector<S>(numBlocks, [&](size_t block, size_t lanes) {
-      for (size_t v = 0; v < S::kTileVectors; ++v) {
-        Floats rows[S::kLanes];
-        for (size_t i = 0; i < S::kLanes; ++i)
-          rows[i] = loadLanes<S>(tile.matrix.scales + tile.rowOf(v * S::kLanes + i) * numBlocks + block, lanes);
-        S::transpose(rows);
-        for (size_t i = 0; i < S::kLanes; ++i) S::store(tile.scales + (block + i) * kTileRows + v * S::kLanes, rows[i]);
-      }
-    });
-  }
 
   static void multiply(const Tile& tile, size_t first, size_t count) {
     std::memset(tile.sums, 0, count * kTileRows * sizeof(float));

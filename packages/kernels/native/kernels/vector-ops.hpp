@@ -1,6 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+
+#include "../core/exact-sum.hpp"
 
 namespace expertmesh {
 
@@ -88,6 +91,49 @@ void addScaled(const float* x, float weight, size_t n, float* out) {
   const auto factor = S::broadcast(weight);
   eachVector<S>(n, [&](size_t i, size_t lanes) {
     storeLanes<S>(out + i, S::fma(factor, loadLanes<S>(x + i, lanes), loadLanes<S>(out + i, lanes)), lanes);
+  });
+}
+
+/// The largest magnitude, and NaN above all of them.
+template <class S>
+inline float largestOf(typename S::Ints magnitudes) {
+  const int32_t bits = S::reduceMax(magnitudes);
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// x to the nearest multiple of a power of two, of which `shifter` is 1.5 * 2^23: there fp32 has no finer steps.
+template <class S>
+inline typename S::Floats roundBy(typename S::Floats x, typename S::Floats shifter) {
+  return S::sub(S::add(x, shifter), shifter);
+}
+
+template <class S>
+float largestMagnitude(const float* x, size_t n) {
+  auto largest = S::broadcastInt(0);
+  eachVector<S>(n, [&](size_t i, size_t lanes) { largest = S::maxMagnitude(largest, loadLanes<S>(x + i, lanes)); });
+  return largestOf<S>(largest);
+}
+
+template <class S>
+void addRounded(const float* x, float weight, float unit, size_t n, float* out) {
+  const auto factor = S::broadcast(weight), shifter = S::broadcast(kShifterUnits * unit);
+  eachVector<S>(n, [&](size_t i, size_t lanes) {
+    const auto term = S::mul(factor, loadLanes<S>(x + i, lanes));
+    storeLanes<S>(out + i, S::add(loadLanes<S>(out + i, lanes), roundBy<S>(term, shifter)), lanes);
+  });
+}
+
+template <class S>
+void addInParts(const float* x, float weight, float unit, size_t n, float* out, float* high) {
+  const auto factor = S::broadcast(weight), shifter = S::broadcast(kShifterUnits * unit);
+  const auto highShifter = S::broadcast(kShifterUnits * unit * kHighUnits);
+  eachVector<S>(n, [&](size_t i, size_t lanes) {
+    const auto term = S::mul(factor, loadLanes<S>(x + i, lanes));
+    const auto highPart = roundBy<S>(term, highShifter);
+    storeLanes<S>(high + i, S::add(loadLanes<S>(high + i, lanes), highPart), lanes);
+    storeLanes<S>(out + i, S::add(loadLanes<S>(out + i, lanes), roundBy<S>(S::sub(term, highPart), shifter)), lanes);
   });
 }
 

@@ -48,6 +48,7 @@ struct Avx2 {
 
   static Ints loadInts(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static Ints broadcastInt(int32_t value) { return _mm256_set1_epi32(value); }
+  static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Floats toFloats(Ints v) { return _mm256_cvtepi32_ps(v); }
   static Ints roundToInts(Floats v) { return _mm256_cvtps_epi32(v); }
   static void storeInt8(int8_t* p, Ints v) {
@@ -106,6 +107,23 @@ struct Avx2 {
     static_assert(kBlocks == 1 || kBlocks == 2, "a vector of nibbles holds 64 elements");
     if constexpr (kBlocks == 1) return _mm256_broadcast_ss(p);
     return _mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p));
+  }
+  /// The sums of neighbouring lanes in each 128 bits: two of a, two of b. kFit16: no lane is beyond 16 bits.
+  template <bool kFit16>
+  static Ints addPairs(Ints a, Ints b) {
+    if constexpr (kFit16) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
+    return _mm256_hadd_epi32(a, b);
+  }
+  /// Of four rows in each 128 bits of two vectors, a vector of 8 rows for each block of which they hold the sums.
+  template <size_t kBlocks>
+  static void joinQuads(const Ints (&quads)[2], Ints (&blocks)[kBlocks]) {
+    static_assert(kBlocks == 1 || kBlocks == 2, "a vector of nibbles holds 64 elements");
+    const Ints low = _mm256_permute2x128_si256(quads[0], quads[1], 0x20), high = _mm256_permute2x128_si256(quads[0], quads[1], 0x31);
+    if constexpr (kBlocks == 1) blocks[0] = add(low, high);
+    else {
+      blocks[0] = low;
+      blocks[1] = high;
+    }
   }
 
   static Floats asFloats(Bytes b) { return _mm256_castsi256_ps(b); }

@@ -38,6 +38,7 @@ struct Avx512Vnni {
 
   static Ints loadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
   static Ints broadcastInt(int32_t value) { return _mm512_set1_epi32(value); }
+  static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Floats toFloats(Ints v) { return _mm512_cvtepi32_ps(v); }
   static Ints roundToInts(Floats v) { return _mm512_cvtps_epi32(v); }
   static void storeInt8(int8_t* p, Ints v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v)); }
@@ -100,6 +101,33 @@ struct Avx512Vnni {
       return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), four);
     }
   }
+  /// The sums of neighbouring lanes in each 128 bits: two of a, two of b. kFit16: no lane is beyond 16 bits.
+  template <bool kFit16>
+  static Ints addPairs(Ints a, Ints b) {
+    if constexpr (kFit16) return _mm512_madd_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(1));
+    const __m512 x = _mm512_castsi512_ps(a), y = _mm512_castsi512_ps(b);
+    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(x, y, 0x88)), _mm512_castps_si512(_mm512_shuffle_ps(x, y, 0xdd)));
+  }
+  /// Of four rows in each 128 bits of four vectors, a vector of 16 rows for each block of which they hold the sums.
+  template <size_t kBlocks>
+  static void joinQuads(const Ints (&quads)[4], Ints (&blocks)[kBlocks]) {
+    if constexpr (kBlocks == 4) {
+      const Ints low01 = _mm512_shuffle_i32x4(quads[0], quads[1], 0x44), high01 = _mm512_shuffle_i32x4(quads[0], quads[1], 0xee);
+      const Ints low23 = _mm512_shuffle_i32x4(quads[2], quads[3], 0x44), high23 = _mm512_shuffle_i32x4(quads[2], quads[3], 0xee);
+      blocks[0] = evenQuads(low01, low23);
+      blocks[1] = oddQuads(low01, low23);
+      blocks[2] = evenQuads(high01, high23);
+      blocks[3] = oddQuads(high01, high23);
+    } else {
+      const Ints sum01 = add(evenQuads(quads[0], quads[1]), oddQuads(quads[0], quads[1]));
+      const Ints sum23 = add(evenQuads(quads[2], quads[3]), oddQuads(quads[2], quads[3]));
+      if constexpr (kBlocks == 1) blocks[0] = add(evenQuads(sum01, sum23), oddQuads(sum01, sum23));
+      else {
+        blocks[0] = evenQuads(sum01, sum23);
+        blocks[1] = oddQuads(sum01, sum23);
+      }
+    }
+  }
 
   static Floats asFloats(Bytes b) { return _mm512_castsi512_ps(b); }
   static void storeBytes(void* p, Floats v) { _mm512_storeu_ps(p, v); }
@@ -132,6 +160,9 @@ struct Avx512Vnni {
   static void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
  private:
+  /// The 128-bit quarters 0 and 2, or 1 and 3, of each.
+  static Ints evenQuads(Ints a, Ints b) { return _mm512_shuffle_i32x4(a, b, 0x88); }
+  static Ints oddQuads(Ints a, Ints b) { return _mm512_shuffle_i32x4(a, b, 0xdd); }
   static Floats fromInt8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
   static __mmask16 mask(size_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
   static double loadDouble(const float* p) {

@@ -41,6 +41,7 @@ struct Neon {
 
   static Ints loadInts(const int32_t* p) { return vld1q_s32(p); }
   static Ints broadcastInt(int32_t value) { return vdupq_n_s32(value); }
+  static Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
   static Floats toFloats(Ints v) { return vcvtq_f32_s32(v); }
   static Ints roundToInts(Floats v) { return vcvtnq_s32_f32(v); }
   static void storeInt8(int8_t* p, Ints v) {
@@ -95,6 +96,17 @@ struct Neon {
   static Floats spread(const float* p) {
     static_assert(kBlocks == 1, "a vector holds at most one block");
     return vld1q_dup_f32(p);
+  }
+  /// The sums of neighbouring lanes: two of a, two of b. kFit16: no lane is beyond 16 bits.
+  template <bool kFit16>
+  static Ints addPairs(Ints a, Ints b) {
+    return vpaddq_s32(a, b);
+  }
+  /// Of four rows in a vector, the vector for each block.
+  template <size_t kBlocks>
+  static void joinQuads(const Ints (&quads)[1], Ints (&blocks)[kBlocks]) {
+    static_assert(kBlocks == 1, "a vector holds at most one block");
+    blocks[0] = quads[0];
   }
 
   static Floats asFloats(Bytes b) { return vreinterpretq_f32_u8(b); }

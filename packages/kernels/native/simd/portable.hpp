@@ -47,6 +47,10 @@ struct Portable {
 
   static Ints loadInts(const int32_t* p) { return copied<Ints>(p, 16); }
   static Ints broadcastInt(int32_t value) { return {{value, value, value, value}}; }
+  static Ints add(Ints a, Ints b) {
+    for (size_t i = 0; i < 4; ++i) a.v[i] += b.v[i];
+    return a;
+  }
   static Floats toFloats(Ints v) {
     return each([&](size_t i) { return static_cast<float>(v.v[i]); });
   }
@@ -133,6 +137,17 @@ struct Portable {
   static Floats spread(const float* p) {
     static_assert(kBlocks == 1, "a vector holds at most one block");
     return broadcast(*p);
+  }
+  /// The sums of neighbouring lanes: two of a, two of b. kFit16: no lane is beyond 16 bits.
+  template <bool kFit16>
+  static Ints addPairs(Ints a, Ints b) {
+    return {{a.v[0] + a.v[1], a.v[2] + a.v[3], b.v[0] + b.v[1], b.v[2] + b.v[3]}};
+  }
+  /// Of four rows in a vector, the vector for each block.
+  template <size_t kBlocks>
+  static void joinQuads(const Ints (&quads)[1], Ints (&blocks)[kBlocks]) {
+    static_assert(kBlocks == 1, "a vector holds at most one block");
+    blocks[0] = quads[0];
   }
 
   static Floats asFloats(Bytes b) { return copied<Floats>(b.v, 16); }

@@ -53,7 +53,7 @@ void fuzzExperts() {
   for (int i = 0; i < 3; ++i) experts.push_back({randomMatrix(64, 64, 4, 32), randomMatrix(64, 32, 4, 32)});
   const ExpertLayer layer(experts);
   const std::vector<float> rows(4 * 64, 1), weights(8, 1);
-  std::vector<float> out(4 * 64);
+  std::vector<float> out(4 * 64), high(4 * 64), units(4, 0x1p-18f);
   ThreadTeam team(kernelSetNamed(""), 2, std::chrono::microseconds(0));
   Workspace workspace;
   int numAccepted = 0;
@@ -63,9 +63,11 @@ void fuzzExperts() {
       pairRows[p] = static_cast<uint32_t>(randomBelow(20) == 0 ? odd(3) : randomBelow(4));
       pairExperts[p] = static_cast<uint32_t>(randomBelow(20) == 0 ? odd(2) : p / 3);
     }
+    const bool withUnits = randomBelow(2) == 0;
+    units[0] = randomBelow(8) == 0 ? randomFloats(1)[0] : 0x1p-20f;
     // Claims no more than is there: a Span comes from an array's own length.
     const auto atMost = [](size_t n) { return randomBelow(4) == 0 ? randomBelow(n + 1) : n; };
-    const ExpertCall call{{rows.data(), atMost(rows.size())}, {pairRows.data(), atMost(8)}, {pairExperts.data(), atMost(8)}, {weights.data(), atMost(8)}, {out.data(), atMost(out.size())}};
+    const ExpertCall call{{rows.data(), atMost(rows.size())}, {pairRows.data(), atMost(8)}, {pairExperts.data(), atMost(8)}, {weights.data(), atMost(8)}, {out.data(), atMost(out.size())}, {units.data(), withUnits ? atMost(4) : 0}, {high.data(), withUnits ? atMost(high.size()) : 0}};
     try {
       layer.check(call);
       layer.run(team, workspace, call);

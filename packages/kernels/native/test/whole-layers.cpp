@@ -1,4 +1,5 @@
 // Layers in one call against the same layers call by call: the same bits, also in the caches.
+#include "../core/exact-sum.hpp"
 #include "../core/isa.hpp"
 #include "../core/require.hpp"
 #include "../core/whole-layers.hpp"
@@ -52,6 +53,7 @@ struct Pass {
   std::vector<float> allProbabilitySums;
   std::shared_ptr<PlainPool> pool;
   std::vector<PlainKv> caches;
+  bool areSumsExact = false;
 
   explicit Pass(size_t numLayers)
       : hidden(randomFloats(kNumRows * 64)), cos(randomFloats(kNumRows * 16)), sin(randomFloats(kNumRows * 16)),
@@ -72,7 +74,7 @@ struct Pass {
   }
 
   WholeLayersCall call(const std::vector<Layer>& layers) {
-    WholeLayersCall result{{}, pool->layout, sequences(), spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), {}, {}, {}};
+    WholeLayersCall result{{}, pool->layout, sequences(), spanOf(hidden), {cos.data(), cos.size()}, {sin.data(), sin.size()}, spanOf(residual), spanOf(normed), {}, {}, {}, areSumsExact};
     size_t numWithExperts = 0;
     for (size_t i = 0; i < layers.size(); ++i) {
       result.layers.push_back({layers[i].dense, layers[i].experts});
@@ -98,8 +100,10 @@ void addExpertsOneByOne(ThreadTeam& team, Workspace& workspace, Pass& pass, cons
         experts.push_back(expert);
         weights.push_back(pass.routingWeights[i]);
       }
-  layer.run(team, workspace, {{pass.normed.data(), pass.normed.size()}, {rows.data(), rows.size()}, {experts.data(), experts.size()}, {weights.data(), weights.size()}, spanOf(sums)});
-  for (size_t i = 0; i < sums.size(); ++i) pass.residual[i] += sums[i];
+  std::vector<float> units, high(pass.areSumsExact ? sums.size() : 0);
+  for (size_t row = 0; row < kNumRows && pass.areSumsExact; ++row) units.push_back(sumUnit(&pass.residual[row * 64], 64));
+  const bool hasHigh = layer.run(team, workspace, {{pass.normed.data(), pass.normed.size()}, {rows.data(), rows.size()}, {experts.data(), experts.size()}, {weights.data(), weights.size()}, spanOf(sums), {units.data(), units.size()}, spanOf(high)});
+  for (size_t i = 0; i < sums.size(); ++i) pass.residual[i] += hasHigh ? sums[i] + high[i] : sums[i];
 }
 
 void runLayerByLayer(ThreadTeam& team, Workspace& workspace, Pass& pass, const std::vector<Layer>& layers) {
@@ -120,31 +124,36 @@ void runLayerByLayer(ThreadTeam& team, Workspace& workspace, Pass& pass, const s
   }
 }
 
+void checkWhole(const std::vector<Layer>& layers, bool areSumsExact) {
+  Pass begin(layers.size());
+  begin.areSumsExact = areSumsExact;
+  const auto before = begin.pool->bytes();
+  for (const KernelSet* kernels : supportedKernelSets()) {
+    ThreadTeam team(*kernels, 2, std::chrono::microseconds(20), areSumsExact ? Numerics::kInvariant : Numerics::kFast);
+    Workspace workspace;
+    Pass whole = begin, single = begin;
+    const WholeLayersCall call = whole.call(layers);
+    checkWholeLayers(call);
+    const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
+    const auto after = begin.pool->bytes();
+    begin.pool->restore(before);
+    runLayerByLayer(team, workspace, single, layers);
+    check(whole.hidden == single.hidden, std::string(kernels->name) + " whole layers differ from single ones");
+    check(whole.allExpertIds == single.allExpertIds && whole.allRoutingWeights == single.allRoutingWeights && whole.allProbabilitySums == single.allProbabilitySums,
+          std::string(kernels->name) + " whole layers tell other routes");
+    check(begin.pool->bytes() == after, std::string(kernels->name) + " whole layers left other blocks");
+    begin.pool->restore(before);
+    check(times.dense > 0 && times.experts > 0, "whole layers counted no time");
+  }
+}
+
 }  // namespace
 
 void testWholeLayers() {
   for (const std::vector<bool>& hasExperts : {std::vector<bool>{true, false, true}, std::vector<bool>{true, true}}) {
     std::vector<Layer> layers;
     for (const bool has : hasExperts) layers.push_back(randomLayer(layers.size(), has));
-    const Pass begin(layers.size());
-    const auto before = begin.pool->bytes();
-    for (const KernelSet* kernels : supportedKernelSets()) {
-      ThreadTeam team(*kernels, 2, std::chrono::microseconds(20));
-      Workspace workspace;
-      Pass whole = begin, single = begin;
-      const WholeLayersCall call = whole.call(layers);
-      checkWholeLayers(call);
-      const WholeLayersTimes times = computeWholeLayers(team, workspace, call);
-      const auto after = begin.pool->bytes();
-      begin.pool->restore(before);
-      runLayerByLayer(team, workspace, single, layers);
-      check(whole.hidden == single.hidden, std::string(kernels->name) + " whole layers differ from single ones");
-      check(whole.allExpertIds == single.allExpertIds && whole.allRoutingWeights == single.allRoutingWeights && whole.allProbabilitySums == single.allProbabilitySums,
-            std::string(kernels->name) + " whole layers tell other routes");
-      check(begin.pool->bytes() == after, std::string(kernels->name) + " whole layers left other blocks");
-      begin.pool->restore(before);
-      check(times.dense > 0 && times.experts > 0, "whole layers counted no time");
-    }
+    for (const bool areSumsExact : {false, true}) checkWhole(layers, areSumsExact);
   }
   Pass pass(1);
   checkRefused("experts for a layer without a router", [&] { checkWholeLayers(pass.call({{randomLayer(0, false).dense, randomLayer(0, true).experts}})); });

@@ -22,6 +22,7 @@ import {
 import { PLACEMENT_OPTIONS } from './placement-options.js';
 import { HTTP_TLS_OPTIONS, PLAINTEXT_MESH, TLS_OPTIONS } from './tls-options.js';
 import { VERIFICATION_OPTIONS } from './verification-options.js';
+import { NUMERICS } from './numerics.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 
 const KV_CACHE_MAX_BYTES = 16 * 2 ** 30;
@@ -173,6 +174,14 @@ export const COORDINATOR_OPTIONS = {
       'fp16 halves the traffic, int8 quarters it; see docs/performance.md for the error.',
     value: choice(WIRE_DTYPES),
     default: constant('fp32'),
+  }),
+  numerics: option({
+    description:
+      'fast: sums are added in the order that is quickest, and rows come back from workers in --wire-dtype. ' +
+      'invariant: the answer to a request has the same bits whatever the workers, the batch, the chunks of the ' +
+      'prompt, and what else happens around it, and takes longer; see docs/numerics.md.',
+    value: choice(NUMERICS),
+    default: constant('fast'),
   }),
   speculative: option({
     description:

@@ -21,6 +21,7 @@ export const PASSED_ON_OPTIONS = [
   'kvCacheDisk',
   'kvDtype',
   'wireDtype',
+  'numerics',
   'speculative',
   'microBatches',
   'reflection',

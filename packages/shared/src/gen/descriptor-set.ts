@@ -1764,6 +1764,12 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "type": "TYPE_FLOAT"
       },
       {
+       "name": "sumUnits",
+       "number": 10,
+       "label": "LABEL_REPEATED",
+       "type": "TYPE_FLOAT"
+      },
+      {
        "name": "storeId",
        "number": 11,
        "label": "LABEL_OPTIONAL",
@@ -1949,6 +1955,10 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
       {
        "name": "ROW_DTYPE_INT8",
        "number": 3
+      },
+      {
+       "name": "ROW_DTYPE_EXACT",
+       "number": 4
       }
      ]
     }

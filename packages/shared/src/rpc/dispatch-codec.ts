@@ -1,14 +1,15 @@
 import { endianness } from 'node:os';
 import { ExpertmeshError, isErrorCode } from '../errors/expertmesh-error.js';
-import { DispatchError, RowDtype } from '../gen/expertmesh/v1/expert.js';
+import { DispatchError, RowDtype as RowDtypeNumber } from '../gen/expertmesh/v1/expert.js';
 import {
   type CallError,
   type DispatchAnswer,
   type DispatchCall,
+  type RowDtype,
   WIRE_DTYPES,
-  type WireDtype,
   type WireRows,
 } from './dispatch-message.js';
+import { checkPairs, checkUnits, type DecodeErrorCode, refused } from './check-dispatch-call.js';
 import { verified } from './dispatch-checksum.js';
 import { elementBytes, numScales } from './wire-rows.js';
 import { GRPC_PREFIX_BYTES } from './grpc-stream/grpc-frame.js';
@@ -28,14 +29,15 @@ const EMPTY = new Uint8Array(0);
 
 /** `expertmesh.v1.DispatchRequest` with gRPC's prefix in front, in one allocation. */
 export function frameDispatchCall(call: DispatchCall): Buffer {
-  const { rowOffsets, expertIds, routingWeights, rowScales = NO_SCALES, rows } = call;
+  const { rowOffsets, expertIds, routingWeights, sumUnits = NO_UNITS, rowScales = NO_SCALES, rows } = call;
   const storeId = Buffer.from(call.storeId, 'hex');
-  const tensors = [rowOffsets, expertIds, routingWeights, storeId, rowScales, rows];
+  const tensors = [rowOffsets, expertIds, routingWeights, sumUnits, storeId, rowScales, rows];
   const writer = new WireWriter(maxEncodedBytes(NUM_CALL_VARINTS, tensors));
   writeHeader(writer, call);
   writer.tensor(7, rowOffsets);
   writer.tensor(8, expertIds);
   writer.tensor(9, routingWeights);
+  writer.tensor(10, sumUnits);
   writer.bytes(11, storeId);
   writer.tensor(13, rowScales);
   writer.tensor(15, rows);
@@ -56,15 +58,21 @@ export function encodeDispatchCall(call: DispatchCall): Buffer {
 export function decodeDispatchCall(message: Uint8Array): DispatchCall {
   const fields = readFields(verified(message), CALL_FIELDS);
   const head = header(fields, 'invalid_argument');
+  const { rowDtype, ...rows } = asRows(fields, head, 'invalid_argument');
+  if (rowDtype === 'exact')
+    throw refused('invalid_argument', 'row_dtype is ROW_DTYPE_EXACT (4), which only answers have');
   const call: DispatchCall = {
     ...head,
     storeId: Buffer.from(fields.tensor(11)).toString('hex'),
     rowOffsets: asUint32Array(fields.tensor(7)),
     expertIds: asUint32Array(fields.tensor(8)),
     routingWeights: asFloat32Array(fields.tensor(9)),
-    ...asRows(fields, head, 'invalid_argument'),
+    ...(fields.has(10) && { sumUnits: asFloat32Array(fields.tensor(10)) }),
+    ...rows,
+    rowDtype,
   };
   checkPairs(call);
+  checkUnits(call);
   return call;
 }
 
@@ -111,14 +119,20 @@ export function decodeDispatchAnswer(message: Uint8Array): DispatchAnswer {
   return { ...head, ...rest, ...asRows(fields, head, 'data_loss') };
 }
 
-const DTYPE_NUMBER: Record<WireDtype, number> = {
-  fp32: RowDtype.ROW_DTYPE_FP32,
-  fp16: RowDtype.ROW_DTYPE_FP16,
-  int8: RowDtype.ROW_DTYPE_INT8,
+const ROW_DTYPES: readonly RowDtype[] = [...WIRE_DTYPES, 'exact'];
+const DTYPE_NUMBER: Record<RowDtype, number> = {
+  fp32: RowDtypeNumber.ROW_DTYPE_FP32,
+  fp16: RowDtypeNumber.ROW_DTYPE_FP16,
+  int8: RowDtypeNumber.ROW_DTYPE_INT8,
+  exact: RowDtypeNumber.ROW_DTYPE_EXACT,
 };
 const NO_SCALES = new Float32Array(0);
+const NO_UNITS = new Float32Array(0);
 
-type Header = Pick<DispatchCall, 'callId' | 'layerIndex' | 'placementVersion' | 'numRows' | 'hiddenSize' | 'rowDtype'>;
+type Header = Pick<
+  DispatchAnswer,
+  'callId' | 'layerIndex' | 'placementVersion' | 'numRows' | 'hiddenSize' | 'rowDtype'
+>;
 
 function writeHeader(writer: WireWriter, header: Header): void {
   writer.uint(1, header.callId);
@@ -135,7 +149,7 @@ interface KnownFields {
   readonly tensors: readonly number[];
 }
 
-const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 11, 13, 15] };
+const CALL_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6], tensors: [7, 8, 9, 10, 11, 13, 15] };
 const ANSWER_FIELDS: KnownFields = { uints: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11], tensors: [8, 13, 15] };
 const PLACEMENT_VERSION_FIELD = 3;
 
@@ -177,11 +191,6 @@ function readFields(message: Uint8Array, known: KnownFields): Fields {
   return fields;
 }
 
-type DecodeErrorCode = 'data_loss' | 'invalid_argument';
-
-const refused = (code: DecodeErrorCode, what: string): ExpertmeshError =>
-  new ExpertmeshError(code, `a dispatch message is refused: ${what}`);
-
 const identity = (fields: Fields): Omit<Header, 'rowDtype'> => ({
   callId: fields.uint(1),
   layerIndex: fields.uint(2),
@@ -192,18 +201,20 @@ const identity = (fields: Fields): Omit<Header, 'rowDtype'> => ({
 
 function header(fields: Fields, code: DecodeErrorCode): Header {
   const dtypeNumber = fields.uint(6);
-  const rowDtype = WIRE_DTYPES.find((dtype) => DTYPE_NUMBER[dtype] === dtypeNumber);
+  const rowDtype = ROW_DTYPES.find((dtype) => DTYPE_NUMBER[dtype] === dtypeNumber);
   if (rowDtype !== undefined) return { ...identity(fields), rowDtype };
   throw refused(
     code,
-    `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1), ROW_DTYPE_FP16 (2) or ROW_DTYPE_INT8 (3)`,
+    `row_dtype is ${String(dtypeNumber)}, not ROW_DTYPE_FP32 (1), ROW_DTYPE_FP16 (2), ROW_DTYPE_INT8 (3) or ` +
+      'ROW_DTYPE_EXACT (4)',
   );
 }
 
-function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code: DecodeErrorCode): WireRows {
+function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code: DecodeErrorCode): WireRows<RowDtype> {
   const bytes = fields.tensor(15);
   const wantedBytes = elementBytes(rowDtype, numRows, hiddenSize);
-  if (bytes.byteLength !== wantedBytes)
+  const hasHighParts = rowDtype === 'exact' && bytes.byteLength === 2 * wantedBytes;
+  if (bytes.byteLength !== wantedBytes && !hasHighParts)
     throw refused(
       code,
       `rows has ${String(bytes.byteLength)} bytes, but ${String(numRows)} rows of ${String(hiddenSize)} ` +
@@ -219,43 +230,13 @@ function asRows(fields: Fields, { numRows, hiddenSize, rowDtype }: Header, code:
     );
   switch (rowDtype) {
     case 'fp32':
+    case 'exact':
       return { rowDtype, rows: asFloat32Array(bytes) };
     case 'fp16':
       return { rowDtype, rows: asUint16Array(bytes) };
     case 'int8':
       return { rowDtype, rows: new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), rowScales };
   }
-}
-
-/** Every row has its pairs, in order, and every pair its row. */
-function checkPairs({ numRows, hiddenSize, rowOffsets, expertIds, routingWeights }: DispatchCall): void {
-  if (numRows < 1 || hiddenSize < 1)
-    throw refused(
-      'invalid_argument',
-      `num_rows (${String(numRows)}) and hidden_size (${String(hiddenSize)}) must be at least 1`,
-    );
-  if (rowOffsets.length !== numRows + 1)
-    throw refused(
-      'invalid_argument',
-      `row_offsets has ${String(rowOffsets.length)} elements, ${String(numRows)} rows need ${String(numRows + 1)}`,
-    );
-  if (expertIds.length !== routingWeights.length)
-    throw refused(
-      'invalid_argument',
-      `${String(expertIds.length)} expert_ids have ${String(routingWeights.length)} routing_weights; ` +
-        'each pair needs both',
-    );
-  if (!isAscending(rowOffsets) || rowOffsets[0] !== 0 || rowOffsets[numRows] !== expertIds.length)
-    throw refused('invalid_argument', `row_offsets must ascend from 0 to the ${String(expertIds.length)} pairs`);
-}
-
-function isAscending(offsets: Uint32Array): boolean {
-  let last = 0;
-  for (const offset of offsets) {
-    if (offset < last) return false;
-    last = offset;
-  }
-  return true;
 }
 
 function asUint32Array(bytes: Uint8Array): Uint32Array {

@@ -4,9 +4,12 @@ import { type ErrorCode } from '../errors/expertmesh-error.js';
 export const WIRE_DTYPES = ['fp32', 'fp16', 'int8'] as const;
 export type WireDtype = (typeof WIRE_DTYPES)[number];
 
+/** How rows are laid out in a message: a call's as they travel, an answer's likewise, or exact sums. */
+export type RowDtype = WireDtype | 'exact';
+
 /** Token rows as they travel; wire-rows.ts makes them and reads them. */
-export interface WireRows {
-  readonly rowDtype: WireDtype;
+export interface WireRows<Dtype extends RowDtype = WireDtype> {
+  readonly rowDtype: Dtype;
   /** [numRows, hiddenSize]: Float32Array for fp32, Uint16Array of half bits for fp16, Int8Array for int8. */
   readonly rows: Float32Array | Uint16Array | Int8Array;
   /** [numRows, blocks of a row], for int8 only. */
@@ -36,6 +39,11 @@ export interface DispatchCall extends WireRows {
   readonly expertIds: Uint32Array;
   /** [numPairs] */
   readonly routingWeights: Float32Array;
+  /**
+   * fp32 [numRows], powers of two: to what multiples the terms of each row's sum are rounded, so that sums do not
+   * depend on how workers share the experts. Absent: they are rounded as they come.
+   */
+  readonly sumUnits?: Float32Array;
 }
 
 /** Why a call has no rows. */
@@ -46,8 +54,11 @@ export interface CallError {
   readonly missingExpertIds?: readonly number[];
 }
 
-/** `expertmesh.v1.DispatchResponse` likewise. */
-export interface DispatchAnswer extends WireRows {
+/**
+ * `expertmesh.v1.DispatchResponse` likewise. The rows of exact sums are fp32 [numRows, hiddenSize], and where a term
+ * was too large for its row's unit, [numRows, hiddenSize] high parts behind them.
+ */
+export interface DispatchAnswer extends WireRows<RowDtype> {
   readonly callId: number;
   readonly layerIndex: number;
   readonly placementVersion: number;

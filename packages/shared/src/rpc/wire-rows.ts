@@ -1,5 +1,5 @@
 import { decodeFp16, encodeFp16 } from '../expert-store/half-precision.js';
-import { type WireDtype, type WireRows } from './dispatch-message.js';
+import { type RowDtype, type WireDtype, type WireRows } from './dispatch-message.js';
 
 /**
  * Elements of a row that share a scale with int8. A few channels of a hidden state are far larger than the others: a
@@ -7,16 +7,16 @@ import { type WireDtype, type WireRows } from './dispatch-message.js';
  */
 export const INT8_BLOCK = 128;
 
-const ELEMENT_BYTES: Record<WireDtype, number> = { fp32: 4, fp16: 2, int8: 1 };
+const ELEMENT_BYTES: Record<RowDtype, number> = { fp32: 4, fp16: 2, int8: 1, exact: 4 };
 const INT8_MAX = 127;
 
 /** Bytes of the elements of `numRows` rows, without scales. */
-export function elementBytes(dtype: WireDtype, numRows: number, hiddenSize: number): number {
+export function elementBytes(dtype: RowDtype, numRows: number, hiddenSize: number): number {
   return numRows * hiddenSize * ELEMENT_BYTES[dtype];
 }
 
 /** How many scales `numRows` rows have. */
-export function numScales(dtype: WireDtype, numRows: number, hiddenSize: number): number {
+export function numScales(dtype: RowDtype, numRows: number, hiddenSize: number): number {
   return dtype === 'int8' ? numRows * Math.ceil(hiddenSize / INT8_BLOCK) : 0;
 }
 
@@ -48,14 +48,18 @@ export function takeWireRows(wireRows: WireRows, rowIndices: Uint32Array, hidden
 }
 
 /** Writes rows that came as fp32 [rows, hidden] to the beginning of `target`. */
-export function fromWireRows({ rows, rowScales }: WireRows, hiddenSize: number, target: Float32Array): void {
+export function fromWireRows({ rows, rowScales }: WireRows<RowDtype>, hiddenSize: number, target: Float32Array): void {
   if (rows instanceof Float32Array) target.set(rows);
   else if (rows instanceof Uint16Array) decodeFp16(rows, target);
   else dequantise(rows, rowScales ?? new Float32Array(0), hiddenSize, target);
 }
 
 /** Writes one row as fp32 to `target`, [hidden]. */
-export function readWireRow({ rowDtype, rows, rowScales }: WireRows, rowIndex: number, target: Float32Array): void {
+export function readWireRow(
+  { rowDtype, rows, rowScales }: WireRows<RowDtype>,
+  rowIndex: number,
+  target: Float32Array,
+): void {
   const hiddenSize = target.length;
   const start = rowIndex * hiddenSize;
   const scalesStart = numScales(rowDtype, rowIndex, hiddenSize);

@@ -4,7 +4,13 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { frameDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
-import { type CallError, type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import {
+  type CallError,
+  type DispatchAnswer,
+  type DispatchCall,
+  type RowDtype,
+  type WireRows,
+} from '@expertmesh/shared/rpc/dispatch-message';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { CallQueue, type QueueBounds } from './call-queue.js';
 import { type ServedShard } from '../shards/served-shard.js';
@@ -132,10 +138,18 @@ export class CallExecutor {
       const batch = this.#queue.takeBatch(this.#options.maxBatchRows);
       this.#options.counters.set('numQueuedCalls', this.#queue.size);
       const layer = batch[0]?.batchKey;
-      if (layer !== undefined) await this.#runBatch(layer, batch);
+      if (layer !== undefined) await this.#runParts(layer, batch);
       await setImmediate();
     }
     this.#running = undefined;
+  }
+
+  /** Calls with exact sums and calls without are not computed together. */
+  async #runParts(layer: LoadedLayer, batch: readonly WaitingCall[]): Promise<void> {
+    const exact = batch.filter(({ call }) => call.sumUnits !== undefined);
+    const others = exact.length === 0 ? batch : batch.filter(({ call }) => call.sumUnits === undefined);
+    if (exact.length > 0) await this.#runBatch(layer, exact);
+    if (others.length > 0) await this.#runBatch(layer, others);
   }
 
   async #runBatch(layer: LoadedLayer, batch: readonly WaitingCall[]): Promise<void> {
@@ -193,7 +207,7 @@ export class CallExecutor {
       queueUs: microseconds(arrivedAtMs, run.startMs),
       computeUs: run.computeUs,
       numCallsTogether: run.numCallsTogether,
-      ...toWireRows(call.rowDtype, sums, call.hiddenSize),
+      ...answerRows(call, sums),
     });
   }
 
@@ -210,6 +224,9 @@ export class CallExecutor {
 }
 
 const NO_ROWS = new Float32Array(0);
+
+const answerRows = ({ sumUnits, rowDtype, hiddenSize }: DispatchCall, sums: Float32Array): WireRows<RowDtype> =>
+  sumUnits === undefined ? toWireRows(rowDtype, sums, hiddenSize) : { rowDtype: 'exact', rows: sums };
 
 const queueIsFull = (numCalls: number, { maxCalls, maxBytes }: QueueBounds): ExpertmeshError =>
   new ExpertmeshError(

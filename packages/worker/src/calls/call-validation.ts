@@ -3,6 +3,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { MAX_DISPATCH_ROWS } from '@expertmesh/shared/limits/limits';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
+import { MAX_EXACT_TERMS } from '@expertmesh/shared/rpc/sum-units';
 import { type ServedLayer, type ServedShard } from '../shards/served-shard.js';
 
 /**
@@ -36,9 +37,23 @@ export function findLayer<Layer extends ServedLayer>(
   const layer = shard.layers.get(call.layerIndex);
   if (layer === undefined) throw notHeld(call, new Set(call.expertIds), `experts of ${describeLayers(shard)}`);
   checkPairs(call, layer);
+  checkTerms(call);
   const missing = missingExperts(call.expertIds, layer.localIndices);
   if (missing.length > 0) throw notHeld(call, new Set(missing), describeExperts(layer));
   return layer;
+}
+
+/** @throws ExpertmeshError `invalid_argument` for a row whose sum has too many terms to be exact. */
+function checkTerms({ sumUnits, rowOffsets }: DispatchCall): void {
+  if (sumUnits === undefined) return;
+  for (let row = 0; row < sumUnits.length; row += 1) {
+    const numPairs = (rowOffsets[row + 1] ?? 0) - (rowOffsets[row] ?? 0);
+    if (numPairs > MAX_EXACT_TERMS)
+      refuse(
+        `row ${String(row)} has ${String(numPairs)} pairs, exact sums have at most ${String(MAX_EXACT_TERMS)} terms: ` +
+          'send it without sum_units',
+      );
+  }
 }
 
 /** Before anything is allocated for the call. */

@@ -56,7 +56,10 @@ function openShardHost(store: ExpertStore, { provider, numThreads, verify }: Com
   return new ShardHost({
     storeId: storeIdOfCalls(store.storeId),
     hiddenSize: store.spec.hiddenSize,
-    loadLayer: createLayerLoader(store, createComputeBackend(provider, store.quantisation, numThreads, true)),
+    loadLayer: createLayerLoader(
+      store,
+      createComputeBackend(provider, store.quantisation, numThreads, { isBlocking: true }),
+    ),
     packedBytesOf: (shard) => packedBytesOf(store, shard),
     verify: (shards, signal) => new BlobVerification(store, shards.flatMap(shardBlobPaths), verify, signal),
   });

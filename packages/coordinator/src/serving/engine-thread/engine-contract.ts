@@ -1,3 +1,4 @@
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { type DirectoryBudget } from '@expertmesh/shared/config/directory-budget';
 import { type KvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
@@ -38,6 +39,7 @@ export interface EngineThreadOptions {
   readonly speculation: 'off' | 'prompt-lookup';
   readonly microBatches: number;
   readonly wireDtype: WireDtype;
+  readonly numerics: Numerics;
   readonly dispatchTimeoutMs: number;
   readonly replacementWaitMs: number;
   readonly hedging: boolean;

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { accelerateChecksums } from '@expertmesh/compute/accelerate-checksums';
 import { closeComputeBackend, createComputeBackend, type ComputeBackend } from '@expertmesh/compute/compute-backend';
 import { routingShape } from '@expertmesh/shared/balance/routing-shape';
+import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { openExpertStore, type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type ModelSpec } from '@expertmesh/shared/model/model-spec';
 import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
@@ -22,6 +23,7 @@ import { DiskArchive } from '../../kv/disk/disk-archive.js';
 import { KvMemory } from '../../kv/kv-memory.js';
 import { connectionOpeners } from '../connection-openers.js';
 import { AnswerSamplers } from './answer-samplers.js';
+import { requireExactTerms } from './require-exact-terms.js';
 import { type EngineContract, type EngineThreadOptions } from './engine-contract.js';
 import { loadModel, type LoadedModel } from './load-model.js';
 
@@ -46,6 +48,7 @@ export class EngineHost implements ThreadService<EngineContract> {
   readonly messages: ThreadService<EngineContract>['messages'];
   readonly #tell: Tell;
   readonly #model: LoadedParts;
+  readonly #numerics: Numerics;
   readonly #times = new LayerTimes();
   readonly #routes: RouteCounter;
   readonly #recorder: TraceRecorder;
@@ -57,6 +60,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     const shape = routingShape(model.spec);
     this.#tell = tell;
     this.#model = model;
+    this.#numerics = options.numerics;
     this.#recorder = new TraceRecorder(shape);
     this.#routes = new RouteCounter({
       shape,
@@ -78,7 +82,9 @@ export class EngineHost implements ThreadService<EngineContract> {
   static async open(options: EngineThreadOptions, tell: Tell): Promise<EngineHost> {
     accelerateChecksums();
     const store = await openExpertStore(options.storeDir);
-    const backend = createComputeBackend(options.provider, store.quantisation, options.numThreads);
+    requireExactTerms(options.numerics, store.spec);
+    const { provider, numThreads, numerics } = options;
+    const backend = createComputeBackend(provider, store.quantisation, numThreads, { numerics });
     const kv = new KvMemory({
       spec: store.spec,
       dtype: options.kvDtype,
@@ -165,7 +171,7 @@ export class EngineHost implements ThreadService<EngineContract> {
   #canary(): Promise<void> {
     const { spec, dense, pool } = this.#model;
     const dispatcher = this.#dispatcher;
-    const forward = new ForwardPass({ spec, dense, experts: dispatcher });
+    const forward = new ForwardPass({ spec, dense, experts: dispatcher, numerics: this.#numerics });
     const cache = { length: 0, blockIds: Int32Array.of(pool.numBlocks) };
     return this.#engine.betweenSteps(() => runCanary(spec, cache, forward, dispatcher));
   }
@@ -184,7 +190,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     });
   }
 
-  #countedForward({ microBatches }: EngineThreadOptions): ForwardPass {
+  #countedForward({ microBatches, numerics }: EngineThreadOptions): ForwardPass {
     const [routes, recorder, dispatcher] = [this.#routes, this.#recorder, this.#dispatcher];
     const { spec, dense } = this.#model;
     return new ForwardPass({
@@ -198,6 +204,7 @@ export class EngineHost implements ThreadService<EngineContract> {
           }),
       },
       microBatches,
+      numerics,
       times: this.#times,
       observe: (layerIndex, routed, chunks) => {
         routes.observe(layerIndex, routed);
@@ -223,6 +230,7 @@ function openDispatcher(
     storeId: storeIdOfCalls(storeId),
     hiddenSize: spec.hiddenSize,
     wireDtype: options.wireDtype,
+    numerics: options.numerics,
     callTimeoutMs: options.dispatchTimeoutMs,
     replacementWaitMs: options.replacementWaitMs,
     hedging: options.hedging,
@@ -243,7 +251,7 @@ function openDispatcher(
 }
 
 function openArchive(
-  { kvCacheDisk, provider, wireDtype }: EngineThreadOptions,
+  { kvCacheDisk, provider, wireDtype, numerics }: EngineThreadOptions,
   { storeId }: ExpertStore,
   { dense: { kv }, backend }: LoadedModel & Pick<LoadedParts, 'backend'>,
   tell: Tell,
@@ -253,7 +261,7 @@ function openArchive(
   const isa = backend.kind === 'native' ? (backend.kernels.isas[0] ?? '') : '';
   return DiskArchive.open({
     ...kvCacheDisk,
-    identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, provider, process.arch, isa],
+    identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, numerics, provider, process.arch, isa],
     readBlock: (blockId) => kv.readBlock(blockId),
     onFailure: ({ message }) => {
       tell('diskFailed', message);

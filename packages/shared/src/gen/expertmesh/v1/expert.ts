@@ -18,6 +18,11 @@ export const RowDtype = {
   ROW_DTYPE_FP16: 2,
   /** ROW_DTYPE_INT8 - Signed, with a scale for each 128 elements of a row in row_scales; the last ones of a row may be fewer. */
   ROW_DTYPE_INT8: 3,
+  /**
+   * ROW_DTYPE_EXACT - Only of answers, and of all that have rows when the call has sum_units: fp32. Where a term of any row was too large
+   * for that row's unit, there are num_rows rows more behind the others: the high parts of the sums.
+   */
+  ROW_DTYPE_EXACT: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -28,6 +33,7 @@ export namespace RowDtype {
   export type ROW_DTYPE_FP32 = typeof RowDtype.ROW_DTYPE_FP32;
   export type ROW_DTYPE_FP16 = typeof RowDtype.ROW_DTYPE_FP16;
   export type ROW_DTYPE_INT8 = typeof RowDtype.ROW_DTYPE_INT8;
+  export type ROW_DTYPE_EXACT = typeof RowDtype.ROW_DTYPE_EXACT;
   export type UNRECOGNIZED = typeof RowDtype.UNRECOGNIZED;
 }
 
@@ -56,6 +62,12 @@ export interface DispatchRequest {
   expertIds: number[];
   /** Routing weight of each pair; the worker multiplies the expert's output by it. */
   routingWeights: number[];
+  /**
+   * [num_rows], powers of two, or absent. With it every term of a row's sum (an expert's output times its weight) is
+   * rounded to a multiple of the row's unit, so that additions are exact and their order does not matter; and a term's bits do not
+   * depend on the rows that are computed with it.
+   */
+  sumUnits: number[];
   /**
    * The first 8 bytes of the id of the store whose experts are asked for. A worker that serves another one does not hold them, and refuses
    * the call as one whose experts it lacks.
@@ -125,6 +137,7 @@ function createBaseDispatchRequest(): DispatchRequest {
     rowOffsets: [],
     expertIds: [],
     routingWeights: [],
+    sumUnits: [],
     storeId: new Uint8Array(0),
     checksum: undefined,
     rowScales: [],
@@ -169,6 +182,13 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
     if (message.routingWeights.length !== 0) {
       writer.uint32(74).fork();
       for (const v of message.routingWeights) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.sumUnits.length !== 0) {
+      writer.uint32(82).fork();
+      for (const v of message.sumUnits) {
         writer.float(v);
       }
       writer.join();
@@ -307,6 +327,24 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
 
             break;
           }
+          case 10: {
+            if (tag === 85) {
+              message.sumUnits.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 82) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.sumUnits.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
           case 11: {
             if (tag !== 90) {
               break;
@@ -375,6 +413,7 @@ export const DispatchRequest: MessageFns<DispatchRequest> = {
     message.rowOffsets = object.rowOffsets?.map((e) => e) || [];
     message.expertIds = object.expertIds?.map((e) => e) || [];
     message.routingWeights = object.routingWeights?.map((e) => e) || [];
+    message.sumUnits = object.sumUnits?.map((e) => e) || [];
     message.storeId = object.storeId ?? new Uint8Array(0);
     message.checksum = object.checksum ?? undefined;
     message.rowScales = object.rowScales?.map((e) => e) || [];
