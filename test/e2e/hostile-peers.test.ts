@@ -184,7 +184,6 @@ describe('the data port', () => {
       const { answered } = dispatch(call(MAX_DISPATCH_ROWS), storeId);
       expect((await answered).byteLength).toBeGreaterThan(MAX_DISPATCH_ROWS * HIDDEN * 4);
     });
-    // The kernels keep what their largest job needed.
     expect(keptMib).toBeLessThan(128);
   });
 });
