@@ -49,11 +49,13 @@ export async function simulateBlock(
   return sum;
 }
 
-export const sumOf = (a: BlockResult, b: BlockResult): BlockResult => ({
-  numSeeds: a.numSeeds + b.numSeeds,
-  simulatedMs: a.simulatedMs + b.simulatedMs,
-  numEvents: a.numEvents + b.numEvents,
-  numServed: a.numServed + b.numServed,
-  numHedges: a.numHedges + b.numHedges,
-  failures: [...a.failures, ...b.failures],
-});
+export function sumOf(a: BlockResult, b: BlockResult): BlockResult {
+  return {
+    numSeeds: a.numSeeds + b.numSeeds,
+    simulatedMs: a.simulatedMs + b.simulatedMs,
+    numEvents: a.numEvents + b.numEvents,
+    numServed: a.numServed + b.numServed,
+    numHedges: a.numHedges + b.numHedges,
+    failures: [...a.failures, ...b.failures],
+  };
+}

@@ -284,12 +284,9 @@ export class ClusterCore {
   }
 
   #knownEpoch(): number {
-    const known = this.membership.known.list();
     const own = this.store.highestEpoch;
-    return Math.max(
-      own,
-      epochToExceed(known, own, (workerId) => this.wanted(workerId)),
-    );
+    const wanted = (workerId: string) => this.wanted(workerId);
+    return Math.max(own, epochToExceed(this.membership.known.list(), own, wanted));
   }
 
   #officeChanged(office: Office | undefined, duties: OfficeDuties): void {

@@ -66,7 +66,9 @@ export class EventQueue {
   }
 
   #at(index: number): QueuedEvent {
-    return this.#heap[index] as QueuedEvent;
+    const event = this.#heap[index];
+    if (event === undefined) throw new RangeError(`${String(index)} is beyond the queue`);
+    return event;
   }
 }
 

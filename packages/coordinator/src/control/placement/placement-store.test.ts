@@ -1,7 +1,6 @@
 import { ADMISSIONS_KEY, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import { encodePlacementInForce, encodeWorkerAdmissions } from '@expertmesh/shared/cluster/placement-document';
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
@@ -70,59 +69,6 @@ describe('PlacementStore', () => {
     expect(other.inForce).toMatchObject({ epoch: 2, version: 1 });
     expect(other.routing).toEqual(placementDocument(1).placement);
     expect(other.admissions.workers).toEqual({ b: 'cordoned' });
-  });
-
-  it('forgets nothing when the control plane does, and puts it back in office', async () => {
-    const controlPlane = new EmbeddedControlPlane(logger);
-    const { store } = await openLeader(controlPlane);
-    const record = AuditRecord.create({ timeMs: 1, actor: 'me' });
-    await store.addAudit(record);
-    for (const key of [IN_FORCE_KEY, 'document/1', 'audit/1']) await controlPlane.placement.delete(key);
-    await settle();
-    expect(store.routing).toEqual(placementDocument(1).placement);
-    await store.reconcile();
-    const { store: other } = await openStore(controlPlane);
-    expect(other.routing).toEqual(placementDocument(1).placement);
-    expect(other.audit(10)).toEqual([record]);
-  });
-
-  it('puts back what the control plane had acknowledged and lost, of which no watch tells', async () => {
-    const controlPlane = new EmbeddedControlPlane(logger);
-    const late = new LateWatch(controlPlane.placement);
-    const { store } = await openLeader({ placement: late });
-    const before = await controlPlane.placement.get(IN_FORCE_KEY);
-    late.hold();
-    await putInForce(store, 2);
-    await controlPlane.placement.put(IN_FORCE_KEY, before?.value ?? new Uint8Array());
-    store.doubtControlPlane();
-    await store.reconcile();
-    const { store: other } = await openStore(controlPlane);
-    expect(other.inForce?.version).toBe(2);
-    expect(store.inForce?.version).toBe(2);
-  });
-
-  it('writes nothing where the control plane has kept everything', async () => {
-    const controlPlane = new EmbeddedControlPlane(logger);
-    const { store } = await openLeader(controlPlane);
-    const before = await controlPlane.placement.get(IN_FORCE_KEY);
-    store.doubtControlPlane();
-    await store.reconcile();
-    expect(await controlPlane.placement.get(IN_FORCE_KEY)).toEqual(before);
-  });
-
-  it('puts the rest back when the control plane does not take the audit', async () => {
-    const controlPlane = new EmbeddedControlPlane(logger);
-    const placement = new LateWatch(controlPlane.placement);
-    const { store } = await openLeader({ placement });
-    placement.create = (key, value) =>
-      key.startsWith('audit/')
-        ? Promise.reject(new ExpertmeshError('invalid_argument', 'the value is too large'))
-        : controlPlane.placement.create(key, value);
-    await expect(store.addAudit(AuditRecord.create({ timeMs: 1 }))).rejects.toThrow('too large');
-    await placement.delete('document/1');
-    await settle();
-    await store.reconcile();
-    expect(await placement.get('document/1')).toBeDefined();
   });
 
   it('tells of no change where nothing is forgotten', async () => {
