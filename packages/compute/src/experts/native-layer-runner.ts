@@ -2,7 +2,14 @@ import { type ExpertCall, type ExpertLayer } from '@expertmesh/kernels/expert-la
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
-import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
+import {
+  areSumsExact,
+  decodeRows,
+  gatherUnits,
+  splitByCall,
+  splitExactByCall,
+  type RunnerScratch,
+} from './runner-scratch.js';
 
 export interface NativeLayerOptions {
   readonly layer: ExpertLayer;
@@ -28,12 +35,7 @@ export class NativeLayerRunner implements LayerRunner {
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
     const { scratch } = this.#options;
-    scratch.begin();
-    try {
-      return await this.#run(calls, scratch);
-    } finally {
-      scratch.end();
-    }
+    return scratch.during(() => this.#run(calls, scratch));
   }
 
   /** The layer's files are unmapped when nothing refers to it any more. */
@@ -72,9 +74,6 @@ export class NativeLayerRunner implements LayerRunner {
     return splitExactByCall(calls, scratch.sums, hasHigh ? high : undefined);
   }
 }
-
-/** Calls that are computed together agree in it. */
-const areSumsExact = ([first]: readonly DispatchCall[]): boolean => first?.sumUnits !== undefined;
 
 function expertOfEachPair(starts: Int32Array, numPairs: number): Uint32Array {
   const experts = new Uint32Array(numPairs);

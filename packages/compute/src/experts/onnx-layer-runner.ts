@@ -2,7 +2,14 @@ import { type OnnxSession } from '@expertmesh/shared/onnx/session';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type LayerRunner } from './layer-runner.js';
 import { partsOfTerm } from '@expertmesh/shared/rpc/sum-units';
-import { decodeRows, gatherUnits, splitByCall, splitExactByCall, type RunnerScratch } from './runner-scratch.js';
+import {
+  areSumsExact,
+  decodeRows,
+  gatherUnits,
+  splitByCall,
+  splitExactByCall,
+  type RunnerScratch,
+} from './runner-scratch.js';
 
 /**
  * Pairs of one session run: bounds the gathered rows, and their outputs, to 8 MiB each. A session keeps the memory of
@@ -41,12 +48,7 @@ export class OnnxLayerRunner implements LayerRunner {
 
   async run(calls: readonly DispatchCall[]): Promise<readonly Float32Array[]> {
     const { scratch } = this.#options;
-    scratch.begin();
-    try {
-      return await this.#run(calls, scratch);
-    } finally {
-      scratch.end();
-    }
+    return scratch.during(() => this.#run(calls, scratch));
   }
 
   async close(): Promise<void> {
@@ -59,8 +61,7 @@ export class OnnxLayerRunner implements LayerRunner {
     scratch.order.sort(calls, localIndices, numLocalExperts);
     decodeRows(calls, scratch.grow('rows', numRows * hiddenSize));
     scratch.grow('sums', numRows * hiddenSize).fill(0, 0, numRows * hiddenSize);
-    // Calls that are computed together agree in it.
-    const exact = calls[0]?.sumUnits === undefined ? undefined : this.#exactSums(calls, numRows);
+    const exact = areSumsExact(calls) ? this.#exactSums(calls, numRows) : undefined;
     this.#adds = exact === undefined ? addScaled : exact.add;
     for (const [index, session] of this.#options.sessions.entries())
       await this.#runSession(session, index * this.#options.expertsPerSession);
@@ -169,14 +170,7 @@ class ExactSums {
   };
 }
 
-function addScaled(
-  sums: Float32Array,
-  sumStart: number,
-  values: Float32Array,
-  valueStart: number,
-  length: number,
-  weight: number,
-): void {
+const addScaled: AddTerms = (sums, sumStart, values, valueStart, length, weight) => {
   for (let i = 0; i < length; i += 1)
     sums[sumStart + i] = (sums[sumStart + i] ?? 0) + weight * (values[valueStart + i] ?? 0);
-}
+};

@@ -38,13 +38,20 @@ export class RunnerScratch {
     return this[name];
   }
 
-  /** Before a run that uses it: nothing is given back until it has ended. */
-  begin(): void {
+  /**
+   * A run that uses it: nothing is given back until it has ended, and its sums stay as they are until the next turn of
+   * the event loop at least.
+   */
+  async during<T>(run: () => Promise<T>): Promise<T> {
     clearTimeout(this.#idle);
+    try {
+      return await run();
+    } finally {
+      this.#giveBackWhenIdle();
+    }
   }
 
-  /** After a run, whose sums stay as they are until the next turn of the event loop at least. */
-  end(): void {
+  #giveBackWhenIdle(): void {
     if (this.sizeBytes <= MAX_IDLE_BYTES) return;
     this.#idle = setTimeout(() => {
       this.order = new PairOrder();
@@ -61,6 +68,11 @@ export function decodeRows(calls: readonly DispatchCall[], target: Float32Array)
     fromWireRows(call, call.hiddenSize, target.subarray(offset, end));
     offset = end;
   }
+}
+
+/** Calls that are computed together agree in it. */
+export function areSumsExact([first]: readonly DispatchCall[]): boolean {
+  return first?.sumUnits !== undefined;
 }
 
 /** Writes the units of all calls' rows. */

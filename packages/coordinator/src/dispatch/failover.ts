@@ -1,5 +1,6 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+import { CountsByWorker } from './counts-by-worker.js';
 import { WrongAnswerError } from './wrong-answer-error.js';
 
 /** How often a pair is sent, the first time included. */
@@ -59,22 +60,18 @@ export class FailedReplicas {
 
 /** Failovers by worker and reason since the start. */
 export class FailoverCounts {
-  readonly #counts = new Map<string, Map<FailoverReason, number>>();
+  readonly #counts = new CountsByWorker<FailoverReason>();
 
   add(workerId: string, reason: FailoverReason): void {
-    const ofWorker = this.#counts.get(workerId) ?? new Map<FailoverReason, number>();
-    ofWorker.set(reason, (ofWorker.get(reason) ?? 0) + 1);
-    this.#counts.set(workerId, ofWorker);
+    this.#counts.add(workerId, reason);
   }
 
   forget(workerId: string): void {
-    this.#counts.delete(workerId);
+    this.#counts.forget(workerId);
   }
 
   read(): WorkerFailovers[] {
-    return [...this.#counts].flatMap(([workerId, ofWorker]) =>
-      [...ofWorker].map(([reason, numFailovers]) => ({ workerId, reason, numFailovers })),
-    );
+    return this.#counts.read().map(({ workerId, kind, count }) => ({ workerId, reason: kind, numFailovers: count }));
   }
 }
 

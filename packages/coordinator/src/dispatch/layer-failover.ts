@@ -157,9 +157,7 @@ export class LayerFailover {
 
   async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
     const router = this.#options.router.require();
-    const isExcluded = this.#exclusion(router);
-    const hasReplica = (pair: number): boolean =>
-      router.replicasOf(this.#call.layerIndex, this.#call.expertIds[pair] ?? -1, isExcluded).length > 0;
+    const hasReplica = this.#hasReplica(router);
     const stuck = pairs.filter((pair) => !hasReplica(pair));
     const outcomes = await Promise.all([
       this.#send(pairs.filter(hasReplica), router, error, attempt),
@@ -220,7 +218,7 @@ export class LayerFailover {
         return this.#give(pairs, wait.explained(error, holders));
       await this.#options.router.newer(router, LOOK_AGAIN_MS);
       this.#failed.forgetAway(this.#options.links);
-      if (this.#someHaveReplica(pairs)) return this.#routeAnew(pairs, error, attempt);
+      if (pairs.some(this.#hasReplica(this.#options.router.require()))) return this.#routeAnew(pairs, error, attempt);
     }
   }
 
@@ -230,11 +228,11 @@ export class LayerFailover {
     return [...holders].map((workerIndex) => router.placement.workerIds[workerIndex] ?? '');
   }
 
-  #someHaveReplica(pairs: readonly number[]): boolean {
-    const router = this.#options.router.require();
+  /** Whether there is somebody to ask for a pair. */
+  #hasReplica(router: ReplicaRouter): (pair: number) => boolean {
     const isExcluded = this.#exclusion(router);
     const { layerIndex, expertIds } = this.#call;
-    return pairs.some((pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1, isExcluded).length > 0);
+    return (pair) => router.replicasOf(layerIndex, expertIds[pair] ?? -1, isExcluded).length > 0;
   }
 
   #give(pairs: readonly number[], error: ExpertmeshError): PartOutcome[] {

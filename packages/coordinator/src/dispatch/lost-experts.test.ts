@@ -1,67 +1,15 @@
-import { type Placement } from '@expertmesh/shared/placement/placement';
-import { connectionOpeners } from '../serving/connection-openers.js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
+import { call, EACH_ONCE, expectAllSums, placementOf, startCluster } from '@expertmesh/test-kit/simple-expert-cluster';
 import { SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
-import { simpleLayerCall, simpleSum } from '@expertmesh/test-kit/simple-layer-call';
 import { until } from '@expertmesh/test-kit/until';
 import { type LayerResult } from './expert-dispatcher.js';
-import { GrpcExpertDispatcher, type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
-
-const HIDDEN_SIZE = 6;
-const WORKER_IDS = ['w0', 'w1', 'w2'];
-/** Two experts on each worker. */
-const EACH_ONCE = [[0], [0], [1], [1], [2], [2]];
-
-const placementOf = (version: number, replicas: readonly (readonly number[])[]): Placement => ({
-  version,
-  numExperts: replicas.length,
-  workerIds: WORKER_IDS,
-  replicas: new Map([[5, replicas]]),
-});
-
-const call = simpleLayerCall(5, HIDDEN_SIZE, [
-  [0, 1, 2],
-  [3, 4, 5],
-]);
-
-const cleanUps: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function startCluster(options: Partial<GrpcExpertDispatcherOptions>) {
-  const servers = await Promise.all([
-    SimpleExpertServer.start(),
-    SimpleExpertServer.start(),
-    SimpleExpertServer.start(),
-  ]);
-  const dispatcher = new GrpcExpertDispatcher({
-    storeId: '0123456789abcdef',
-    hiddenSize: HIDDEN_SIZE,
-    wireDtype: 'fp32',
-    callTimeoutMs: 10_000,
-    ...connectionOpeners(undefined),
-    ...options,
-  });
-  cleanUps.push(() => dispatcher.close(), ...servers.map((server) => () => server.close()));
-  await dispatcher.setPlacement(placementOf(1, EACH_ONCE));
-  for (const [index, { address }] of servers.entries()) dispatcher.setWorkerUp(WORKER_IDS[index] ?? '', address);
-  await until(() => dispatcher.stats().workers.every(({ isConnected }) => isConnected));
-  return { dispatcher, servers } as const;
-}
-
-function expectAllSums(result: LayerResult): void {
-  expect([...result.failures]).toEqual([]);
-  for (let row = 0; row < call.numRows; row++)
-    for (const [column, expected] of simpleSum(call, row).entries())
-      expect(result.sums[row * HIDDEN_SIZE + column]).toBeCloseTo(expected, 4);
-}
+import { type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
 
 describe('an expert whose last replica is lost', () => {
   const lose = async (options: Partial<GrpcExpertDispatcherOptions>, irreplaceable: readonly string[] = []) => {
     const clock = new DrivenClock();
-    const { dispatcher, servers } = await startCluster({ clock, replacementWaitMs: 5_000, ...options });
+    const { dispatcher, servers } = await startCluster(EACH_ONCE, { clock, replacementWaitMs: 5_000, ...options });
     dispatcher.setIrreplaceable(irreplaceable);
     dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
     const pending = dispatcher.dispatch(call);
@@ -84,7 +32,7 @@ describe('an expert whose last replica is lost', () => {
     const { clock, dispatcher, pending } = await lose({});
     clock.advance(1_000);
     const server = await SimpleExpertServer.start();
-    cleanUps.push(() => server.close());
+    onTestFinished(() => server.close());
     dispatcher.setWorkerUp('w1', server.address);
     await until(() => dispatcher.stats().workers.every(({ isConnected }) => isConnected));
     clock.advance(100);
@@ -104,7 +52,7 @@ describe('an expert whose last replica is lost', () => {
   it('is not waited for where nobody has room, and never before anybody has said so', async () => {
     const { pending } = await lose({}, ['w1']);
     expect(failureOf(await pending)).toMatch(/worker w1.*it missed its heartbeats; no other worker has room/);
-    const none = await startCluster({ replacementWaitMs: 5_000 });
+    const none = await startCluster(EACH_ONCE, { replacementWaitMs: 5_000 });
     none.dispatcher.setWorkerDown('w1', 'it missed its heartbeats');
     expect(failureOf(await none.dispatcher.dispatch(call))).toMatch(/worker w1/);
   });

@@ -1,3 +1,4 @@
+import { CountsByWorker } from './counts-by-worker.js';
 import { type WrongAnswerKind } from './wrong-answer-error.js';
 
 /** A worker with a bad wire answers wrongly many times a second; one line of it a second says as much. */
@@ -21,7 +22,7 @@ export interface WrongAnswerCount {
 export class WrongAnswers {
   readonly #nowMs: () => number;
   readonly #report: (report: WrongAnswerReport) => void;
-  readonly #counts = new Map<string, Map<WrongAnswerKind, number>>();
+  readonly #counts = new CountsByWorker<WrongAnswerKind>();
   readonly #lastReports = new Map<string, { readonly atMs: number; numUnreported: number }>();
 
   constructor(nowMs: () => number, report: (report: WrongAnswerReport) => void = () => undefined) {
@@ -30,9 +31,7 @@ export class WrongAnswers {
   }
 
   add(workerId: string, kind: WrongAnswerKind, what: string): void {
-    const ofWorker = this.#counts.get(workerId) ?? new Map<WrongAnswerKind, number>();
-    ofWorker.set(kind, (ofWorker.get(kind) ?? 0) + 1);
-    this.#counts.set(workerId, ofWorker);
+    this.#counts.add(workerId, kind);
     const last = this.#lastReports.get(workerId);
     if (last !== undefined && this.#nowMs() - last.atMs < REPORT_INTERVAL_MS) {
       last.numUnreported += 1;
@@ -44,13 +43,11 @@ export class WrongAnswers {
 
   /** It is no member any more. */
   forget(workerId: string): void {
-    this.#counts.delete(workerId);
+    this.#counts.forget(workerId);
     this.#lastReports.delete(workerId);
   }
 
   read(): WrongAnswerCount[] {
-    return [...this.#counts].flatMap(([workerId, ofWorker]) =>
-      [...ofWorker].map(([kind, numAnswers]) => ({ workerId, kind, numAnswers })),
-    );
+    return this.#counts.read().map(({ workerId, kind, count }) => ({ workerId, kind, numAnswers: count }));
   }
 }

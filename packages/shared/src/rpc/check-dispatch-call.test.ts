@@ -1,21 +1,8 @@
 import { expect, it } from 'vitest';
+import { twoRowCall as call } from '@expertmesh/test-kit/two-row-call';
 import { type ExpertmeshError } from '../errors/expertmesh-error.js';
 import { decodeDispatchCall, encodeDispatchCall } from './dispatch-codec.js';
 import { type DispatchCall } from './dispatch-message.js';
-
-const call: DispatchCall = {
-  callId: 7,
-  layerIndex: 3,
-  placementVersion: 2,
-  storeId: '0123456789abcdef',
-  numRows: 2,
-  hiddenSize: 3,
-  rowDtype: 'fp32',
-  rowOffsets: Uint32Array.of(0, 2, 3),
-  expertIds: Uint32Array.of(5, 9, 5),
-  routingWeights: Float32Array.of(0.5, 0.25, 1),
-  rows: Float32Array.of(1, 2, 3, 4, 5, 6),
-};
 
 it.each<[string, Partial<DispatchCall>]>([
   ['a unit too few', { sumUnits: Float32Array.of(1) }],

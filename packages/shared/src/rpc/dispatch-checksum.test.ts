@@ -1,21 +1,7 @@
 import { expect, it } from 'vitest';
+import { twoRowCall as call } from '@expertmesh/test-kit/two-row-call';
 import { CHECKSUM_BYTES, checksumField, DamagedMessageError, verified } from './dispatch-checksum.js';
 import { decodeDispatchCall, encodeDispatchCall } from './dispatch-codec.js';
-import { type DispatchCall } from './dispatch-message.js';
-
-const call: DispatchCall = {
-  callId: 7,
-  layerIndex: 2,
-  placementVersion: 3,
-  storeId: '0123456789abcdef',
-  numRows: 1,
-  hiddenSize: 4,
-  rowOffsets: Uint32Array.of(0, 2),
-  expertIds: Uint32Array.of(5, 9),
-  routingWeights: Float32Array.of(0.75, 0.25),
-  rowDtype: 'fp32',
-  rows: Float32Array.of(1, -2, 3, 0.5),
-};
 
 it('refuses a message in which any bit is another', () => {
   const message = encodeDispatchCall(call);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { twoRowCall as call } from '@expertmesh/test-kit/two-row-call';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { DispatchRequest, DispatchResponse, RowDtype } from '../gen/expertmesh/v1/expert.js';
 import {
@@ -143,20 +144,6 @@ function received(message: Uint8Array): Buffer {
   framed.set(message, GRPC_PREFIX_BYTES);
   return Buffer.from(framed.buffer, GRPC_PREFIX_BYTES);
 }
-
-const call: DispatchCall = {
-  callId: 7,
-  layerIndex: 3,
-  placementVersion: 2,
-  storeId: '0123456789abcdef',
-  numRows: 2,
-  hiddenSize: 3,
-  rowDtype: 'fp32',
-  rowOffsets: Uint32Array.of(0, 2, 3),
-  expertIds: Uint32Array.of(5, 9, 5),
-  routingWeights: Float32Array.of(0.5, 0.25, 1),
-  rows: Float32Array.of(1, 2, 3, 4, 5, 6),
-};
 
 function codeOf(run: () => unknown): string {
   try {

@@ -3,7 +3,6 @@ import { Heartbeat } from '@expertmesh/shared/cluster/heartbeat';
 import { encodeWorkerRecord } from '@expertmesh/shared/cluster/member-record';
 import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-plane';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import {
   WorkerCapacity,
   WorkerStats,
@@ -19,6 +18,7 @@ import { type DispatchAnswer, type DispatchCall } from '@expertmesh/shared/rpc/d
 import { workerService } from '@expertmesh/shared/rpc/services';
 import { decodeIncomingCall } from '@expertmesh/worker/calls/incoming-call';
 import { findLayer } from '@expertmesh/worker/calls/call-validation';
+import { errorAnswer, toCallError } from '@expertmesh/worker/calls/error-answer';
 import { WorkerControl } from '@expertmesh/worker/control/worker-control';
 import { LoadedLayer } from '@expertmesh/worker/shards/loaded-layer';
 import { ShardHost } from '@expertmesh/worker/shards/shard-host';
@@ -153,7 +153,7 @@ export class SimulatedWorker {
       layer = findLayer(call, TOP_K, run.host.served);
     } catch (thrown) {
       this.#observer.callRefused(this, caller, call);
-      answer(frameDispatchAnswer(refusal(call, thrown)));
+      answer(frameDispatchAnswer(errorAnswer(call, toCallError(thrown))));
       return;
     }
     layer.acquire();
@@ -258,26 +258,19 @@ function computed(call: DispatchCall): DispatchAnswer {
       const index = row * HIDDEN_SIZE + (call.expertIds[pair] ?? 0);
       rows[index] = (rows[index] ?? 0) + (call.routingWeights[pair] ?? 0);
     }
-  return { ...answerTo(call), numRows: call.numRows, hiddenSize: HIDDEN_SIZE, numPairs: call.expertIds.length, rows };
+  const { callId, layerIndex, placementVersion, numRows } = call;
+  return {
+    callId,
+    layerIndex,
+    placementVersion,
+    numRows,
+    hiddenSize: HIDDEN_SIZE,
+    rowDtype: 'fp32',
+    numPairs: call.expertIds.length,
+    error: undefined,
+    queueUs: 0,
+    computeUs: 0,
+    numCallsTogether: 1,
+    rows,
+  };
 }
-
-function refusal(call: DispatchCall, thrown: unknown): DispatchAnswer {
-  const { code, message } = ExpertmeshError.from(thrown);
-  const missing = thrown instanceof ExpertsNotHeldError ? { missingExpertIds: thrown.missingExpertIds } : {};
-  return { ...answerTo(call), error: { code, message, ...missing } };
-}
-
-const answerTo = ({ callId, layerIndex, placementVersion }: DispatchCall): DispatchAnswer => ({
-  callId,
-  layerIndex,
-  placementVersion,
-  numRows: 0,
-  hiddenSize: 0,
-  rowDtype: 'fp32',
-  numPairs: 0,
-  error: undefined,
-  queueUs: 0,
-  computeUs: 0,
-  numCallsTogether: 1,
-  rows: new Float32Array(0),
-});

@@ -1,12 +1,10 @@
 import { missingExperts } from '@expertmesh/compute/experts/local-indices';
 import { setImmediate } from 'node:timers/promises';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
 import { formatBytes } from '@expertmesh/shared/expert-store/format-bytes';
 import { frameDispatchAnswer } from '@expertmesh/shared/rpc/dispatch-codec';
 import {
   type CallError,
-  type DispatchAnswer,
   type DispatchCall,
   type RowDtype,
   type WireRows,
@@ -15,6 +13,7 @@ import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { CallQueue, type QueueBounds } from './call-queue.js';
 import { type ServedShard } from '../shards/served-shard.js';
 import { findLayer } from './call-validation.js';
+import { errorAnswer, NO_ROWS, toCallError } from './error-answer.js';
 import { type CallIdentity, type IncomingCall } from './incoming-call.js';
 import { type LoadedLayer } from '../shards/loaded-layer.js';
 import { fitRunCost, NO_RUNS, withRun } from './run-cost.js';
@@ -223,8 +222,6 @@ export class CallExecutor {
   }
 }
 
-const NO_ROWS = new Float32Array(0);
-
 const answerRows = ({ sumUnits, rowDtype, hiddenSize }: DispatchCall, sums: Float32Array): WireRows<RowDtype> =>
   sumUnits === undefined ? toWireRows(rowDtype, sums, hiddenSize) : { rowDtype: 'exact', rows: sums };
 
@@ -257,25 +254,3 @@ const withdrawnError = (call: DispatchCall, batchKey: LoadedLayer): CallError =>
 });
 
 const microseconds = (startMs: number, endMs: number): number => Math.round((endMs - startMs) * 1000);
-
-function toCallError(thrown: unknown): CallError {
-  const { code, message } = ExpertmeshError.from(thrown);
-  return thrown instanceof ExpertsNotHeldError
-    ? { code, message, missingExpertIds: thrown.missingExpertIds }
-    : { code, message };
-}
-
-const errorAnswer = ({ callId, layerIndex, placementVersion }: CallIdentity, error: CallError): DispatchAnswer => ({
-  callId,
-  layerIndex,
-  placementVersion,
-  numRows: 0,
-  hiddenSize: 0,
-  rowDtype: 'fp32',
-  numPairs: 0,
-  error,
-  queueUs: 0,
-  computeUs: 0,
-  numCallsTogether: 0,
-  rows: NO_ROWS,
-});
