@@ -14,6 +14,11 @@ const steps = [
     remedy: 'npm run generate',
   },
   { name: 'format', run: () => command('prettier', '--check', '--log-level', 'warn', '.'), remedy: 'npm run format' },
+  {
+    name: 'nothing built from sources that are gone',
+    run: () => node('scripts/remove-stale-outputs.mjs'),
+    remedy: 'rm -r packages/*/dist',
+  },
   { name: 'types', run: () => command('tsc', '-b'), remedy: 'mend the errors above' },
   {
     name: 'docs/configuration.md is what the option tables say',

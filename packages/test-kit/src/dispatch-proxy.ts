@@ -10,8 +10,8 @@ import {
 import { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { MAX_MESSAGE_BYTES } from '@expertmesh/shared/limits/limits';
-import { ByteBudget } from '@expertmesh/shared/rpc/grpc-stream/byte-budget';
 import { GrpcFrameReader } from '@expertmesh/shared/rpc/grpc-stream/grpc-frame';
+import { UNCOUNTED } from '@expertmesh/shared/rpc/grpc-stream/partial-memory';
 
 /**
  * Sees every message without gRPC's prefix, and says what goes on in its place: the same, another one, several, or
@@ -77,7 +77,7 @@ export class DispatchProxy {
       client.end();
     });
     const reader = (change: (message: Buffer) => readonly Uint8Array[], send: (frame: Buffer) => void) => {
-      const frames = new GrpcFrameReader(MAX_MESSAGE_BYTES, new ByteBudget(MAX_MESSAGE_BYTES), (message) => {
+      const frames = new GrpcFrameReader(MAX_MESSAGE_BYTES, UNCOUNTED, (message) => {
         for (const changed of change(message)) send(framed(changed));
       });
       return (chunk: Buffer) => {

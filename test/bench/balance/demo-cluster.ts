@@ -8,7 +8,7 @@ import {
 } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { toPlacement } from 'expertmesh/admin/placement-loads';
-import { readEventStream } from 'expertmesh/chat/event-stream-reader';
+import { readEventStream } from 'expertmesh/client/event-stream-reader';
 import { ExpertmeshProcess } from '@expertmesh/test-kit/process';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { startWorkers } from '@expertmesh/test-kit/worker-fleet';

@@ -1,4 +1,4 @@
-import { readEventStream } from 'expertmesh/chat/event-stream-reader';
+import { readEventStream } from 'expertmesh/client/event-stream-reader';
 import { questionsOf, type Domain, type Half, type Question } from './demo-domains.js';
 
 /** Between two pieces of one answer. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { readEventStream } from 'expertmesh/chat/event-stream-reader';
+import { readEventStream } from 'expertmesh/client/event-stream-reader';
 
 export interface StreamedCompletion {
   /** From the request to the first token. */
