@@ -22,7 +22,9 @@ struct TileKernel {
   static constexpr size_t kTileRows = S::kLanes * S::kTileVectors;
   /// Groups of four bytes that a row has in one block.
   static constexpr size_t kDwordsPerBlock = kBlock * kBits / 32;
-  static constexpr size_t kDwordsAtOnce = kDwordsPerBlock < Dots::kMaxVectors ? kDwordsPerBlock : Dots::kMaxVectors;
+  /// Of these the activations are side by side, and their sums fit.
+  static constexpr size_t kMostDwords = S::kBytes / 4 < Dots::kMaxVectors ? S::kBytes / 4 : Dots::kMaxVectors;
+  static constexpr size_t kDwordsAtOnce = kDwordsPerBlock < kMostDwords ? kDwordsPerBlock : kMostDwords;
   static_assert(kDwordsPerBlock % kDwordsAtOnce == 0, "all of a block's dwords are summed");
   /// Of one row of the matrix.
   static constexpr size_t kPanelBytes = 8 * Shape::kStepBytes;
@@ -160,8 +162,10 @@ struct TileKernel {
       typename Dots::Sums dots[S::kTileVectors][kColumns];
       for (size_t v = 0; v < S::kTileVectors; ++v)
         for (size_t j = 0; j < kColumns; ++j) dots[v][j] = Dots::begin(ints[v][j]);
-      for (size_t dword = first; dword < first + kDwordsAtOnce; ++dword)
-        Dots::addDword(tile + dword * S::kTileVectors * S::kBytes, element(block, dword), activations, dots);
+      const size_t element = elementOf(block, first);
+#pragma GCC unroll 1
+      for (size_t i = 0; i < kDwordsAtOnce; ++i)
+        Dots::addDword(tile + (first + i) * S::kTileVectors * S::kBytes, element + i * 4, activations, dots);
       for (size_t v = 0; v < S::kTileVectors; ++v)
         for (size_t j = 0; j < kColumns; ++j) ints[v][j] = Dots::end(ints[v][j], dots[v][j]);
     }
@@ -175,7 +179,7 @@ struct TileKernel {
   }
 
   /// Where the activations of a dword lie; for 4 bits those of its even elements, the odd ones being one vector further.
-  static inline size_t element(size_t block, size_t dword) {
+  static inline size_t elementOf(size_t block, size_t dword) {
     if constexpr (kBits == 8) return block * kBlock + dword * 4;
     const size_t byte = block * (kBlock / 2) + dword * 4;
     return byte / S::kBytes * Shape::kChunk + byte % S::kBytes;

@@ -18,8 +18,8 @@ struct Avx2 {
   /// Without VNNI, dotBytes makes the weights signed itself, since unsigned ones would saturate.
   static constexpr int kByteZeroPoint = kVnni ? 128 : 0;
   static constexpr size_t kDotRows = 1;
-  static constexpr size_t kTileVectors = 1;
-  static constexpr size_t kTileColumns = 6;
+  static constexpr size_t kTileVectors = 2;
+  static constexpr size_t kTileColumns = 4;
   static constexpr size_t kTileMinActivations = 8;
 
   static Bytes loadBytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
