@@ -1,4 +1,4 @@
-"""ik_llama.cpp in a process of its own, through ik-llama-cpp-python. Started by ik-llama-cpp-peer.ts with its options as
+"""ik_llama.cpp in a process of its own, through ik-llama-cpp-python. Started by installed-peers.ts with its options as
 JSON; answers one order at a time, a line of JSON each, on the socket that Node's `ipc` gives its children."""
 
 import json
@@ -86,7 +86,7 @@ def main():
         options["numThreads"],
         options["maxSequences"],
         options["contextSize"],
-        options["repack"],
+        options["isRepacked"],
     )
     answer({"kind": "ready"})
     for line in channel.makefile("rb"):
