@@ -1,4 +1,5 @@
 import { type ChildProcess } from 'node:child_process';
+import { processorSecondsOf } from '../harness/processor-time.js';
 import { type Subject } from '../harness/subject.js';
 
 export interface PeerOrder {
@@ -20,7 +21,10 @@ export interface PeerOptions {
   readonly contextSize: number;
 }
 
-/** Another engine, ready to compute, in a process of its own that answers over Node's IPC: what it does and when is up to the caller. */
+/**
+ * Another engine, ready to compute, in a process of its own that answers over Node's IPC: what it does and when is up to
+ * the caller.
+ */
 export class PeerProcess implements Subject {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -46,6 +50,10 @@ export class PeerProcess implements Subject {
     const answer = await this.#answer();
     if (answer.kind !== 'generated') throw new Error(`${this.name} gave an answer out of turn`);
     return answer.timesMs;
+  }
+
+  processorSeconds(): number {
+    return processorSecondsOf(this.pid);
   }
 
   async stop(): Promise<void> {

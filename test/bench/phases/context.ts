@@ -23,7 +23,7 @@ export async function runContextPhase(context: BenchContext, store: BenchStore):
   const own = await OwnCluster.start({
     name: 'own',
     storeDir: store.store.dir,
-    flags: ['--workers', '0', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+    flags: ['--workers', '0', ...commonFlags(options, MAX_MODEL_LEN)],
   });
   const peers = await startPeers(context, { maxSequences: 1, contextSize: MAX_MODEL_LEN });
   try {

@@ -34,7 +34,7 @@ export async function runOneBoxPhase(context: BenchContext, store: BenchStore): 
     OwnCluster.start({
       name,
       storeDir: store.store.dir,
-      flags: ['--workers', numWorkers, ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+      flags: ['--workers', numWorkers, ...commonFlags(options, MAX_MODEL_LEN)],
     });
   context.say('starting a coordinator with local experts, and another one with 1 worker');
   const local = await start('local', '0');
