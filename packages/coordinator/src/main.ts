@@ -38,6 +38,7 @@ import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
 import { LongTexts } from './text/long-texts/long-texts.js';
+import { TemplateProcess } from './text/template-process/template-process.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
@@ -130,7 +131,12 @@ function openModel(
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
   const longTexts = new LongTexts(dir);
   lifecycle.onShutdown('long texts', () => longTexts.close());
-  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
+  const templates = new TemplateProcess();
+  lifecycle.onShutdown('chat templates', () => {
+    templates.close();
+  });
+  const beside = { encodeLong: longTexts.encode, templates };
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, beside);
 }
 
 /** An engine that knows whose sequences it computes, and counts them. */
