@@ -37,6 +37,7 @@ import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { ConstraintChecks } from './sampling/grammar/checks/constraint-checks.js';
 import { LongTexts } from './text/long-texts/long-texts.js';
 import { TemplateProcess } from './text/template-process/template-process.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
@@ -135,7 +136,9 @@ function openModel(
   lifecycle.onShutdown('chat templates', () => {
     templates.close();
   });
-  const beside = { encodeLong: longTexts.encode, templates };
+  const constraints = new ConstraintChecks();
+  lifecycle.onShutdown('checks of constraints', () => constraints.close());
+  const beside = { encodeLong: longTexts.encode, templates, checkConstraint: constraints.check };
   return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, beside);
 }
 

@@ -1,5 +1,6 @@
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type EngineClient } from '../engine/engine-client.js';
+import { type CheckConstraint } from '../sampling/grammar/checks/constraint-checks.js';
 import { loadChatTemplate, readChatTemplate, type RenderableTemplate } from '../text/chat-template.js';
 import { endTokenIds, type GenerationDefaults, readGenerationDefaults } from '../text/generation-defaults.js';
 import { type EncodeText } from '../text/long-texts/long-texts.js';
@@ -21,6 +22,8 @@ export interface ServedModel {
   /** Absent for a model that can complete text but not chat. */
   readonly chatTemplate: RenderableTemplate | undefined;
   readonly defaults: GenerationDefaults;
+  /** Absent where nobody else waits for this thread, which then does it. */
+  readonly checkConstraint?: CheckConstraint | undefined;
   readonly tokenizerInfo: TokenizerInfo;
   /** Requests may bring a template of their own. */
   readonly trustsRequestTemplates?: boolean | undefined;
@@ -39,7 +42,11 @@ export async function loadServedModel(
   modelDir: string,
   options: Pick<ServedModel, 'id' | 'engine' | 'trustsRequestTemplates' | 'logger'> &
     Partial<Pick<ServedModel, 'aliases'>>,
-  beside?: { readonly encodeLong: EncodeText; readonly templates: TemplateProcess },
+  beside?: {
+    readonly encodeLong: EncodeText;
+    readonly templates: TemplateProcess;
+    readonly checkConstraint: CheckConstraint;
+  },
 ): Promise<ServedModel> {
   const tokenizer = await loadTokenizer(modelDir, beside?.encodeLong);
   const defaults = await readGenerationDefaults(modelDir);
@@ -48,6 +55,7 @@ export async function loadServedModel(
     ...options,
     createdAtSec: Math.floor(Date.now() / 1000),
     tokenizer,
+    checkConstraint: beside?.checkConstraint,
     chatTemplate: await openTemplate(modelDir, tokenizer, beside?.templates),
     defaults: { ...defaults, eosTokenIds: endTokenIds(defaults, tokenizer) },
     tokenizerInfo: await readTokenizerInfo(modelDir),

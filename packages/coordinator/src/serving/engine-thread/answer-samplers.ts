@@ -1,13 +1,18 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type SequenceRequest } from '../../engine/engine-client.js';
 import { type TokenSampler } from '../../engine/token-sampler.js';
 import { AnswerSampler } from '../../sampling/answer-sampler.js';
-import { compileConstraint } from '../../sampling/grammar/compile-constraint.js';
+import { compileConstraint, compileInPieces } from '../../sampling/grammar/compile-constraint.js';
 import { type Constraint } from '../../sampling/grammar/constraint.js';
 import { type ConstraintState } from '../../sampling/grammar/constraint-state.js';
 import { type TokenVocabulary } from '../../sampling/grammar/token-vocabulary.js';
 import { endTokenIds, readGenerationDefaults } from '../../text/generation-defaults.js';
 import { loadTokenizer, loadTokenTable, type Tokenizer } from '../../text/tokenizer.js';
 import { WarmUps } from './warm-ups.js';
+
+/** Of compiling, in one turn of the thread. */
+const MAX_TURN_MS = 2;
 
 /** Makes the samplers of answers, and what holds answers to their constraints. */
 export class AnswerSamplers {
@@ -37,6 +42,24 @@ export class AnswerSamplers {
       specialTokenIds: new Set(tokenIds.filter((tokenId) => table.isSpecial(tokenId))),
       endTokenIds: endTokenIds(await readGenerationDefaults(storeDir), table),
     });
+  }
+
+  /**
+   * Compiles what `create` would, a few pieces a turn of the thread, so that steps wait for no more than that. What is
+   * wrong with it is told by `create`.
+   */
+  async prepare({ constraint }: SequenceRequest): Promise<void> {
+    if (constraint === undefined) return;
+    try {
+      const pieces = compileInPieces(constraint, this.#vocabulary);
+      for (let startMs = performance.now(); pieces.next().done !== true;) {
+        if (performance.now() - startMs < MAX_TURN_MS) continue;
+        await nextTurn();
+        startMs = performance.now();
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof ExpertmeshError)) throw thrown;
+    }
   }
 
   /** @throws ExpertmeshError `invalid_argument` for a constraint that is not supported. */
