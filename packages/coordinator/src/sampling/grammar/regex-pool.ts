@@ -86,7 +86,7 @@ export class RegexPool {
     return this.#tree(encoded, 0, encoded.length, 0);
   }
 
-  /** Of sorted texts from `begin` to `end`, behind `depth` bytes that they share: as deep as they part from each other. */
+  /** Of the sorted texts from `begin` to `end`, behind `depth` bytes that they share. */
   #tree(texts: readonly Uint8Array[], begin: number, end: number, depth: number): RegexId {
     const [first, last] = [texts[begin], texts[end - 1]];
     if (first === undefined || last === undefined) return NOTHING;

@@ -19,6 +19,8 @@ export class AnswerSamplers {
   readonly #storeDir: string;
   readonly #vocabulary: TokenVocabulary;
   readonly #warmUps = new WarmUps();
+  /** Requests whose constraints are being compiled. */
+  readonly #preparing = new Set<number>();
   /**
    * What encodes forced text, read when the first constraint comes: while it is in memory, every collection of garbage
    * takes longer. Answers until then have no tokens told ahead.
@@ -45,21 +47,23 @@ export class AnswerSamplers {
   }
 
   /**
-   * Compiles what `create` would, a few pieces a turn of the thread, so that steps wait for no more than that. What is
-   * wrong with it is told by `create`.
+   * Calls `then` when `create` has the request's constraint compiled: at once where there is none. It is compiled in
+   * pieces, a few a turn of the thread, so that steps wait for no more than that.
    */
-  async prepare({ constraint }: SequenceRequest): Promise<void> {
-    if (constraint === undefined) return;
-    try {
-      const pieces = compileInPieces(constraint, this.#vocabulary);
-      for (let startMs = performance.now(); pieces.next().done !== true;) {
-        if (performance.now() - startMs < MAX_TURN_MS) continue;
-        await nextTurn();
-        startMs = performance.now();
-      }
-    } catch (thrown) {
-      if (!(thrown instanceof ExpertmeshError)) throw thrown;
+  whenPrepared(id: number, { constraint }: SequenceRequest, then: () => void): void {
+    if (constraint === undefined) {
+      then();
+      return;
     }
+    this.#preparing.add(id);
+    void this.#prepare(constraint).then(() => {
+      if (this.#preparing.delete(id)) then();
+    });
+  }
+
+  /** Whether the request's constraint was being compiled; `then` is not called any more. */
+  forget(id: number): boolean {
+    return this.#preparing.delete(id);
   }
 
   /** @throws ExpertmeshError `invalid_argument` for a constraint that is not supported. */
@@ -77,6 +81,20 @@ export class AnswerSamplers {
   /** Ends what runs beside the answers. */
   close(): void {
     this.#warmUps.close();
+  }
+
+  async #prepare(constraint: Constraint): Promise<void> {
+    try {
+      const pieces = compileInPieces(constraint, this.#vocabulary);
+      for (let startMs = performance.now(); pieces.next().done !== true;) {
+        if (performance.now() - startMs < MAX_TURN_MS) continue;
+        await nextTurn();
+        startMs = performance.now();
+      }
+    } catch (thrown) {
+      // What is wrong with it is told by `create`.
+      if (!(thrown instanceof ExpertmeshError)) throw thrown;
+    }
   }
 
   #begin(constraint: Constraint): ConstraintState {

@@ -13,7 +13,6 @@ import { TraceRecorder, type RecordedSteps } from '../../balance/trace-recorder.
 import { GrpcExpertDispatcher } from '../../dispatch/grpc-expert-dispatcher.js';
 import { runCanary } from '../../engine/canary.js';
 import { Engine } from '../../engine/engine.js';
-import { type SequenceRequest } from '../../engine/engine-client.js';
 import { PrefixRestorer } from '../../engine/prefix-restorer.js';
 import { ForwardPass } from '../../engine/forward.js';
 import { LayerTimes } from '../../engine/layer-times.js';
@@ -56,8 +55,6 @@ export class EngineHost implements ThreadService<EngineContract> {
   readonly #dispatcher: GrpcExpertDispatcher;
   readonly #engine: Engine;
   readonly #statsTimer: NodeJS.Timeout;
-  /** Requests whose constraints are being compiled. */
-  readonly #preparing = new Set<number>();
 
   private constructor(options: EngineThreadOptions, model: LoadedParts, tell: Tell) {
     const shape = routingShape(model.spec);
@@ -138,14 +135,15 @@ export class EngineHost implements ThreadService<EngineContract> {
   }
 
   #servedMessages(): ThreadService<EngineContract>['messages'] {
-    const [engine, dispatcher] = [this.#engine, this.#dispatcher];
+    const [engine, dispatcher, { samplers }] = [this.#engine, this.#dispatcher, this.#model];
     return {
       submit: ({ id, request }) => {
-        if (request.constraint === undefined) engine.submit(id, request);
-        else void this.#submitPrepared(id, request);
+        samplers.whenPrepared(id, request, () => {
+          engine.submit(id, request);
+        });
       },
       cancel: ({ id }) => {
-        if (!this.#preparing.delete(id)) engine.cancel(id);
+        if (!samplers.forget(id)) engine.cancel(id);
       },
       workerCosts: (costs) => {
         dispatcher.setWorkerCosts(costs);
@@ -169,13 +167,6 @@ export class EngineHost implements ThreadService<EngineContract> {
         this.#recorder.acknowledge(recordingId, numBytes);
       },
     };
-  }
-
-  // Whoever waits for a step does not wait for another's grammar.
-  async #submitPrepared(id: number, request: SequenceRequest): Promise<void> {
-    this.#preparing.add(id);
-    await this.#model.samplers.prepare(request);
-    if (this.#preparing.delete(id)) this.#engine.submit(id, request);
   }
 
   // Nobody asked for a canary's token, so it is neither timed nor counted.

@@ -6,7 +6,7 @@ import { type ConstraintContract } from './constraint-contract.js';
 /** @throws ExpertmeshError as checkConstraint. */
 export type CheckConstraint = (constraint: Constraint) => Promise<void>;
 
-/** What has not been checked by then is refused. The largest that the limits of grammars take need less than a second. */
+/** What has not been checked by then is refused. The largest that grammars may be need less than a second. */
 const CHECK_TIMEOUT_MS = 10_000;
 const MAX_WAITING = 64;
 
@@ -58,7 +58,8 @@ export class ConstraintChecks {
       cancelled: () =>
         new ExpertmeshError(
           'invalid_argument',
-          `whether answers can be held to it was not found within ${String(CHECK_TIMEOUT_MS / 1000)} s: use a smaller one`,
+          `whether answers can be held to it was not found within ${String(CHECK_TIMEOUT_MS / 1000)} s: ` +
+            'use a smaller one',
         ),
     });
   }
