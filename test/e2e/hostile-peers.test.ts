@@ -140,7 +140,7 @@ describe('the data port', () => {
       const { answered } = dispatch(call(MAX_DISPATCH_ROWS), storeId);
       expect((await answered).byteLength).toBeGreaterThan(MAX_DISPATCH_ROWS * HIDDEN * 4);
     });
-    expect(keptMib).toBeLessThan(128);
+    expect(keptMib).toBeLessThan(80);
   });
 });
 
