@@ -55,6 +55,11 @@ nats://{{ include "expertmesh.fullname" . }}-nats:4222
 - { name: EXPERTMESH_TLS_CA, value: /etc/expertmesh/tls/ca.crt }
 - { name: EXPERTMESH_TLS_CERT, value: /etc/expertmesh/tls/tls.crt }
 - { name: EXPERTMESH_TLS_KEY, value: /etc/expertmesh/tls/tls.key }
+{{- if .Values.tls.crl }}
+- { name: EXPERTMESH_TLS_CRL, value: /etc/expertmesh/tls/ca.crl }
+{{- end }}
+{{- else if .Values.tls.crl }}
+{{- fail "tls.crl is of no use without tls.coordinatorSecret and tls.workerSecret" }}
 {{- end }}
 {{- end -}}
 
