@@ -123,6 +123,8 @@ describe('CertificateDirectory', () => {
     writeFileSync(both, before + readFileSync(certFile, 'utf8'));
     const { revocations } = readCredentials({ ca: both, cert, key, crl: join(dir, 'ca.crl') }, Date.now());
     expect(revocations?.pems).toHaveLength(2);
+    const crl = join(dir, 'ca.crl');
+    expect(readCredentials({ ca: certFile, cert, key, crl }, Date.now()).revocations?.pems).toHaveLength(1);
     expect(revocations?.revokedMs(new X509Certificate(readFileSync(join(dir, 'box-1.crt'))))).toBeGreaterThan(0);
   });
 });

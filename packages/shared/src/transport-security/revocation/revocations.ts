@@ -17,6 +17,7 @@ export interface Revocations {
 }
 
 interface AuthorityList extends RevocationList {
+  readonly pem: string;
   readonly authority: X509Certificate;
 }
 
@@ -25,8 +26,8 @@ interface AuthorityList extends RevocationList {
  * authority between a certificate and the one that is trusted, so one must be there for each that is known.
  *
  * @param authorities that are trusted, and those between them and the own certificate
- * @throws ExpertmeshError `failed_precondition` for a file that has no list, lists that are over or no authority's, and
- * an authority without one.
+ * @throws ExpertmeshError `failed_precondition` for a file that has no list, lists that are over, and an authority
+ * without one.
  */
 export function readRevocations(
   path: string,
@@ -36,15 +37,18 @@ export function readRevocations(
 ): Revocations {
   const pems = revocationListPems(text);
   if (pems.length === 0) throw wrong(path, `it has no revocation list in PEM: ${REMEDY}`);
-  const lists = pems.map((pem) => listOf(path, pem, authorities));
+  const lists = pems.flatMap((pem) => listOf(path, pem, authorities) ?? []);
   for (const list of lists) requireInForce(path, list, nowMs);
   const missing = authorities.find((authority) => !lists.some((list) => list.authority === authority));
   if (missing !== undefined)
-    throw wrong(path, `it has no list of the authority ${JSON.stringify(missing.subject)}: add that, or ${REMEDY}`);
+    throw wrong(
+      path,
+      `it has no list that the authority ${JSON.stringify(missing.subject)} has signed: add that; ${REMEDY}`,
+    );
   const validToMs = Math.min(...lists.map(({ nextUpdateMs }) => nextUpdateMs));
   return {
     path,
-    pems,
+    pems: lists.map(({ pem }) => pem),
     validToMs,
     revokedMs: (certificate) =>
       lists.find(({ authority }) => certificate.checkIssued(authority))?.revokedMs.get(certificate.serialNumber),
@@ -64,15 +68,15 @@ export function revocationListOf(pem: string): RevocationList {
   return parseRevocationList(Buffer.from(pem.replace(/-----[^-]*-----/g, ''), 'base64'));
 }
 
-function listOf(path: string, pem: string, authorities: readonly X509Certificate[]): AuthorityList {
+/** Undefined for one of an authority that is not trusted here, as a former one is: nothing is asked of it. */
+function listOf(path: string, pem: string, authorities: readonly X509Certificate[]): AuthorityList | undefined {
   try {
     const list = revocationListOf(pem);
     const authority = authorities.find(({ publicKey }) => list.isSignedBy(publicKey));
-    if (authority !== undefined) return { ...list, authority };
+    return authority && { ...list, authority, pem };
   } catch (cause) {
     throw wrong(path, ExpertmeshError.from(cause).message, cause);
   }
-  throw wrong(path, `a list of it is signed by no authority of --tls-ca: remove it, or add its authority there`);
 }
 
 function requireInForce(path: string, { authority, thisUpdateMs, nextUpdateMs }: AuthorityList, nowMs: number): void {
