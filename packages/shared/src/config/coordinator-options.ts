@@ -82,7 +82,7 @@ export const COORDINATOR_OPTIONS = {
   }),
   trustRequestChatTemplate: option({
     description:
-      'Take chat templates from requests. A template is a program that runs in this process without a bound: ' +
+      'Take chat templates from requests. A template is a program that may run for seconds while other chats wait: ' +
       'only for clients that are trusted.',
     value: onOff(),
     default: constant(false),
