@@ -38,8 +38,8 @@ export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
   readonly #references = new CanaryReferences();
   readonly #sweep = new CanarySweep();
-  /** By worker, the last probe that it answered otherwise than before: no exam is passed without it. */
-  readonly #drifted = new Map<string, CanaryProbe>();
+  /** By worker, the experts that it answered otherwise than before: no exam is passed while one of them is not right. */
+  readonly #drifted = new Map<string, DriftedExpert[]>();
   #step = 0;
   #isClosed = false;
   #nextScheduledMs: number;
@@ -102,13 +102,17 @@ export class CanaryRounds {
     return MIN_SWEEP_PAUSE_MS;
   }
 
-  /** What it drifted in, and in every layer one of its experts: all must be right. */
+  /** What it drifted in and still has, and in every layer one of its experts: all must be right. */
   async #examine(workerId: string): Promise<void> {
     const { router, standing, links } = this.#options;
     const { placement } = router;
     const workerIndex = placement?.workerIds.indexOf(workerId) ?? -1;
-    const drifted = this.#drifted.get(workerId);
-    let hasPassed = links.isConnected(workerId) && (drifted === undefined || (await this.#ask(drifted)) === 'right');
+    let hasPassed = links.isConnected(workerId);
+    for (const { layerIndex, expertId } of this.#drifted.get(workerId) ?? []) {
+      if (!hasPassed) break;
+      const isPlaced = placement?.replicas.get(layerIndex)?.[expertId]?.includes(workerIndex) === true;
+      hasPassed = !isPlaced || (await this.#ask({ workerId, layerIndex, expertIds: [expertId] })) === 'right';
+    }
     if (hasPassed) this.#drifted.delete(workerId);
     if (placement !== undefined && workerIndex >= 0)
       for (let layer = 0; layer < placement.replicas.size && hasPassed; layer++) {
@@ -131,14 +135,27 @@ export class CanaryRounds {
       // Whoever stands at the link has counted a wrong answer; of the others, requests and membership learn.
       return thrown instanceof ExpertsNotHeldError ? 'not_held' : 'failed';
     }
-    const wrong = expertIds
-      .map((expertId, index) =>
-        this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
-      )
-      .find((difference) => difference !== undefined);
+    const differences = expertIds.map((expertId, index) =>
+      this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
+    );
+    for (const [index, expertId] of expertIds.entries())
+      if (differences[index] !== undefined) this.#noteDrifted(workerId, { layerIndex, expertId });
+    const wrong = differences.find((difference) => difference !== undefined);
     if (wrong === undefined) return 'right';
-    this.#drifted.set(workerId, probe);
     standing.wrong(workerId, 'drift', wrong);
     return 'failed';
   }
+
+  #noteDrifted(workerId: string, drifted: DriftedExpert): void {
+    const known = this.#drifted.get(workerId) ?? [];
+    const isKnown = known.some(
+      ({ layerIndex, expertId }) => layerIndex === drifted.layerIndex && expertId === drifted.expertId,
+    );
+    if (!isKnown) this.#drifted.set(workerId, [...known, drifted]);
+  }
+}
+
+interface DriftedExpert {
+  readonly layerIndex: number;
+  readonly expertId: number;
 }

@@ -206,6 +206,23 @@ describe('hedging', () => {
     answer();
   });
 
+  it('counts no win for the other replica where the late call is answered first', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
+    for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
+    const numBefore = servers.map(({ calls }) => calls.length);
+    const held = servers.map(holdCalls);
+    const pending = dispatcher.dispatch(alone);
+    const asked = () => servers.flatMap(({ calls }, index) => (calls.length > (numBefore[index] ?? 0) ? [index] : []));
+    await until(() => asked().length > 0);
+    const [late = 0] = asked();
+    await until(() => asked().length > 1);
+    held[late]?.answer();
+    expectAllSums(await pending, alone);
+    for (const { answer } of held) answer();
+    await until(() => dispatcher.stats().workers.every(({ numInFlight }) => numInFlight === 0));
+    expect(dispatcher.stats().hedges).toEqual([{ workerId: WORKER_IDS[late], numHedges: 1, numWon: 0 }]);
+  });
+
   it('takes the late answer where the other replica fails', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
     for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
