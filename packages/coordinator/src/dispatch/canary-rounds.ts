@@ -38,7 +38,7 @@ export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
   readonly #references = new CanaryReferences();
   readonly #sweep = new CanarySweep();
-  /** By worker, the experts that it answered otherwise than before: no exam is passed while one of them is not right. */
+  /** By worker, the experts that it answered otherwise than before: no exam is passed before all of them are right. */
   readonly #drifted = new Map<string, DriftedExpert[]>();
   #step = 0;
   #isClosed = false;

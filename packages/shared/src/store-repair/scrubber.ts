@@ -26,8 +26,9 @@ const IDLE_MS = 1_000;
  * Compares the weights that are computed with, as they are in memory, with the manifest, one blob after the other and
  * over again, until `signal` aborts. The kernels compute on mapped files, whose pages are those of the page cache, and
  * reading a file gives the same pages: a bit that has flipped in memory is seen, and so is what somebody wrote into the
- * file. A blob is read at once, in a few milliseconds, and then comes the pause that makes up the rate. One that cannot be
- * read now, as when this process has no file descriptor left, says nothing of the weights: the next round looks again.
+ * file. A blob is read at once, in a few milliseconds, and then comes the pause that makes up the rate. One that cannot
+ * be read now, as when this process has no file descriptor left, says nothing of the weights: the next round looks
+ * again.
  *
  * Never rejects.
  */
