@@ -152,6 +152,19 @@ describe('failover', () => {
     expectAllSums(await dispatcher.dispatch(call));
   });
 
+  it('takes a worker out of quarantine by its exam, without rounds of canary rows too', async () => {
+    const changes: string[] = [];
+    const onQuarantine = (workerId: string, because?: string): void => {
+      changes.push(`${workerId} ${because === undefined ? 'out' : 'in'}`);
+    };
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { onQuarantine });
+    let numLeft = 3;
+    servers[0].behaviour = answering((answer) => (numLeft-- > 0 ? { ...answer, layerIndex: 6 } : answer));
+    for (let round = 0; round < 4; round++) expectAllSums(await dispatcher.dispatch(call));
+    await until(() => changes.length > 1);
+    expect(changes).toEqual(['w0 in', 'w0 out']);
+  });
+
   it('fails the rows whose answers stay wrong everywhere, naming what is wrong', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE);
     for (const server of servers)
