@@ -18,10 +18,10 @@ const KNOWN_USER = 'UA3NNBTYF5ZENT5SUSKECWQPGYPHOSSACEJUP2QZQGSBF5C3WAZTNLVF';
 const KNOWN_SEED = 'SUAP2MC7ZCCVJTTACPSPKNUWIDHCVKWOKPN2DN6D7C5WE3FIO35CXLLZKE';
 const OTHER_SEED = 'SUAPRQ6MHGABJGIJPLQPBAJV43AQJUSYQSOKW3KQSQ2UJHD5LYL65JXNVI';
 
-const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
+const CONFIG = join(import.meta.dirname, '../../infra/helm/expertmesh/files/nats.conf');
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-describeNats('infra/nats/expertmesh.conf', () => {
+describeNats('the permissions in infra/helm/expertmesh/files/nats.conf', () => {
   const mesh = new MeshCertificates();
   const cleanUps: (() => unknown)[] = [];
   let server: NatsServerProcess;

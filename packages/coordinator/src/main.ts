@@ -99,6 +99,7 @@ function metricsOf(gate: ReadinessGate, cluster: Cluster) {
   return coordinatorMetrics({
     engineStats: () => gate.stats(),
     dispatchStats: () => cluster.status().dispatch,
+    workers: () => cluster.heardWorkers(),
     monitor: cluster.monitor,
     numMoves: () => cluster.numMoves,
   });

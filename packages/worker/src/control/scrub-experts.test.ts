@@ -22,7 +22,14 @@ it('withdraws an expert that is damaged, and has its file hashed before anybody 
   } as Partial<ExpertStore> as ExpertStore;
   const events: string[] = [];
   const stop = new AbortController();
-  const held = { placementVersion: 1, packedBytes: 13, numExpertsLoaded: 1, epoch: 1 };
+  const held = {
+    placementVersion: 1,
+    packedBytes: 13,
+    numExpertsLoaded: 1,
+    numWithdrawnExperts: 0,
+    lastDamage: '',
+    epoch: 1,
+  };
   let shards = [{ layerIndex: 2, expertIds: [7] }];
   await scrubExperts(
     {

@@ -38,7 +38,7 @@ export async function scrubExperts(options: ScrubExpertsOptions, signal: AbortSi
     if (expert === undefined) return;
     counters.add('numDamagedExperts', 1);
     compute.suspect(path);
-    await control.withdraw(expert.layerIndex, expert.expertId);
+    await control.withdraw(expert.layerIndex, expert.expertId, error.message);
     logger.error({ ...expert, reason: error.message }, 'weights in memory are damaged: the expert is withdrawn');
     await forgetVerification(store, path);
   };

@@ -26,6 +26,10 @@ export interface ControlState extends HeldExperts {
   readonly state: WorkerState;
   /** The highest that commanded this process. */
   readonly epoch: number;
+  /** Served, but for that their weights were wrong. */
+  readonly numWithdrawnExperts: number;
+  /** Of the expert that was withdrawn last; empty before the first. */
+  readonly lastDamage: string;
 }
 
 interface HeldExperts {
@@ -61,6 +65,7 @@ export class WorkerControl {
   #assigned: Assignment | undefined;
   #served: Assignment | undefined;
   #held = NOTHING_HELD;
+  #lastDamage = '';
   #load: RunningLoad | undefined;
   #isDraining = false;
 
@@ -128,9 +133,10 @@ export class WorkerControl {
    * An expert's weights are wrong: it is not held any more, until a leader has it loaded again. Resolves when no call
    * is answered with them any more.
    */
-  async withdraw(layerIndex: number, expertId: number): Promise<void> {
+  async withdraw(layerIndex: number, expertId: number, because: string): Promise<void> {
     this.#load?.withdrawn.push({ layerIndex, expertId });
     await this.#options.compute.withdraw(layerIndex, expertId);
+    this.#lastDamage = because;
     this.#held = withoutExpert(this.#held, layerIndex, expertId, this.#options.store);
   }
 
@@ -163,7 +169,14 @@ export class WorkerControl {
   }
 
   state(): ControlState {
-    return { state: this.#state(), epoch: this.#epoch.highest, ...this.#held };
+    const numServed = numExpertsOf(this.#served?.shards ?? []);
+    return {
+      state: this.#state(),
+      epoch: this.#epoch.highest,
+      numWithdrawnExperts: numServed - this.#held.numExpertsLoaded,
+      lastDamage: this.#lastDamage,
+      ...this.#held,
+    };
   }
 
   #state(): WorkerState {
@@ -241,12 +254,15 @@ const heldBy = (
 ): HeldExperts => ({
   placementVersion,
   packedBytes: packedBytesOfAll(store, shards),
-  numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
+  numExpertsLoaded: numExpertsOf(shards),
   shards,
 });
 
 const isAssigned = ({ shards }: Assignment, layerIndex: number, expertId: number): boolean =>
   shards.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
+
+const numExpertsOf = (shards: readonly LayerShard[]): number =>
+  shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0);
 
 function withoutExpert(
   { placementVersion, shards }: HeldExperts,
