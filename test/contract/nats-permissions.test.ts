@@ -109,6 +109,21 @@ describeNats('the permissions in infra/helm/expertmesh/files/nats.conf', () => {
     await expect.poll(() => heard).toEqual(['of a coordinator']);
   });
 
+  it('lets no worker hear what the server answers to coordinators', async () => {
+    await coordinator.placement.put('inForce', bytes('1'));
+    const eavesdropper = await NatsConnection.open([server.url], 'worker', securityOf('worker'));
+    cleanUps.push(() => eavesdropper.close());
+    const heard: string[] = [];
+    for (const subject of ['_INBOX.>', '_INBOX.coordinator.>'])
+      eavesdropper.subscribe(subject, (_, heardOn) => heard.push(heardOn));
+    // What the server answers to this comes after the subscriptions.
+    await eavesdropper.bucket('expertmesh_default_workers');
+    expect((await coordinator.placement.get('inForce'))?.value).toEqual(bytes('1'));
+    await eavesdropper.bucket('expertmesh_default_workers');
+    expect(heard).toEqual([]);
+    await coordinator.placement.delete('inForce');
+  });
+
   it('refuses who has a certificate of a role that has nothing to do there, and says what to do', async () => {
     await expect(NatsConnection.open([server.url], 'test', securityOf('client'))).rejects.toThrow(
       /knows no user by the certificate of --tls-cert or by --nats-creds/,

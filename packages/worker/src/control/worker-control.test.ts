@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { WorkerState, type LoadProgress, type LoadRequest } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { eightExperts as store } from '@expertmesh/test-kit/eight-experts';
+import { FakeCompute } from '@expertmesh/test-kit/fake-compute';
 import { type Assignment } from '../shards/assignment.js';
-import { type Compute } from '../calls/compute-client.js';
 import { WorkerControl } from './worker-control.js';
 
 const NEVER = new AbortController().signal;
@@ -29,36 +28,6 @@ const progressOf = (loadedLayers: number): LoadProgress => ({
   totalLayers: 2,
 });
 
-/** A compute thread whose loads end when the test says so, or with `cancelled` when they are aborted. */
-class FakeCompute implements Compute {
-  readonly events: string[] = [];
-  finishLoad: () => void = noProgress;
-  tellProgress: (progress: LoadProgress) => void = noProgress;
-
-  load(assignment: Assignment, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<void> {
-    this.events.push(`load ${String(assignment.placementVersion)}`);
-    this.tellProgress = onProgress;
-    return new Promise((resolve, reject) => {
-      this.finishLoad = resolve;
-      signal.addEventListener('abort', () => {
-        reject(new ExpertmeshError('cancelled', 'the load was cancelled'));
-      });
-    });
-  }
-
-  withdraw = (): Promise<void> => Promise.resolve();
-
-  unload(): Promise<void> {
-    this.events.push('unload');
-    return Promise.resolve();
-  }
-
-  drain(): Promise<number> {
-    this.events.push('drain');
-    return Promise.resolve(2);
-  }
-}
-
 function openControl() {
   const compute = new FakeCompute();
   const serving: boolean[] = [];
@@ -78,6 +47,18 @@ function openControl() {
 }
 
 describe('WorkerControl', () => {
+  it('does not hold an expert that was withdrawn during a load, which may have read the same pages', async () => {
+    const { control, compute } = openControl();
+    control.assign(assign(1, 2, 3));
+    const loaded = control.load(load(1), noProgress, NEVER);
+    await control.withdraw(0, 3, 'expert-003 differs');
+    await control.withdraw(1, 3, 'expert-003 differs');
+    compute.finishLoad();
+    await loaded;
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 1, shards: [{ layerIndex: 0, expertIds: [2] }] });
+    expect(compute.events).toEqual(['load 1', 'withdraw 0/3', 'withdraw 1/3', 'withdraw 0/3']);
+  });
+
   it('goes from idle over loading to serving', async () => {
     const { control, compute, serving } = openControl();
     expect(control.state()).toEqual({

@@ -45,7 +45,14 @@ interface RunningLoad {
   readonly waiters: Set<OnProgress>;
   readonly abort: AbortController;
   readonly done: Promise<void>;
+  /** Since it began. It may have kept them as they are, or have read the same pages anew. */
+  readonly withdrawn: WithdrawnExpert[];
   lastProgress: LoadProgress | undefined;
+}
+
+interface WithdrawnExpert {
+  readonly layerIndex: number;
+  readonly expertId: number;
 }
 
 /**
@@ -127,6 +134,7 @@ export class WorkerControl {
    * is answered with them any more.
    */
   async withdraw(layerIndex: number, expertId: number, because: string): Promise<void> {
+    this.#load?.withdrawn.push({ layerIndex, expertId });
     await this.#options.compute.withdraw(layerIndex, expertId);
     this.#lastDamage = because;
     this.#held = withoutExpert(this.#held, layerIndex, expertId, this.#options.store);
@@ -184,21 +192,29 @@ export class WorkerControl {
       load.lastProgress = progress;
       for (const tell of waiters) tell(progress);
     };
-    const done = this.#runLoad(assignment, sources, onProgress, abort.signal);
-    const load: RunningLoad = { assignment, waiters, abort, done, lastProgress: undefined };
+    const withdrawn: WithdrawnExpert[] = [];
+    const done = this.#runLoad(assignment, sources, withdrawn, onProgress, abort.signal);
+    const load: RunningLoad = { assignment, waiters, abort, done, withdrawn, lastProgress: undefined };
     return load;
   }
 
   async #runLoad(
     assignment: Assignment,
     sources: readonly string[],
+    withdrawn: readonly WithdrawnExpert[],
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<void> {
+    const { compute, store } = this.#options;
     try {
-      await this.#options.compute.load(assignment, onProgress, signal, sources);
+      await compute.load(assignment, onProgress, signal, sources);
+      for (const { layerIndex, expertId } of withdrawn)
+        if (isAssigned(assignment, layerIndex, expertId)) await compute.withdraw(layerIndex, expertId);
       this.#served = assignment;
-      this.#held = heldBy(assignment, this.#options.store);
+      this.#held = withdrawn.reduce(
+        (held, { layerIndex, expertId }) => withoutExpert(held, layerIndex, expertId, store),
+        heldBy(assignment, store),
+      );
       this.#options.onServing(!this.#isDraining);
     } finally {
       this.#load = undefined;
@@ -241,6 +257,9 @@ const heldBy = (
   numExpertsLoaded: numExpertsOf(shards),
   shards,
 });
+
+const isAssigned = ({ shards }: Assignment, layerIndex: number, expertId: number): boolean =>
+  shards.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
 
 const numExpertsOf = (shards: readonly LayerShard[]): number =>
   shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0);
