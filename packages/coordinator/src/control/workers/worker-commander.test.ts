@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type AssignRequest, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type AssignRequest, WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
@@ -12,10 +12,10 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 const shards = (...expertIds: number[]): Shards => (expertIds.length === 0 ? [] : [{ layerIndex: 0, expertIds }]);
 
 /**
- * One worker that does what it is told when the test lets it, and reports it when it is asked; another one, which
- * nobody can command, holds all experts as well.
+ * One worker that does what it is told when the test lets it, and reports it when it is asked, unless the test does so;
+ * another one, which nobody can command, holds all experts as well.
  */
-function setUp() {
+function setUp({ isReported = true } = {}) {
   const clock = new DrivenClock();
   const known = new KnownWorkers(clock);
   const requests: (AssignRequest | { readonly unloadEpoch: number })[] = [];
@@ -59,6 +59,7 @@ function setUp() {
     placementVersion: () => 5,
     epoch: () => state.epoch,
     refresh: () => {
+      if (!isReported) return;
       report();
       commander.reconcile('a');
     },
@@ -99,6 +100,20 @@ describe('WorkerCommander', () => {
     await settle();
     expect(commander.hasObeyed('a')).toBe(true);
     expect(commander.hasObeyed('nobody')).toBe(false);
+  });
+
+  it('knows nothing of a worker whose answer to the last command was lost, until it reports again', async () => {
+    const { commander, known, state, report } = setUp({ isReported: false });
+    state.error = new ExpertmeshError('deadline_exceeded', 'it did not answer Load in time');
+    commander.reconcileAll();
+    await settle();
+    expect(commander.hasObeyed('a')).toBe(false);
+    report();
+    expect(commander.hasObeyed('a')).toBe(true);
+    // It goes on with what nobody waits for any more, and may drop experts at the end of it.
+    const loading = WorkerStats.create({ bootId: 'boot-1', state: WorkerState.WORKER_STATE_LOADING });
+    known.apply({ type: 'stats', workerId: 'a', stats: loading });
+    expect(commander.hasObeyed('a')).toBe(false);
   });
 
   it('does nothing out of office, nor before there is a placement', async () => {
