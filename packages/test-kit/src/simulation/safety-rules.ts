@@ -11,9 +11,8 @@ import {
 import { encodeKey } from '@expertmesh/shared/control-plane/key-encoding';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
-import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { type ClusterObserver, type ObservedWorker, type TakenCommand } from './cluster-observer.js';
+import { type CallSource, type ClusterObserver, type ObservedWorker, type TakenCommand } from './cluster-observer.js';
 import { isOfLayerCall, miscount } from './layer-calls.js';
 import { type SimulatedCoordinator } from './simulated-coordinator.js';
 import { type SimulatedNats, type TakenWrite } from './simulated-nats.js';
@@ -30,6 +29,7 @@ interface ObservedCluster {
   readonly nats: SimulatedNats;
   readonly workers: readonly SimulatedWorker[];
   readonly coordinators: readonly SimulatedCoordinator[];
+  readonly leaders: readonly SimulatedCoordinator[];
 }
 
 /** A leader notices a worker's death by its heartbeats, of which messages take their time. */
@@ -41,9 +41,9 @@ export class SafetyRules implements ClusterObserver {
   readonly #cluster: () => ObservedCluster;
   readonly #writerOfEpoch = new Map<number, string>();
   readonly #served = new Map<string, ServedBefore>();
-  /** Experts that a run of a worker has served, also such as it has dropped since. */
   /** By worker and expert, of what it serves no more. */
   readonly #lastServedMs = new Map<string, number>();
+  /** Experts that a run of a worker has served, also such as it has dropped since. */
   readonly #onceServed = new Set<string>();
 
   constructor(sim: Simulator, cluster: () => ObservedCluster) {
@@ -101,14 +101,14 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** Calls go to replicas that the coordinator's placement names. */
-  messageSent({ process, followed }: SimulatedCoordinator, workerId: string, message: Uint8Array): void {
-    const { rows, layerIndex, expertIds } = decodeDispatchCall(Buffer.from(message));
+  callArrived({ workerId }: ObservedWorker, { caller, followed }: CallSource, call: DispatchCall): void {
+    const { rows, layerIndex, expertIds } = call;
     if (!isOfLayerCall(rows)) return;
     for (const expertId of expertIds)
       if (!followed.some((placement) => holds(placement, workerId, layerIndex, expertId)))
         this.#sim.violate(
           'no call goes to a replica that is not placed',
-          `${process.id} asks ${workerId} for ${named(layerIndex, expertId)}`,
+          `${caller} asks ${workerId} for ${named(layerIndex, expertId)}`,
         );
   }
 
@@ -169,14 +169,16 @@ export class SafetyRules implements ClusterObserver {
   }
 
   #checkLeaders(): void {
-    const epochs = new Map<number, string>();
-    for (const { process, core } of this.#cluster().coordinators) {
+    const leaders = this.#cluster().leaders;
+    if (leaders.length < 2) return;
+    for (const { process, core } of leaders) {
       const epoch = core?.office?.epoch;
-      if (epoch === undefined) continue;
-      const other = epochs.get(epoch);
+      const other = leaders.find((leader) => leader.process !== process && leader.core?.office?.epoch === epoch);
       if (other !== undefined)
-        this.#sim.violate('one writer has an epoch', `${other} and ${process.id} lead under epoch ${String(epoch)}`);
-      epochs.set(epoch, process.id);
+        this.#sim.violate(
+          'one writer has an epoch',
+          `${process.id} and ${other.process.id} lead under epoch ${String(epoch)}`,
+        );
     }
   }
 

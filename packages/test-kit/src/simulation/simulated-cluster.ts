@@ -60,9 +60,7 @@ export class SimulatedCluster {
         onCommand: (worker, shards) => {
           rules.commandSent(worker, shards);
         },
-        onSend: (workerId, message) => {
-          rules.messageSent(coordinator, workerId, message);
-        },
+        followed: () => coordinator.followed,
       });
     this.coordinators = named('c', numCoordinators).map(
       (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers }),

@@ -54,7 +54,7 @@ export class SimulatedCoordinator {
   readonly #options: SimulatedCoordinatorOptions;
   #run: Run | undefined;
   /** By which calls may be routed: the newest, and those before it that calls under way still follow. */
-  #followed: Placement[] = [];
+  #followed: readonly Placement[] = [];
 
   constructor(coordinatorId: string, options: SimulatedCoordinatorOptions) {
     this.#options = options;
@@ -214,9 +214,9 @@ export class SimulatedCoordinator {
   #engineSide(dispatcher: GrpcExpertDispatcher): EngineSide {
     return {
       setPlacement: async (placement) => {
-        this.#followed.push(placement);
+        this.#followed = [...this.#followed, placement];
         await dispatcher.setPlacement(placement);
-        this.#followed.splice(0, this.#followed.indexOf(placement));
+        this.#followed = this.#followed.slice(this.#followed.indexOf(placement));
       },
       setIrreplaceable: (workerIds) => {
         dispatcher.setIrreplaceable(workerIds);

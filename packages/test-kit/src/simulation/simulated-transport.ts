@@ -1,3 +1,4 @@
+import { type Placement } from '@expertmesh/shared/placement/placement';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type CallOptions } from '@expertmesh/shared/rpc/client';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
@@ -27,8 +28,8 @@ export interface SimulatedTransportOptions {
   readonly workerAt: (host: string) => SimulatedWorker | undefined;
   /** Sees the commands of WorkerService. @param shards what the worker is to hold */
   readonly onCommand: (worker: SimulatedWorker, shards: readonly LayerShard[]) => void;
-  /** Sees what is sent over Dispatch streams. */
-  readonly onSend: (workerId: string, message: Uint8Array) => void;
+  /** By which calls may be routed now. */
+  readonly followed: () => readonly Placement[];
 }
 
 /** The connections of one run of a coordinator, over the simulated network. */
@@ -237,9 +238,9 @@ class SimulatedStream implements DispatchStream {
     const worker = this.#worker;
     if (worker === undefined || this.#isOver) return;
     const message = frame.subarray(PREFIX_BYTES);
-    this.#options.onSend(worker.workerId, message);
+    const source = { caller: this.#caller, followed: this.#options.followed() };
     this.#deliver('there', () => {
-      worker.dispatch(message, this.#caller, (answer) => {
+      worker.dispatch(message, source, (answer) => {
         this.#deliver('back', () => {
           this.#events.onMessage(answer.subarray(PREFIX_BYTES));
         });
