@@ -1,5 +1,6 @@
 import { mergePlacements } from '@expertmesh/coordinator/control/placement/routing';
 import { type LayerCall, type LayerResult } from '@expertmesh/coordinator/dispatch/expert-dispatcher';
+import { type WrongAnswerReport } from '@expertmesh/coordinator/dispatch/wrong-answers';
 import { ADMISSIONS_KEY, documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import { parseLeaderRecord } from '@expertmesh/shared/cluster/member-record';
 import {
@@ -61,6 +62,11 @@ export class SafetyRules implements ClusterObserver {
   layerCallEnded(coordinator: SimulatedCoordinator, call: LayerCall, result: LayerResult): void {
     const wrong = miscount(call, result);
     if (wrong !== undefined) this.#sim.violate('each pair is counted once', `${coordinator.process.id}: ${wrong}`);
+  }
+
+  /** Workers answer all calls rightly here, and canary rows as they did before. */
+  foundWrong({ workerId, kind, what }: WrongAnswerReport): void {
+    this.#sim.violate('no answer is taken for wrong', `${workerId}: ${kind}: ${what}`);
   }
 
   /** A worker obeys no leader of a lower epoch than it has obeyed, and one leader in an epoch. */

@@ -48,6 +48,7 @@ export class SimulatedCluster {
       this.rules.written(write);
     });
     const { nats, rules, network } = this;
+    const onWrongAnswer = rules.foundWrong.bind(rules);
     this.workers = named('w', numWorkers).map(
       (id) => new SimulatedWorker(id, replicasPerWorker, { sim, nats, observer: rules, logger: loggerOf(sim, id) }),
     );
@@ -63,7 +64,7 @@ export class SimulatedCluster {
         followed: () => coordinator.followed,
       });
     this.coordinators = named('c', numCoordinators).map(
-      (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers }),
+      (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers, onWrongAnswer }),
     );
   }
 
