@@ -6,7 +6,7 @@ import { NO_RESULT, sumOf, type BlockResult, type SeedBlock } from './seed-block
 
 const BLOCK_SEEDS = 20;
 /** Almost nothing outlives its seed: the larger the young generation, the less of it is copied. */
-const YOUNG_HEAP = '--max-semi-space-size=32';
+const YOUNG_HEAP = '--max-semi-space-size=64';
 
 /**
  * Runs the seeds on all cores, a process each.

@@ -28,7 +28,7 @@ const [LEAST_PLAN_MS, MOST_PLAN_MS] = [5, 100];
 const PLAN_ITERATIONS = 20;
 const EXPERT_SIZE = { packedBytes: EXPERT_BYTES, memoryBytes: EXPERT_BYTES };
 /** So short that rounds follow the sweep of new replicas within a seed. */
-const CANARY_INTERVAL_MS = 5_000;
+const CANARY_INTERVAL_MS = 15_000;
 export const CALL_TIMEOUT_MS = 2_000;
 
 export interface SimulatedCoordinatorOptions {
