@@ -7,7 +7,7 @@ import { Simulator, Violation } from './simulator.js';
 /** Until the first placement is there. */
 const BOOT_MS = 3_300;
 /** How long things go wrong. */
-const [LEAST_FAULTS_MS, MOST_FAULTS_MS] = [1_500, 6_000];
+const [LEAST_FAULTS_MS, MOST_FAULTS_MS] = [2_000, 8_000];
 /** For a cluster to get well again after everything works: longer than the longest pause between repairs. */
 const RECOVERY_LIMIT_MS = 400_000;
 const LOOK_INTERVAL_MS = 500;
