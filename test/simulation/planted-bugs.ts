@@ -25,7 +25,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a worker obeys a leader that has been replaced',
     rule: 'no stale epoch is accepted',
     seed: 315,
-    faults: ['network', 'crash', 'operator'],
+    faults: ['network', 'nats', 'operator'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,

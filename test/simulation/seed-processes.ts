@@ -36,7 +36,9 @@ export async function simulateInProcesses(
 }
 
 async function workOff(nextBlock: () => SeedBlock | undefined, take: (result: BlockResult) => void): Promise<void> {
-  const child = fork(fileURLToPath(new URL('seed-process.ts', import.meta.url)), { execArgv: [...process.execArgv, YOUNG_HEAP] });
+  const child = fork(fileURLToPath(new URL('seed-process.ts', import.meta.url)), {
+    execArgv: [...process.execArgv, YOUNG_HEAP],
+  });
   const ended = once(child, 'exit').then(() => undefined);
   try {
     for (let block = nextBlock(); block !== undefined; block = nextBlock()) {

@@ -16,7 +16,8 @@ const LONGEST_DELAY_MS = 10_000;
 /** What lies between processes: it delays, loses, repeats and reorders messages, and can be cut in one direction. */
 export class SimulatedNetwork {
   readonly #sim: Simulator;
-  readonly #cut = new Set<string>();
+  /** By way, until when messages are held up; undefined where they are lost. */
+  readonly #cut = new Map<string, number | undefined>();
   #faults: NetworkFaults = KIND;
   #troubledMs = 0;
 
@@ -42,9 +43,13 @@ export class SimulatedNetwork {
     this.#faults = KIND;
   }
 
-  /** In this direction alone. */
-  cut(from: SimulatedProcess, to: SimulatedProcess): void {
-    this.#cut.add(wayOf(from, to));
+  /**
+   * In this direction alone.
+   *
+   * @param heldUntilMs when messages arrive, as TCP sends again what was lost; absent where connections break instead
+   */
+  cut(from: SimulatedProcess, to: SimulatedProcess, heldUntilMs?: number): void {
+    this.#cut.set(wayOf(from, to), heldUntilMs);
     for (const end of [from, to]) end.trouble();
     this.#sim.note('net', `nothing gets from ${from.id} to ${to.id}`);
   }
@@ -63,14 +68,18 @@ export class SimulatedNetwork {
 
   /** Whether a way from or to this process is cut. */
   isCutOff({ id }: SimulatedProcess): boolean {
-    return [...this.#cut].some((way) => way.startsWith(`${id}>`) || way.endsWith(`>${id}`));
+    return [...this.#cut.keys()].some((way) => way.startsWith(`${id}>`) || way.endsWith(`>${id}`));
   }
 
   /** @returns undefined for a message that is lost. */
   delayMs(from: SimulatedProcess, to: SimulatedProcess): number | undefined {
-    if (this.#cut.has(wayOf(from, to)) || this.#sim.chance(this.#faults.loss)) return undefined;
+    const way = wayOf(from, to);
+    const heldUntilMs = this.#cut.get(way);
+    const isCut = this.#cut.has(way) && heldUntilMs === undefined;
+    if (isCut || this.#sim.chance(this.#faults.loss)) return undefined;
     const longestMs = this.#sim.chance(this.#faults.delay) ? LONGEST_DELAY_MS : MOST_DELAY_MS;
-    return this.#sim.between(LEAST_DELAY_MS, longestMs);
+    const heldMs = Math.max(0, (heldUntilMs ?? 0) - this.#sim.nowMs);
+    return heldMs + this.#sim.between(LEAST_DELAY_MS, longestMs);
   }
 
   get isRepeated(): boolean {

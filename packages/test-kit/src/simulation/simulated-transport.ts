@@ -48,8 +48,8 @@ export class SimulatedTransport implements Openers {
 }
 
 /**
- * One HTTP/2 connection: with the first message that is lost nothing comes through any more, until keepalive notices
- * that and the calls fail; the next call connects anew.
+ * One HTTP/2 connection: with the first message that is lost nothing that is sent later comes through, until keepalive
+ * notices that and the calls fail; the next call connects anew.
  */
 class SimulatedClient implements RpcConnection {
   readonly #options: SimulatedTransportOptions;
@@ -170,11 +170,7 @@ class SimulatedClient implements RpcConnection {
   }
 
   #deliver(from: SimulatedProcess, to: SimulatedProcess, deliver: () => void): void {
-    if (this.#isSilent) return;
-    const isOnItsWay = this.#options.network.send(from, to, () => {
-      if (!this.#isSilent) deliver();
-    });
-    if (!isOnItsWay) this.#fallSilent();
+    if (!this.#isSilent && !this.#options.network.send(from, to, deliver)) this.#fallSilent();
   }
 
   #fallSilent(): void {

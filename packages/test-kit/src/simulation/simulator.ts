@@ -80,7 +80,7 @@ export class Simulator {
           if (this.#happens(endMs)) whenSettled(afterEvent);
           else resolve();
         } catch (thrown) {
-          reject(thrown as Error);
+          reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
         }
       };
       const afterEvent = (): void => {
