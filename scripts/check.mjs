@@ -1,74 +1,83 @@
 // Everything that must hold before a change is done, besides the tests: `npm run check`. Each step says how to mend
 // what it finds.
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const GENERATED_DIR = 'packages/shared/src/gen';
 
-const steps = [
-  {
-    name: 'generated code is what proto/ says',
-    run: generatedCodeIsFresh,
-    remedy: 'npm run generate',
-  },
-  { name: 'format', run: () => command('prettier', '--check', '--log-level', 'warn', '.'), remedy: 'npm run format' },
-  {
-    name: 'nothing built from sources that are gone',
-    run: () => node('scripts/remove-stale-outputs.mjs'),
-    remedy: 'rm -r packages/*/dist',
-  },
-  { name: 'types', run: () => command('tsc', '-b'), remedy: 'mend the errors above' },
-  {
-    name: 'docs/configuration.md is what the option tables say',
-    run: () => node('scripts/generate-configuration-doc.mjs', '--check'),
-    remedy: 'npm run generate',
-  },
-  { name: 'lint', run: () => command('eslint', '.'), remedy: 'npx eslint --fix . mends some, the rest is yours' },
-  {
-    name: 'dependency rules',
-    run: () => command('depcruise', 'packages', 'test', '--config', '.dependency-cruiser.cjs'),
-    remedy: 'the rules and their reasons are in .dependency-cruiser.cjs',
-  },
-  {
-    name: 'no two rooms of a package import each other',
-    run: () => node('scripts/check-rooms.mjs'),
-    remedy: 'move what both need into the one that knows less, or into a third',
-  },
-  { name: 'dead code', run: () => command('knip'), remedy: 'delete what nothing uses' },
+// Those of a group run at the same time, the longest first.
+const groups = [
+  [
+    {
+      name: 'nothing built from sources that are gone',
+      run: () => node('scripts/remove-stale-outputs.mjs'),
+      remedy: 'rm -r packages/*/dist',
+    },
+  ],
+  [
+    { name: 'types', run: () => command('tsc', '-b'), remedy: 'mend the errors above' },
+    { name: 'generated code is what proto/ says', run: generatedCodeIsFresh, remedy: 'npm run generate' },
+    { name: 'format', run: () => command('prettier', '--check', '--log-level', 'warn', '.'), remedy: 'npm run format' },
+  ],
+  [
+    { name: 'lint', run: () => command('eslint', '.'), remedy: 'npx eslint --fix . mends some, the rest is yours' },
+    {
+      name: 'docs/configuration.md is what the option tables say',
+      run: () => node('scripts/generate-configuration-doc.mjs', '--check'),
+      remedy: 'npm run generate',
+    },
+    {
+      name: 'dependency rules',
+      run: () => command('depcruise', 'packages', 'test', '--config', '.dependency-cruiser.cjs'),
+      remedy: 'the rules and their reasons are in .dependency-cruiser.cjs',
+    },
+    {
+      name: 'no two rooms of a package import each other',
+      run: () => node('scripts/check-rooms.mjs'),
+      remedy: 'move what both need into the one that knows less, or into a third',
+    },
+    { name: 'dead code', run: () => command('knip'), remedy: 'delete what nothing uses' },
+  ],
 ];
 
-const failed = steps.filter((step) => !passes(step));
+const failed = [];
+for (const steps of groups) await Promise.all(steps.map(report));
 for (const { name, remedy } of failed) console.error(`FAILED: ${name}. To mend: ${remedy}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
-function passes({ name, run }) {
+async function report(step) {
   const startedAt = performance.now();
-  const { isOk, output } = run();
+  const { isOk, output } = await step.run();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log(`${isOk ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
-  if (!isOk) console.log(output.trimEnd());
-  return isOk;
+  console.log(`${isOk ? 'ok    ' : 'FAILED'} ${step.name} (${seconds} s)`);
+  if (isOk) return;
+  console.log(output.trimEnd());
+  failed.push(step);
 }
 
 function command(bin, ...args) {
-  return spawn(join('node_modules', '.bin', bin), args);
+  return spawned(join('node_modules', '.bin', bin), args);
 }
 
 function node(...args) {
-  return spawn(process.execPath, args);
+  return spawned(process.execPath, args);
 }
 
-function spawn(file, args) {
-  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
-  return { isOk: status === 0, output: `${stdout ?? ''}${stderr ?? ''}${error ? String(error) : ''}` };
+function spawned(file, args) {
+  return new Promise((resolve) => {
+    execFile(file, args, { encoding: 'utf8', maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
+      const why = error && stdout === '' && stderr === '' ? String(error) : '';
+      resolve({ isOk: error === null, output: `${stdout}${stderr}${why}` });
+    });
+  });
 }
 
-function generatedCodeIsFresh() {
+async function generatedCodeIsFresh() {
   const fresh = mkdtempSync(join(tmpdir(), 'expertmesh-check-'));
   try {
-    const generated = node('scripts/generate-protobuf.mjs', fresh);
+    const generated = await node('scripts/generate-protobuf.mjs', fresh);
     if (!generated.isOk) return generated;
     const files = new Set([...filesBelow(fresh), ...filesBelow(GENERATED_DIR)]);
     const stale = [...files].filter((file) => read(fresh, file) !== read(GENERATED_DIR, file));

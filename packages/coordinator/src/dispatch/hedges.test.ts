@@ -52,15 +52,27 @@ describe('Hedges', () => {
     expect(numLate).toBe(1);
   });
 
-  it('sends one call in twenty twice at most, after the first sixteen', () => {
+  it('sends one call in twenty twice at most, after the first sixteen, unless they are overdue', () => {
     const { clock, hedges } = start();
     let numLate = 0;
     for (let call = 0; call < 16 + 2_000; call++) {
-      hedges.whenLate('w', 8, () => numLate++);
+      const end = hedges.whenLate('w', 8, () => numLate++);
       clock.advance(30);
+      end();
     }
     expect(numLate).toBeGreaterThanOrEqual(16 + 100);
     expect(numLate).toBeLessThanOrEqual(16 + 101);
+    const before = numLate;
+    while (numLate === before) {
+      const end = hedges.whenLate('w', 8, () => numLate++);
+      clock.advance(30);
+      end();
+    }
+    hedges.whenLate('w', 8, () => numLate++);
+    clock.advance(199);
+    expect(numLate).toBe(before + 1);
+    clock.advance(1);
+    expect(numLate).toBe(before + 2);
     hedges.won('w');
     expect(hedges.read()).toEqual([{ workerId: 'w', numHedges: numLate, numWon: 1 }]);
   });

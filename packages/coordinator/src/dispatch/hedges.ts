@@ -7,6 +7,9 @@ const MIN_LATE_MS = 20;
 /** Of all calls, the share that may be sent twice, and how many may be so at once after quiet times. */
 const MAX_HEDGED_SHARE = 0.05;
 const MAX_HEDGES_AT_ONCE = 16;
+/** Calls beyond the share are sent twice all the same after so many times longer, and after this: that few ever are. */
+const OVERDUE_FACTOR = 3;
+const MIN_OVERDUE_MS = 200;
 /**
  * A timer that comes this late says that this thread was busy: the answer may lie unread in the socket, for timers run
  * before sockets are read.
@@ -39,8 +42,8 @@ export class Hedges {
   }
 
   /**
-   * Calls back, once, when the call is late and may be sent twice. A call that has no history to be late by, or that
-   * would be beyond the share, waits alone.
+   * Calls back, once, when the call is late and may be sent twice, or overdue. A call that has no history to be late by
+   * waits alone.
    *
    * @returns to be called when the call has ended
    */
@@ -50,13 +53,17 @@ export class Hedges {
     if (p99Ms === undefined) return () => undefined;
     const lateMs = Math.max(MIN_LATE_MS, LATE_FACTOR * p99Ms);
     const dueMs = this.#clock.nowMs() + lateMs;
-    const fire = (): void => {
-      if (this.#budget < 1) return;
-      this.#budget -= 1;
+    let cancel = (): void => undefined;
+    const hedge = (): void => {
+      this.#budget = Math.max(0, this.#budget - 1);
       this.#count(workerId).numHedges += 1;
       onLate();
     };
-    let cancel = this.#clock.after(lateMs, () => {
+    const fire = (): void => {
+      if (this.#budget >= 1) hedge();
+      else cancel = this.#clock.after(Math.max(MIN_OVERDUE_MS, OVERDUE_FACTOR * lateMs) - lateMs, hedge);
+    };
+    cancel = this.#clock.after(lateMs, () => {
       if (this.#clock.nowMs() - dueMs > BUSY_THREAD_MS) cancel = this.#clock.after(MIN_LATE_MS, fire);
       else fire();
     });
