@@ -76,7 +76,7 @@ const ACTIONS: Readonly<Record<Fault, Action>> = {
     }
   },
   pause: (sim, cluster, lastsMs) => {
-    processVictim(sim, cluster)?.pause(lastsMs);
+    sim.pick(cluster.processes.filter(({ isRunning }) => isRunning))?.pause(lastsMs);
   },
   clock: (sim, cluster, lastsMs) => {
     processVictim(sim, cluster)?.jumpClock(lastsMs);
