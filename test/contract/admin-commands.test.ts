@@ -41,9 +41,23 @@ describe('expertmesh workers', () => {
     const { stdout, exitCode } = await run('workers', 'list');
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^WORKER +STATE +DOMAIN/);
-    expect(stdout).toMatch(/w0 +up +box-0 +5\.00 GB of 8\.00 GB +6 +50\.0 % +40\.0 % +1\.50 ms/);
+    expect(stdout).toMatch(/w0 +up +box-0 +5\.00 GB of 8\.00 GB +6 +50\.0 % +40\.0 % +1\.50 ms +0\n/);
     expect(stdout).toMatch(/w2 +away.*no heartbeat for 12 s/);
     expect(stdout).not.toContain('\u001b');
+  });
+
+  it('shows who is in quarantine, and whose experts were damaged', async () => {
+    expect((await run('workers', 'list')).stdout).toMatch(/w1 +up, quarantined .* ms +2 +in quarantine: .*1 expert\n/);
+    const { stdout } = await run('workers', 'describe', 'w1');
+    expect(stdout).toMatch(
+      /damaged in memory: +2 since its start, 1 not served again yet; the last: .*expert-003\.bin/,
+    );
+    expect((await run('workers', 'describe', 'w0')).stdout).toMatch(/damaged in memory: +no expert since its start/);
+    const { workers } = (await json('workers', 'list')) as { workers: unknown[] };
+    expect(workers.slice(0, 2)).toMatchObject([
+      { quarantined: false, numDamagedExperts: 0, numWithdrawnExperts: 0, lastDamage: '' },
+      { quarantined: true, numDamagedExperts: 2, numWithdrawnExperts: 1 },
+    ]);
   });
 
   it('speaks in words in JSON, too', async () => {

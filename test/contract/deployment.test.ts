@@ -32,6 +32,11 @@ const VARIANTS: readonly (readonly [string, readonly string[]])[] = [
     ['--set', 'nats.enabled=false,nats.url=nats://nats-0:4222\\,nats-1,coordinator.persistence.enabled=true'],
   ],
   ['certificates', ['--set', 'tls.coordinatorSecret=c,tls.workerSecret=w,tls.natsSecret=n']],
+  ['certificates and lists', ['--set', 'tls.coordinatorSecret=c,tls.workerSecret=w,tls.natsSecret=n,tls.crl=true']],
+  [
+    'a NATS elsewhere that knows processes by files',
+    ['--set', 'nats.enabled=false,nats.url=nats://nats:4222,nats.coordinatorCredsSecret=c,nats.workerCredsSecret=w'],
+  ],
   ['two coordinators and a volume', ['--set', 'coordinator.replicas=2,store.existingClaim=weights,store.subPath=demo']],
 ];
 
@@ -73,8 +78,19 @@ describe('the helm chart', () => {
     ['worker.pools[0].name=default,worker.pools[0].replicas=0', 'no pool has a worker'],
     ['coordinator.persistence.enabled=true,coordinator.replicas=2', 'one coordinator'],
     ['tls.coordinatorSecret=c', 'go together'],
+    ['tls.crl=true', 'of no use without'],
+    ['nats.enabled=false,nats.url=nats://nats:4222,nats.workerCredsSecret=w', 'go together'],
+    ['nats.coordinatorCredsSecret=c,nats.workerCredsSecret=w', 'nats.enabled=false'],
   ])('refuses %s and says why', async (setting, reason) => {
     await expect(renderChart('--set', setting)).rejects.toThrow(reason);
+  });
+
+  it('has pods read the revocation lists that their secrets have', async () => {
+    const certificates = 'tls.coordinatorSecret=c,tls.workerSecret=w,tls.natsSecret=n';
+    const listsOf = async (setting: string): Promise<unknown[]> =>
+      renderedPods(await renderChart('--set', setting)).flatMap((pod) => parseCommand(pod)?.tlsCrl ?? []);
+    expect(await listsOf(`${certificates},tls.crl=true`)).toEqual(Array(4).fill('/etc/expertmesh/tls/ca.crl'));
+    expect(await listsOf(certificates)).toEqual([]);
   });
 
   it('takes sizes as numbers, too', async () => {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { ChatTemplate } from '@expertmesh/coordinator/text/chat-template';
+import { answerTask } from '@expertmesh/coordinator/text/template-process/bounded-render';
 import { loadTokenizer } from '@expertmesh/coordinator/text/tokenizer';
 import {
   encodeLeaderRecord,
@@ -81,6 +81,12 @@ async function readTokenizer(json: Buffer): Promise<void> {
   tokenizer.decode([...(await tokenizer.encode('What is 2 + 3?')), 5]);
 }
 
+function renderTemplate(bytes: Buffer): void {
+  const input = { messages: [{ role: 'user', content: 'hi' }], addGenerationPrompt: true } as const;
+  const answer = answerTask({ source: bytes.toString(), specialTokens: {}, input });
+  if ('error' in answer && answer.error.code !== 'invalid_argument') throw new Error(answer.error.message);
+}
+
 const readFrames =
   (decode: (message: Buffer) => unknown) =>
   (bytes: Buffer): void => {
@@ -121,11 +127,7 @@ const targets: readonly Target[] = [
   {
     what: 'chat templates',
     right: Buffer.from(tokenizerConfig.chat_template),
-    read: (bytes) =>
-      new ChatTemplate(bytes.toString(), {}).render({
-        messages: [{ role: 'user', content: 'hi' }],
-        addGenerationPrompt: true,
-      }),
+    read: renderTemplate,
     share: 0.5,
   },
   { what: 'tokenizer.json', right: readFileSync(join(MODEL_DIR, 'tokenizer.json')), read: readTokenizer, share: 0.1 },

@@ -18,10 +18,10 @@ const KNOWN_USER = 'UA3NNBTYF5ZENT5SUSKECWQPGYPHOSSACEJUP2QZQGSBF5C3WAZTNLVF';
 const KNOWN_SEED = 'SUAP2MC7ZCCVJTTACPSPKNUWIDHCVKWOKPN2DN6D7C5WE3FIO35CXLLZKE';
 const OTHER_SEED = 'SUAPRQ6MHGABJGIJPLQPBAJV43AQJUSYQSOKW3KQSQ2UJHD5LYL65JXNVI';
 
-const CONFIG = join(import.meta.dirname, '../../infra/nats/expertmesh.conf');
+const CONFIG = join(import.meta.dirname, '../../infra/helm/expertmesh/files/nats.conf');
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-describeNats('infra/nats/expertmesh.conf', () => {
+describeNats('the permissions in infra/helm/expertmesh/files/nats.conf', () => {
   const mesh = new MeshCertificates();
   const cleanUps: (() => unknown)[] = [];
   let server: NatsServerProcess;
@@ -107,6 +107,21 @@ describeNats('infra/nats/expertmesh.conf', () => {
     worker.publish('secret', bytes('of a worker'));
     coordinator.publish('secret', bytes('of a coordinator'));
     await expect.poll(() => heard).toEqual(['of a coordinator']);
+  });
+
+  it('lets no worker hear what the server answers to coordinators', async () => {
+    await coordinator.placement.put('inForce', bytes('1'));
+    const eavesdropper = await NatsConnection.open([server.url], 'worker', securityOf('worker'));
+    cleanUps.push(() => eavesdropper.close());
+    const heard: string[] = [];
+    for (const subject of ['_INBOX.>', '_INBOX.coordinator.>'])
+      eavesdropper.subscribe(subject, (_, heardOn) => heard.push(heardOn));
+    // What the server answers to this comes after the subscriptions.
+    await eavesdropper.bucket('expertmesh_default_workers');
+    expect((await coordinator.placement.get('inForce'))?.value).toEqual(bytes('1'));
+    await eavesdropper.bucket('expertmesh_default_workers');
+    expect(heard).toEqual([]);
+    await coordinator.placement.delete('inForce');
   });
 
   it('refuses who has a certificate of a role that has nothing to do there, and says what to do', async () => {

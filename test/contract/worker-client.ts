@@ -91,6 +91,8 @@ export interface Stats {
   readonly shards: readonly LayerShard[];
   readonly scrubbedBytes: number;
   readonly numDamagedExperts: number;
+  readonly numWithdrawnExperts: number;
+  readonly lastDamage: string;
   readonly capacity: {
     readonly provider: string;
     readonly numCores: number;

@@ -96,6 +96,8 @@ describe('a worker whose weights in memory are damaged', () => {
     });
     expect(await client.stats()).toMatchObject({
       numExpertsLoaded: 31,
+      numWithdrawnExperts: 1,
+      lastDamage: expect.stringMatching(/expert-003\.bin has sha256/) as string,
       shards: [
         { layerIndex: 0, expertIds: [0, 1, 2, 4, 5, 6, 7] },
         { layerIndex: 1 },
@@ -108,7 +110,11 @@ describe('a worker whose weights in memory are damaged', () => {
     await client.load(1, 0, [`127.0.0.1:${String(peer.controlPort)}`]);
     expect(await answerOf(stream, 3)).toEqual(before);
     expect(isWhole(EXPERT)).toBe(true);
-    expect(await client.stats()).toMatchObject({ numExpertsLoaded: 32, numDamagedExperts: 1 });
+    expect(await client.stats()).toMatchObject({
+      numExpertsLoaded: 32,
+      numDamagedExperts: 1,
+      numWithdrawnExperts: 0,
+    });
     stream.cancel();
   });
 
@@ -119,6 +125,6 @@ describe('a worker whose weights in memory are damaged', () => {
     flipBit(EXPERT);
     await expect.poll(async () => (await client.stats()).numDamagedExperts, { timeout: 10_000 }).toBe(1);
     await expect(client.load(1)).rejects.toMatchObject({ code: status.NOT_FOUND });
-    expect((await client.stats()).numExpertsLoaded).toBe(3);
+    expect(await client.stats()).toMatchObject({ numExpertsLoaded: 3, numWithdrawnExperts: 1 });
   });
 });

@@ -9,6 +9,7 @@ import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { expertService, inferenceService, workerService } from '@expertmesh/shared/rpc/services';
 import { descendantsOf } from '@expertmesh/test-kit/child-pids';
 import { DEMO_MODEL, Mesh } from '@expertmesh/test-kit/mesh';
+import { expectOthersUndisturbed } from '@expertmesh/test-kit/others-undisturbed';
 import { pause, stopAll } from '@expertmesh/test-kit/process';
 import { postFromElsewhere } from '@expertmesh/test-kit/post-from-elsewhere';
 import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-request';
@@ -24,10 +25,6 @@ const TOP_K = 8;
 const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
-/** How long /health/live may take, and what a stream's longest gap may be above twice the quiet one. */
-const HEALTH_MS = 50;
-const GAP_SLACK_MS = 50;
-
 let mesh: Mesh;
 let ports: { readonly data: number; readonly control: number; readonly grpc: number; readonly http: number };
 
@@ -103,48 +100,7 @@ const complete = (prompt: string): Promise<Response> =>
     body: JSON.stringify({ model: DEMO_MODEL, prompt, max_tokens: 4, temperature: 0 }),
   });
 
-/** The longest that /health/live takes and the longest gap of a stream, while `action` runs. */
-async function seenByOthers(action: () => Promise<unknown>): Promise<{ healthMs: number; gapMs: number }> {
-  let [healthMs, gapMs, isOver] = [0, 0, false];
-  const stream = await mesh.client.completions.create({
-    model: DEMO_MODEL,
-    prompt: 'Tell me a story.',
-    max_tokens: 1900,
-    stream: true,
-    ...{ ignore_eos: true },
-  });
-  const reading = (async () => {
-    let lastMs: number | undefined;
-    for await (const _ of stream) {
-      const nowMs = performance.now();
-      if (lastMs !== undefined) gapMs = Math.max(gapMs, nowMs - lastMs);
-      lastMs = nowMs;
-      if (isOver) return;
-    }
-  })();
-  const asking = (async () => {
-    while (!isOver) {
-      const startMs = performance.now();
-      await (await fetch(`${mesh.url}/health/live`)).text();
-      healthMs = Math.max(healthMs, performance.now() - startMs);
-      await pause(5);
-    }
-  })();
-  await pause(300);
-  await action();
-  isOver = true;
-  await Promise.all([reading, asking]);
-  return { healthMs: Math.round(healthMs), gapMs: Math.round(gapMs) };
-}
-
-async function expectUndisturbed(attack: () => Promise<unknown>): Promise<void> {
-  await seenByOthers(() => pause(300));
-  const quiet = await seenByOthers(() => pause(1_500));
-  const seen = await seenByOthers(attack);
-  tell(`quiet ${JSON.stringify(quiet)}, now ${JSON.stringify(seen)}`);
-  expect(seen.healthMs).toBeLessThan(HEALTH_MS + quiet.healthMs);
-  expect(seen.gapMs).toBeLessThan(2 * quiet.gapMs + GAP_SLACK_MS);
-}
+const expectUndisturbed = (attack: () => Promise<unknown>): Promise<void> => expectOthersUndisturbed(mesh, attack);
 
 describe('the data port', () => {
   it('serves its coordinator while a stranger claims eight messages of 64 MiB with 40 bytes', async () => {
@@ -184,7 +140,7 @@ describe('the data port', () => {
       const { answered } = dispatch(call(MAX_DISPATCH_ROWS), storeId);
       expect((await answered).byteLength).toBeGreaterThan(MAX_DISPATCH_ROWS * HIDDEN * 4);
     });
-    expect(keptMib).toBeLessThan(128);
+    expect(keptMib).toBeLessThan(80);
   });
 });
 

@@ -37,7 +37,9 @@ import { chooseKvDtype } from '@expertmesh/shared/config/kv-dtype';
 import { inferenceHandlers } from './grpc/inference-service.js';
 import { reflectionServices } from './grpc/reflection.js';
 import { coordinatorMetrics } from './metrics/coordinator-metrics.js';
+import { ConstraintChecks } from './sampling/grammar/checks/constraint-checks.js';
 import { LongTexts } from './text/long-texts/long-texts.js';
+import { TemplateProcess } from './text/template-process/template-process.js';
 import { KeyMetrics } from './metrics/key-metrics.js';
 import { meteredEngine } from './metrics/metered-engine.js';
 import { Cluster } from './serving/cluster.js';
@@ -99,6 +101,7 @@ function metricsOf(gate: ReadinessGate, cluster: Cluster) {
   return coordinatorMetrics({
     engineStats: () => gate.stats(),
     dispatchStats: () => cluster.status().dispatch,
+    workers: () => cluster.heardWorkers(),
     monitor: cluster.monitor,
     numMoves: () => cluster.numMoves,
   });
@@ -130,7 +133,14 @@ function openModel(
   const [id = '', ...aliases] = servedModelName ?? [basename(dir)];
   const longTexts = new LongTexts(dir);
   lifecycle.onShutdown('long texts', () => longTexts.close());
-  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, longTexts.encode);
+  const templates = new TemplateProcess();
+  lifecycle.onShutdown('chat templates', () => {
+    templates.close();
+  });
+  const constraints = new ConstraintChecks();
+  lifecycle.onShutdown('checks of constraints', () => constraints.close());
+  const beside = { encodeLong: longTexts.encode, templates, checkConstraint: constraints.check };
+  return loadServedModel(dir, { id, aliases, engine, trustsRequestTemplates, logger }, beside);
 }
 
 /** An engine that knows whose sequences it computes, and counts them. */

@@ -29,6 +29,24 @@ describeKernels('KernelPool', loadKernels() ?? whyNoKernels(), (kernels) => {
     await pool.close();
   });
 
+  it('gives back the working memory of a large call, and keeps that of a small one', async () => {
+    for (const isBlocking of [false, true]) {
+      const pool = kernels.createPool({ numThreads: 2, isBlocking });
+      const linear = identity(kernels);
+      const run = (numRows: number): Promise<void> =>
+        linear.run(pool, new Float32Array(numRows * SIZE), new Float32Array(numRows * SIZE));
+      await run(100_000);
+      expect(await pool.giveBack(2 ** 40)).toBeGreaterThan(100_000);
+      expect(await pool.giveBack(1_000)).toBe(0);
+      await run(8);
+      const left = await pool.giveBack(1_000);
+      expect(left).toBeGreaterThan(0);
+      expect(left).toBeLessThanOrEqual(1_000);
+      expect(pool.stats().linear.numCalls).toBe(2);
+      await pool.close();
+    }
+  });
+
   // A call may be over before this thread is given a core again, so it is repeated until a turn falls into one; a pool
   // that computed in this thread would never get there.
   it('leaves the event loop alone while it computes', async () => {

@@ -33,6 +33,11 @@ export interface KernelStats {
 
 const DEFAULT_SPIN_MICROSECONDS = 50;
 
+/** What is kept of the working memory while nothing runs; a decoding step needs less. */
+const MAX_IDLE_BYTES = 16 * 1024 * 1024;
+/** Layers of one prompt come one after the other: what they need is not allocated for each. */
+const IDLE_MS = 1_000;
+
 /**
  * Threads that compute what layers are asked to run, call after call in the order of the asking. Several layers and
  * callers of one JavaScript thread share a pool, so that the threads are never more than asked for.
@@ -41,6 +46,7 @@ export class KernelPool {
   readonly #binding: NativeBinding;
   readonly #handle: NativeHandle<'pool'>;
   #pending = new Set<Promise<number>>();
+  #idle: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(binding: NativeBinding, options: KernelPoolOptions) {
@@ -59,7 +65,30 @@ export class KernelPool {
       return await running;
     } finally {
       this.#pending.delete(running);
+      this.#giveBackWhenIdle();
     }
+  }
+
+  /**
+   * Frees the working memory that calls have left where it is more than `maxBytes`; the pool does so by itself a second
+   * after its last call.
+   *
+   * @returns bytes that are left.
+   */
+  giveBack(maxBytes = MAX_IDLE_BYTES): Promise<number> {
+    return guardedCall(() => this.#binding.keepWorkspace(this.#handle, maxBytes));
+  }
+
+  #giveBackWhenIdle(): void {
+    if (this.#idle !== undefined) {
+      this.#idle.refresh();
+      return;
+    }
+    this.#idle = setTimeout(() => {
+      if (this.#isClosed) return;
+      // A call under way restarts the time when it ends.
+      if (this.#pending.size === 0) void this.giveBack();
+    }, IDLE_MS).unref();
   }
 
   /** Calls and time by what was computed, since the pool was made. */
@@ -79,6 +108,7 @@ export class KernelPool {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#idle);
     await Promise.allSettled(this.#pending);
     this.#binding.closePool(this.#handle);
   }

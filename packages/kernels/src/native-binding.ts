@@ -124,6 +124,8 @@ export interface NativeBinding {
     areSumsExact: boolean,
   ): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;
+  /** Frees the pool's working memory where it is more than that, and says how much is left. */
+  keepWorkspace(pool: Pool, numBytes: number): Promise<number>;
 }
 
 const ADDON_FILE = fileURLToPath(new URL('../build/Release/expertmesh_kernels.node', import.meta.url));

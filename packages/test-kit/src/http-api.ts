@@ -33,6 +33,7 @@ export async function startScriptedApi({
   const metrics = coordinatorMetrics({
     engineStats: () => engine.stats(),
     dispatchStats: () => undefined,
+    workers: () => [],
     monitor: { balance: () => BalanceView.create(), localTokens: new Map() },
     numMoves: () => 5,
   });

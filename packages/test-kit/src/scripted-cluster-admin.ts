@@ -265,6 +265,8 @@ function workerView(workerId: string, index: number): WorkerView {
     tokenShare: 0.5 - 0.1 * index,
     utilisation: 0.4,
     meanRoundTripMs: 1.5,
+    ...(index === 1 && { quarantined: true, reason: 'in quarantine: 3 wrong answers; withdrawn: 1 expert' }),
+    ...(index === 1 && { numDamagedExperts: 2, numWithdrawnExperts: 1, lastDamage: 'expert-003.bin has sha256 1' }),
   });
 }
 

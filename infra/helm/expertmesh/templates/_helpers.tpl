@@ -55,6 +55,11 @@ nats://{{ include "expertmesh.fullname" . }}-nats:4222
 - { name: EXPERTMESH_TLS_CA, value: /etc/expertmesh/tls/ca.crt }
 - { name: EXPERTMESH_TLS_CERT, value: /etc/expertmesh/tls/tls.crt }
 - { name: EXPERTMESH_TLS_KEY, value: /etc/expertmesh/tls/tls.key }
+{{- if .Values.tls.crl }}
+- { name: EXPERTMESH_TLS_CRL, value: /etc/expertmesh/tls/ca.crl }
+{{- end }}
+{{- else if .Values.tls.crl }}
+{{- fail "tls.crl is of no use without tls.coordinatorSecret and tls.workerSecret" }}
 {{- end }}
 {{- end -}}
 
@@ -75,6 +80,53 @@ nats://{{ include "expertmesh.fullname" . }}-nats:4222
     # Octal 0440.
     defaultMode: 288
 {{- end }}
+{{- end -}}
+
+{{/* Whether the NATS server knows processes by files: that of coordinators and that of workers, or neither. */}}
+{{- define "expertmesh.hasNatsCreds" -}}
+{{- $n := .Values.nats -}}
+{{- if or $n.coordinatorCredsSecret $n.workerCredsSecret -}}
+{{- if not (and $n.coordinatorCredsSecret $n.workerCredsSecret) -}}
+{{- fail "nats.coordinatorCredsSecret and nats.workerCredsSecret go together" -}}
+{{- end -}}
+{{- if $n.enabled -}}
+{{- fail "nats.coordinatorCredsSecret and nats.workerCredsSecret are for a NATS of your own (nats.enabled=false): the chart's knows processes by their certificates (tls.*Secret)" -}}
+{{- end -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "expertmesh.natsCredsArgs" -}}
+{{- if include "expertmesh.hasNatsCreds" . }}
+- --nats-creds
+- /etc/expertmesh/nats/nats.creds
+{{- end }}
+{{- end -}}
+
+{{- define "expertmesh.natsCredsMount" -}}
+{{- if include "expertmesh.hasNatsCreds" . }}
+- name: nats-creds
+  mountPath: /etc/expertmesh/nats
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "expertmesh.natsCredsVolume" -}}
+{{- $root := index . 0 -}}
+{{- if include "expertmesh.hasNatsCreds" $root }}
+- name: nats-creds
+  secret:
+    secretName: {{ index . 1 }}
+    items:
+      - { key: nats.creds, path: nats.creds }
+    # Octal 0440.
+    defaultMode: 288
+{{- end }}
+{{- end -}}
+
+{{/* The configuration of the chart's own NATS, for this cluster: each role may do what it needs. */}}
+{{- define "expertmesh.natsConf" -}}
+{{- regexReplaceAll "(//|_|[.])default(/|_|[.])" (.Files.Get "files/nats.conf") (printf "${1}%s${2}" .Values.cluster) -}}
 {{- end -}}
 
 {{/* How the health of a worker's control port is asked for: Kubernetes' own gRPC probes speak no TLS. */}}

@@ -16,6 +16,7 @@ export function workerLines(workers: readonly WorkerView[], style: Style): strin
     percent(worker.tokenShare),
     percent(worker.utilisation),
     milliseconds(worker.meanRoundTripMs),
+    damagedText(worker, style),
     worker.reason,
   ]);
   return tableLines(
@@ -28,18 +29,24 @@ export function workerLines(workers: readonly WorkerView[], style: Style): strin
       { title: 'TOKENS', align: 'right' },
       { title: 'BUSY', align: 'right' },
       { title: 'ROUND TRIP', align: 'right' },
+      { title: 'DAMAGED', align: 'right' },
       { title: 'REASON' },
     ],
     rows,
   );
 }
 
-/** `up`, or `away, cordoned`. */
+/** `up`, or `away, cordoned`, or `up, quarantined`. */
 export function stateText(worker: WorkerView, style: Style): string {
-  const { availability, admission } = workerJson(worker);
-  const text = admission === 'accepting' ? availability : `${availability}, ${admission}`;
+  const { availability, admission, quarantined } = workerJson(worker);
+  const words = [availability, ...(admission === 'accepting' ? [] : [admission])];
+  const text = [...words, ...(quarantined ? ['quarantined'] : [])].join(', ');
   return text === 'up' ? text : style.warn(text);
 }
+
+/** Experts that were found damaged since the worker's start. */
+const damagedText = ({ numDamagedExperts }: WorkerView, style: Style): string =>
+  numDamagedExperts === 0 ? '0' : style.warn(String(numDamagedExperts));
 
 const memoryText = ({ memoryUsedBytes, memoryBudgetBytes }: WorkerView): string =>
   `${formatBytes(memoryUsedBytes)} of ${formatBytes(memoryBudgetBytes)}`;
@@ -65,7 +72,15 @@ export function workerDetailLines(worker: WorkerView, style: Style): string[] {
     ['busy', percent(worker.utilisation)],
     ['round trip', milliseconds(worker.meanRoundTripMs)],
     ['failed calls', String(worker.numFailedCalls)],
+    ['damaged in memory', damageText(worker, style)],
     ['commanded under epoch', String(worker.epoch)],
   ];
   return [style.bold(worker.workerId), ...entries.map(([name, value]) => `  ${`${name}:`.padEnd(24)} ${value}`)];
+}
+
+function damageText(worker: WorkerView, style: Style): string {
+  const { numDamagedExperts, numWithdrawnExperts, lastDamage } = worker;
+  if (numDamagedExperts === 0) return 'no expert since its start';
+  const counts = `${String(numDamagedExperts)} since its start, ${String(numWithdrawnExperts)} not served again yet`;
+  return style.warn(`${counts}; the last: ${lastDamage}`);
 }

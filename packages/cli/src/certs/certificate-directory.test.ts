@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCredentials } from '@expertmesh/shared/transport-security/credentials';
+import { revocationListOf, revocationListPems } from '@expertmesh/shared/transport-security/revocation/revocations';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { CertificateDirectory } from './certificate-directory.js';
 
@@ -75,5 +76,55 @@ describe('CertificateDirectory', () => {
     expect(readFileSync(short.keyFile, 'utf8')).not.toBe(keyBefore);
     expect(readFileSync(long.certFile, 'utf8')).toBe(longBefore);
     expect(certificates.rotate(30, 90)).toEqual([]);
+  });
+
+  it('revokes all certificates of a name, also those that were replaced or fetched, and keeps what was revoked', () => {
+    const { dir, certificates } = directory();
+    const { certFile: ca } = certificates.init('lab', 3650, false);
+    const crl = join(dir, 'ca.crl');
+    const serialOf = (file: string): string => new X509Certificate(readFileSync(file)).serialNumber;
+    const box = certificates.issue('worker', 'box-1', [], 90, false);
+    const before = serialOf(box.certFile);
+    certificates.issue('worker', 'box-1', [], 90, true);
+    const fetched = certificates.issue('worker', 'box-2', [], 90, false);
+    const serials = [before, serialOf(box.certFile), serialOf(fetched.certFile)];
+    rmSync(fetched.certFile);
+    expect(certificates.revoke(['box-1'])).toMatchObject({
+      revoked: serials.slice(0, 2).map((serial) => ({ serial, name: 'box-1' })),
+      crlFile: crl,
+    });
+    const listed = (): string[] =>
+      revocationListPems(readFileSync(crl, 'utf8')).flatMap((pem) => [...revocationListOf(pem).revokedMs.keys()]);
+    expect(listed()).toEqual(serials.slice(0, 2));
+    certificates.revoke(['box-2', 'box-1', 'ab:cd']);
+    expect(listed()).toEqual([...serials, 'ABCD']);
+    expect(() => certificates.revoke(['box-3'])).toThrow(
+      /no certificate of the name box-3.*of box-1, box-2 were issued/,
+    );
+    expect(listed()).toHaveLength(4);
+    const good = certificates.issue('coordinator', 'box-0', [], 90, false);
+    const files = { ca, cert: good.certFile, key: good.keyFile, crl };
+    const { revocations } = readCredentials(files, Date.now());
+    expect(revocations?.revokedMs(new X509Certificate(readFileSync(box.certFile)))).toBeGreaterThan(0);
+    expect(revocations?.revokedMs(new X509Certificate(readFileSync(good.certFile)))).toBeUndefined();
+  });
+
+  it('keeps the list of the authority before it, which is trusted until all have a certificate of the new one', () => {
+    const { dir, certificates } = directory();
+    const { certFile } = certificates.init('lab', 3650, false);
+    certificates.issue('worker', 'box-1', [], 90, false);
+    certificates.revoke(['box-1']);
+    const before = readFileSync(certFile, 'utf8');
+    certificates.init('lab', 3650, true);
+    const { certFile: cert, keyFile: key } = certificates.issue('coordinator', 'box-0', [], 90, false);
+    certificates.revoke(['0102']);
+    expect(() => certificates.revoke(['box-1'])).toThrow(/those of box-0 were issued here/);
+    const both = join(dir, 'both.crt');
+    writeFileSync(both, before + readFileSync(certFile, 'utf8'));
+    const { revocations } = readCredentials({ ca: both, cert, key, crl: join(dir, 'ca.crl') }, Date.now());
+    expect(revocations?.pems).toHaveLength(2);
+    const crl = join(dir, 'ca.crl');
+    expect(readCredentials({ ca: certFile, cert, key, crl }, Date.now()).revocations?.pems).toHaveLength(1);
+    expect(revocations?.revokedMs(new X509Certificate(readFileSync(join(dir, 'box-1.crt'))))).toBeGreaterThan(0);
   });
 });

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import {
@@ -11,7 +11,10 @@ import {
 import { DAY_MS } from '@expertmesh/shared/transport-security/expiry';
 import { identityOf, type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { subjectNames } from '@expertmesh/shared/transport-security/subject-names';
+import { type IssuedCertificate, issuedOf, IssuedRecord } from './issued-record.js';
 import { type Joined } from './join.js';
+import { replaceFile } from './replace-file.js';
+import { RevocationFile } from './revocation-file.js';
 
 /** One certificate of a directory, as commands show it. */
 export interface StoredCertificate {
@@ -26,7 +29,13 @@ export interface StoredCertificate {
 
 const AUTHORITY = 'ca';
 
-/** The authority of a cluster and what it issued: `ca.crt`, `ca.key`, and `<name>.crt` and `<name>.key` of each. */
+/** What a command has revoked: a certificate that is known, or a serial number alone. */
+export type Revoked = Pick<IssuedCertificate, 'serial'> & Partial<IssuedCertificate>;
+
+/**
+ * The authority of a cluster and what it issued: `ca.crt`, `ca.key`, and `<name>.crt` and `<name>.key` of each;
+ * `ca.crl` has what is revoked, and `issued.jsonl` what could be.
+ */
 export class CertificateDirectory {
   readonly #dir: string;
 
@@ -38,7 +47,10 @@ export class CertificateDirectory {
   init(cluster: string, numDays: number, overwrites: boolean): StoredCertificate {
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
     if (!overwrites) this.#requireNone(AUTHORITY, 'certificates of it would not be trusted any more');
-    this.#write(AUTHORITY, createAuthority(cluster, numDays, Date.now()));
+    const authority = createAuthority(cluster, numDays, Date.now());
+    this.#write(AUTHORITY, authority);
+    this.#revocations(authority).add([], Date.now());
+    this.#record.clear();
     return this.#stored(AUTHORITY);
   }
 
@@ -48,8 +60,52 @@ export class CertificateDirectory {
     const { authority } = this;
     if (!overwrites) this.#requireNone(name, 'whoever uses it would have to be given the new one');
     const cluster = clusterOfAuthority(new X509Certificate(authority.cert));
-    this.#write(name, issueCertificate(authority, { role, cluster, name, hosts, numDays }, Date.now()));
+    const issued = issueCertificate(authority, { role, cluster, name, hosts, numDays }, Date.now());
+    this.record(name, issued.cert);
+    this.#write(name, issued);
     return this.#stored(name);
+  }
+
+  /** Remembers a certificate that the authority has issued, so that it can be revoked by its name. */
+  record(name: string, cert: string): void {
+    this.#record.add(name, cert, Date.now());
+  }
+
+  /**
+   * Writes `ca.crl` with these in it.
+   *
+   * @param subjects names, which mean all certificates of the name that have not ended, or serial numbers
+   * @returns what was revoked, and the file
+   * @throws ExpertmeshError `not_found` for a name that nothing is known of; then nothing is revoked.
+   */
+  revoke(subjects: readonly string[]): { readonly revoked: readonly Revoked[]; readonly crlFile: string } {
+    const file = this.#revocations(this.authority);
+    const known = this.#revocable();
+    const revoked = subjects.flatMap((subject) => revocablesOf(subject, known));
+    file.add(
+      revoked.map(({ serial }) => serial),
+      Date.now(),
+    );
+    return { revoked, crlFile: file.path };
+  }
+
+  /** Also what was issued before there was a record, but nothing of an authority before this one. */
+  #revocable(): IssuedCertificate[] {
+    const recorded = this.#record.list(Date.now());
+    const own = new X509Certificate(this.authority.cert);
+    const stored = this.#issued().flatMap(({ name, certFile }) => {
+      const cert = readFileSync(certFile, 'utf8');
+      return new X509Certificate(cert).checkIssued(own) ? [issuedOf(name, cert)] : [];
+    });
+    return [...recorded, ...stored.filter(({ serial }) => !recorded.some((other) => other.serial === serial))];
+  }
+
+  get #record(): IssuedRecord {
+    return new IssuedRecord(join(this.#dir, 'issued.jsonl'));
+  }
+
+  #revocations(authority: KeyedCertificate): RevocationFile {
+    return new RevocationFile(join(this.#dir, `${AUTHORITY}.crl`), authority);
   }
 
   /** Issues anew, with new keys, what ends within this time. */
@@ -73,7 +129,7 @@ export class CertificateDirectory {
     const isOther = existsSync(caFile) && readFileSync(caFile, 'utf8') !== ca;
     if (!overwrites && isOther) this.#requireNone(AUTHORITY, 'it is of another authority');
     if (!overwrites) this.#requireNone(name, 'it would be lost');
-    replace(caFile, ca, 0o644);
+    replaceFile(caFile, ca, 0o644);
     this.#write(name, { cert, key });
     return this.#stored(name);
   }
@@ -99,8 +155,8 @@ export class CertificateDirectory {
   /** The key first: who sees the new certificate has its key as well. */
   #write(name: string, { cert, key }: KeyedCertificate): void {
     const [certFile, keyFile] = this.#files(name);
-    replace(keyFile, key, 0o600);
-    replace(certFile, cert, 0o644);
+    replaceFile(keyFile, key, 0o600);
+    replaceFile(certFile, cert, 0o644);
   }
 
   #stored(name: string): StoredCertificate {
@@ -124,9 +180,18 @@ function requireName(name: string): void {
   if (name === AUTHORITY) throw new ExpertmeshError('invalid_argument', '--name ca is the authority: choose another');
 }
 
-/** Whole at any time, and never readable by more than `mode` says. */
-function replace(file: string, text: string, mode: number): void {
-  const partial = `${file}.${String(process.pid)}.partial`;
-  writeFileSync(partial, text, { mode, flag: 'wx' });
-  renameSync(partial, file);
+const SERIAL = /^[0-9A-F]{2,40}$/;
+
+function revocablesOf(subject: string, known: readonly IssuedCertificate[]): Revoked[] {
+  const named = known.filter(({ name }) => name === subject);
+  if (named.length > 0) return named;
+  const serial = subject.replaceAll(':', '').toUpperCase();
+  if (SERIAL.test(serial) && serial.length % 2 === 0)
+    return [known.find((issued) => issued.serial === serial) ?? { serial }];
+  const names = [...new Set(known.map(({ name }) => name))].sort().join(', ');
+  throw new ExpertmeshError(
+    'not_found',
+    `there is no certificate of the name ${subject}, and it is no serial number: ` +
+      (names === '' ? 'none was issued here' : `those of ${names} were issued here`),
+  );
 }

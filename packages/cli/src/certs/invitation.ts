@@ -46,11 +46,13 @@ const joinSchema = z.object({ publicKey: z.string(), mac: z.string() });
  * Listens until one box has its certificate. What that certificate says is settled here: the box chooses its key alone.
  *
  * @param reachedAt where the box finds it; its port may be 0 for a free one
+ * @param onIssued told the certificate, in PEM, before the box has it
  */
 export async function invite(
   authority: KeyedCertificate,
   invited: Invited,
   reachedAt: NetworkAddress,
+  onIssued: (cert: string) => void,
 ): Promise<Invitation> {
   const secret = newSecret();
   const server = createServer({ ...serverCertificate(authority), minVersion: 'TLSv1.3' });
@@ -69,7 +71,7 @@ export async function invite(
   };
   const accepted = new Promise<void>((resolve) => {
     server.on('request', (request, response) => {
-      void answer(request, response, { authority, invited, secret, use }, () => {
+      void answer(request, response, { authority, invited, secret, use, onIssued }, () => {
         server.close();
         resolve();
       });
@@ -101,12 +103,13 @@ interface Terms {
   readonly secret: string;
   /** Whether the secret was not used before; from then on it is. */
   readonly use: () => boolean;
+  readonly onIssued: (cert: string) => void;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { authority, invited, secret, use }: Terms,
+  { authority, invited, secret, use, onIssued }: Terms,
   onAccepted: () => void,
 ): Promise<void> {
   const publicKey = await presentedKey(request, secret).catch(() => undefined);
@@ -118,6 +121,7 @@ async function answer(
   const cluster = clusterOfAuthority(new X509Certificate(authority.cert));
   const content = { ...invited, uris: [identityUri({ role: invited.role, cluster })] };
   const cert = certifyKey(authority, publicKey, content, Date.now());
+  onIssued(cert);
   response.end(JSON.stringify({ name: invited.name, role: invited.role, cert, ca: authority.cert }), onAccepted);
 }
 

@@ -12,12 +12,13 @@ const PLACE = { host: '127.0.0.1', port: 0 };
 
 const authority = createAuthority('lab', 3650, Date.now());
 const open: Invitation[] = [];
+const issued: string[] = [];
 afterEach(() => {
   for (const invitation of open.splice(0)) invitation.close();
 });
 
 async function openInvitation(by = authority): Promise<Invitation> {
-  const invitation = await invite(by, INVITED, PLACE);
+  const invitation = await invite(by, INVITED, PLACE, (cert) => issued.push(cert));
   open.push(invitation);
   return invitation;
 }
@@ -31,6 +32,7 @@ describe('join', () => {
     const certificate = new X509Certificate(joined.cert);
     expect(identityOf(certificate)).toEqual({ cluster: 'lab', role: 'worker' });
     expect(certificate.checkHost('box-1.lan')).toBe('box-1.lan');
+    expect(issued).toEqual([joined.cert]);
   });
 
   it('works once', async () => {

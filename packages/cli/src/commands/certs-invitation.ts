@@ -33,8 +33,11 @@ export function inviteCommand(): Command {
     .addOption(checkedOption('--minutes', 'How long to wait.', integer('<minutes>', 1, MAX_MINUTES)).default(15))
     .action((role: Role, { dir, name = role, host: hosts, days: numDays, at, minutes, json }: InviteFlags) =>
       interruptible(async ({ signal }) => {
-        const { authority } = new CertificateDirectory(dir);
-        const invitation = await invite(authority, { role, name, hosts, numDays }, at);
+        const directory = new CertificateDirectory(dir);
+        const onIssued = (cert: string): void => {
+          directory.record(name, cert);
+        };
+        const invitation = await invite(directory.authority, { role, name, hosts, numDays }, at, onIssued);
         try {
           const { token } = invitation;
           process.stdout.write(

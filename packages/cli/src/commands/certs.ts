@@ -14,6 +14,7 @@ import {
   withDirFlags,
 } from './certs-flags.js';
 import { inviteCommand, joinCommand } from './certs-invitation.js';
+import { revokeCommand } from './certs-revoke.js';
 
 const AUTHORITY_DAYS = 3_650;
 const MAX_WITHIN_DAYS = 36_500;
@@ -24,6 +25,7 @@ export function certsCommand(): Command {
     .addCommand(initCommand())
     .addCommand(issueCommand())
     .addCommand(rotateCommand())
+    .addCommand(revokeCommand())
     .addCommand(inviteCommand())
     .addCommand(joinCommand())
     .addHelpText(

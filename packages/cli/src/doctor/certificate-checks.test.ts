@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-const configOf = ({ ca, cert, key }: TlsFiles) => ({ tlsCa: ca, tlsCert: cert, tlsKey: key });
+const configOf = ({ ca, cert, key, crl }: TlsFiles) => ({ tlsCa: ca, tlsCert: cert, tlsKey: key, tlsCrl: crl });
 
 describe('certificateCheck', () => {
   const at = (files: TlsFiles, nowMs: number): string =>
@@ -22,7 +22,8 @@ describe('certificateCheck', () => {
       .join();
 
   it('says nothing where there are no certificates', () => {
-    expect(certificateCheck({ tlsCa: undefined, tlsCert: undefined, tlsKey: undefined }, 0)).toEqual([]);
+    const none = { tlsCa: undefined, tlsCert: undefined, tlsKey: undefined, tlsCrl: undefined };
+    expect(certificateCheck(none, 0)).toEqual([]);
   });
 
   it('names the role, an end that is near, one that is past, and a beginning that is not yet', () => {

@@ -4,10 +4,9 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { RpcClient } from '@expertmesh/shared/rpc/client';
 import { systemClock } from '@expertmesh/shared/rpc/clock';
 import { checkHealth } from '@expertmesh/shared/rpc/health';
-import { readCertificate, readCredentials } from '@expertmesh/shared/transport-security/credentials';
-import { expiryWarning } from '@expertmesh/shared/transport-security/expiry';
+import { readCredentials } from '@expertmesh/shared/transport-security/credentials';
 import { tlsFilesOf } from '@expertmesh/shared/transport-security/open-transport-security';
-import { type TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
+import { type TransportSecurity, warningsOf } from '@expertmesh/shared/transport-security/transport-security';
 import { broken, note, ok, type Check } from './check.js';
 
 const ANSWER_MS = 2_000;
@@ -17,8 +16,9 @@ export function certificateCheck(config: TlsConfig, nowMs: number): Check[] {
   const files = tlsFilesOf(config);
   if (files === undefined) return [];
   try {
-    const { identity, validToMs } = readCredentials(files, nowMs);
-    const validFromMs = Date.parse(readCertificate(files, nowMs).x509.validFrom);
+    const credentials = readCredentials(files, nowMs);
+    const { identity, x509 } = credentials;
+    const validFromMs = Date.parse(x509.validFrom);
     const what = `${files.cert} is of role ${identity.role} in cluster ${identity.cluster}`;
     if (validFromMs > nowMs)
       return [
@@ -27,8 +27,8 @@ export function certificateCheck(config: TlsConfig, nowMs: number): Check[] {
           `${what}, and not valid before ${new Date(validFromMs).toISOString()}: is the clock of this machine right?`,
         ),
       ];
-    const warning = expiryWarning(validToMs, nowMs);
-    return [warning === undefined ? ok('certificate', what) : note('certificate', `${what}; ${warning}`)];
+    const warnings = warningsOf(credentials, nowMs);
+    return [warnings.length === 0 ? ok('certificate', what) : note('certificate', [what, ...warnings].join('; '))];
   } catch (thrown) {
     return [broken('certificate', ExpertmeshError.from(thrown).message)];
   }

@@ -119,10 +119,17 @@ function workerView(
     meanRoundTripMs: sent === undefined ? 0 : sent.sumRoundTripMs / Math.max(1, sent.numAnswers),
     numFailedCalls: stats?.numFailedCalls ?? 0,
     epoch: stats?.epoch ?? 0,
+    quarantined: dispatch.quarantined.some((entry) => entry.workerId === workerId),
+    numDamagedExperts: stats?.numDamagedExperts ?? 0,
+    numWithdrawnExperts: stats?.numWithdrawnExperts ?? 0,
+    lastDamage: stats?.lastDamage ?? '',
   });
 }
 
-/** Why a worker is away, takes no command of any leader, or is asked for nothing that others hold; else empty. */
+/**
+ * Why a worker is away, takes no command of any leader, is asked for nothing that others hold, or lacks experts that it
+ * should hold; else empty.
+ */
 export function reasonOf({ workerId, reason, stats }: KnownWorker, { store, dispatch }: ReasonSources): string {
   if (reason !== '') return reason;
   const epoch = stats?.epoch ?? 0;
@@ -132,8 +139,15 @@ export function reasonOf({ workerId, reason, stats }: KnownWorker, { store, disp
       `"expertmesh workers reset-epoch ${workerId}" has it take commands again`
     );
   const quarantined = dispatch.quarantined.find((entry) => entry.workerId === workerId);
-  return quarantined === undefined ? '' : `in quarantine: ${quarantined.because}`;
+  const numWithdrawn = stats?.numWithdrawnExperts ?? 0;
+  const reasons = [
+    ...(quarantined === undefined ? [] : [`in quarantine: ${quarantined.because}`]),
+    ...(numWithdrawn === 0 ? [] : [`damaged in memory and withdrawn: ${counted(numWithdrawn, 'expert')}`]),
+  ];
+  return reasons.join('; ');
 }
+
+const counted = (count: number, noun: string): string => `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 function availabilityOf({ state, holds, workerId }: KnownWorker, { routing }: PlacementStore): WorkerAvailability {
   if (state === 'away') return WorkerAvailability.WORKER_AVAILABILITY_AWAY;

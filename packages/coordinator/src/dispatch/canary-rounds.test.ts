@@ -14,12 +14,25 @@ const EACH_TWICE: Placement = {
   replicas: new Map(LAYERS.map((layerIndex) => [layerIndex, Array.from({ length: 6 }, () => [0, 1])])),
 };
 
+/** w1 has lost expert 3 of all layers. */
+const WITHOUT_W1_3: Placement = {
+  ...EACH_TWICE,
+  version: 2,
+  replicas: new Map(
+    LAYERS.map((layerIndex) => [layerIndex, Array.from({ length: 6 }, (_, expert) => (expert === 3 ? [0] : [0, 1]))]),
+  ),
+};
+
 type Answer = (workerId: string, expertId: number) => number;
 
 function start(answer: Answer = (_, expertId) => 1 + expertId) {
   const clock = new DrivenClock();
   const router = new CurrentRouter(clock);
-  const standing = new WorkerStanding({ clock, hedging: false });
+  const changes: string[] = [];
+  const onQuarantine = (workerId: string, because?: string): void => {
+    changes.push(`${workerId} ${because === undefined ? 'out' : 'in'}`);
+  };
+  const standing = new WorkerStanding({ clock, hedging: false, onQuarantine });
   const asked: string[] = [];
   const world = { answer };
   const rounds = new CanaryRounds({
@@ -48,7 +61,7 @@ function start(answer: Answer = (_, expertId) => 1 + expertId) {
       await settle();
     }
   };
-  return { clock, standing, asked, rounds, run, world };
+  return { changes, clock, router, standing, asked, rounds, run, world };
 }
 
 const ALL = ['w0', 'w1'].flatMap((workerId) =>
@@ -92,6 +105,35 @@ describe('CanaryRounds', () => {
     world.answer = (_, expertId) => 1 + expertId;
     await run(2 * INTERVAL_MS);
     expect(standing.quarantine.list()).toEqual([]);
+  });
+
+  it('takes no worker back before all that it drifted in is right', async () => {
+    const { changes, run, world } = start((workerId, expertId) => (workerId === 'w1' ? 1.3 : 1) * (1 + expertId));
+    await run(2_000);
+    expect(changes).toEqual(['w1 in']);
+    world.answer = (workerId, expertId) => (workerId === 'w1' && expertId === 0 ? 1.3 : 1) * (1 + expertId);
+    await run(2 * INTERVAL_MS);
+    expect(changes).toEqual(['w1 in']);
+    world.answer = (_, expertId) => 1 + expertId;
+    await run(2 * INTERVAL_MS);
+    expect(changes).toEqual(['w1 in', 'w1 out']);
+  });
+
+  it('takes a worker back that does not have any more what it drifted in, and asks it again when it has', async () => {
+    const { router, standing, asked, run, world } = start();
+    await run(5_000);
+    world.answer = (workerId, expertId) => (workerId === 'w1' && expertId === 3 ? 1.3 * 4 : 1 + expertId);
+    await run(7 * INTERVAL_MS);
+    expect(standing.quarantine.isDrifting('w1')).toBe(true);
+    router.setPlacement(WITHOUT_W1_3);
+    await run(2 * INTERVAL_MS);
+    expect(standing.quarantine.list()).toEqual([]);
+    world.answer = (_, expertId) => 1 + expertId;
+    asked.length = 0;
+    router.setPlacement({ ...EACH_TWICE, version: 3 });
+    await run(1_000);
+    expect(asked).toEqual(expect.arrayContaining(['w1 2 3', 'w1 5 3']));
+    expect(asked).not.toContain('w1 2 1');
   });
 
   it('keeps a worker in quarantine that fails its exams', async () => {

@@ -15,8 +15,8 @@ export interface CanaryRoundsOptions {
   readonly links: Pick<WorkerLinks, 'isConnected'>;
   readonly standing: WorkerStanding;
   readonly clock: Clock;
-  /** A round asks every worker for one expert of every layer, in about this time. */
-  readonly intervalMs: number;
+  /** A round asks every worker for one expert of every layer, in about this time; absent for exams alone. */
+  readonly intervalMs: number | undefined;
   /** Whether requests are being computed: sweeps give way to them. */
   readonly isBusy: () => boolean;
 }
@@ -38,17 +38,24 @@ export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
   readonly #references = new CanaryReferences();
   readonly #sweep = new CanarySweep();
-  /** By worker, the last probe that it answered otherwise than before: no exam is passed without it. */
-  readonly #drifted = new Map<string, CanaryProbe>();
+  /** By worker, the experts that it answered otherwise than before: no exam is passed before all of them are right. */
+  readonly #drifted = new Map<string, DriftedExpert[]>();
   #step = 0;
   #isClosed = false;
+  /** No timer runs. */
+  #isPaused = true;
   #nextScheduledMs: number;
   #cancelTimer: () => void = () => undefined;
 
   constructor(options: CanaryRoundsOptions) {
     this.#options = options;
     this.#nextScheduledMs = options.clock.nowMs();
-    this.#wait(MAX_PAUSE_MS);
+    if (options.intervalMs !== undefined) this.#wait(MAX_PAUSE_MS);
+  }
+
+  /** A worker is in quarantine, and out of it only by an exam. */
+  quarantineBegan(): void {
+    if (this.#isPaused) this.#wait(MAX_PAUSE_MS);
   }
 
   /** Another process, or the same one over another connection, may compute otherwise: all its replicas are new. */
@@ -64,16 +71,17 @@ export class CanaryRounds {
 
   #wait(ms: number): void {
     if (this.#isClosed) return;
+    this.#isPaused = false;
     this.#cancelTimer = this.#options.clock.after(ms, () => {
       void this.#next().then((pauseMs) => {
-        this.#wait(pauseMs);
+        if (pauseMs !== undefined) this.#wait(pauseMs);
       });
     });
   }
 
-  /** Never rejects. @returns how long to pause */
-  async #next(): Promise<number> {
-    const { router, standing, clock, isBusy } = this.#options;
+  /** Never rejects. @returns how long to pause; undefined until somebody is in quarantine */
+  async #next(): Promise<number | undefined> {
+    const { router, standing, clock, intervalMs, isBusy } = this.#options;
     const { placement } = router;
     if (placement === undefined) return MAX_PAUSE_MS;
     const [examinee] = standing.quarantine.examinees();
@@ -81,8 +89,12 @@ export class CanaryRounds {
       await this.#examine(examinee);
       return MIN_SWEEP_PAUSE_MS;
     }
+    if (intervalMs === undefined) {
+      this.#isPaused = standing.quarantine.list().length === 0;
+      return this.#isPaused ? undefined : MAX_PAUSE_MS;
+    }
     const startMs = clock.nowMs();
-    if (startMs >= this.#nextScheduledMs) return this.#scheduled();
+    if (startMs >= this.#nextScheduledMs) return this.#scheduled(intervalMs);
     const unswept = this.#sweep.next(placement, startMs);
     if (unswept === undefined) return Math.min(MAX_PAUSE_MS, this.#nextScheduledMs - startMs);
     const isRight = (await this.#ask(unswept)) === 'right';
@@ -91,8 +103,8 @@ export class CanaryRounds {
     return Math.max(MIN_SWEEP_PAUSE_MS, pause * (clock.nowMs() - startMs));
   }
 
-  async #scheduled(): Promise<number> {
-    const { router, clock, intervalMs, standing } = this.#options;
+  async #scheduled(intervalMs: number): Promise<number> {
+    const { router, clock, standing } = this.#options;
     const { placement } = router;
     if (placement === undefined) return MAX_PAUSE_MS;
     const numCalls = placement.workerIds.length * placement.replicas.size;
@@ -102,13 +114,17 @@ export class CanaryRounds {
     return MIN_SWEEP_PAUSE_MS;
   }
 
-  /** What it drifted in, and in every layer one of its experts: all must be right. */
+  /** What it drifted in and still has, and in every layer one of its experts: all must be right. */
   async #examine(workerId: string): Promise<void> {
     const { router, standing, links } = this.#options;
     const { placement } = router;
     const workerIndex = placement?.workerIds.indexOf(workerId) ?? -1;
-    const drifted = this.#drifted.get(workerId);
-    let hasPassed = links.isConnected(workerId) && (drifted === undefined || (await this.#ask(drifted)) === 'right');
+    let hasPassed = links.isConnected(workerId);
+    for (const { layerIndex, expertId } of this.#drifted.get(workerId) ?? []) {
+      if (!hasPassed) break;
+      const isPlaced = placement?.replicas.get(layerIndex)?.[expertId]?.includes(workerIndex) === true;
+      hasPassed = !isPlaced || (await this.#ask({ workerId, layerIndex, expertIds: [expertId] })) === 'right';
+    }
     if (hasPassed) this.#drifted.delete(workerId);
     if (placement !== undefined && workerIndex >= 0)
       for (let layer = 0; layer < placement.replicas.size && hasPassed; layer++) {
@@ -131,14 +147,27 @@ export class CanaryRounds {
       // Whoever stands at the link has counted a wrong answer; of the others, requests and membership learn.
       return thrown instanceof ExpertsNotHeldError ? 'not_held' : 'failed';
     }
-    const wrong = expertIds
-      .map((expertId, index) =>
-        this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
-      )
-      .find((difference) => difference !== undefined);
+    const differences = expertIds.map((expertId, index) =>
+      this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
+    );
+    for (const [index, expertId] of expertIds.entries())
+      if (differences[index] !== undefined) this.#noteDrifted(workerId, { layerIndex, expertId });
+    const wrong = differences.find((difference) => difference !== undefined);
     if (wrong === undefined) return 'right';
-    this.#drifted.set(workerId, probe);
     standing.wrong(workerId, 'drift', wrong);
     return 'failed';
   }
+
+  #noteDrifted(workerId: string, drifted: DriftedExpert): void {
+    const known = this.#drifted.get(workerId) ?? [];
+    const isKnown = known.some(
+      ({ layerIndex, expertId }) => layerIndex === drifted.layerIndex && expertId === drifted.expertId,
+    );
+    if (!isKnown) this.#drifted.set(workerId, [...known, drifted]);
+  }
+}
+
+interface DriftedExpert {
+  readonly layerIndex: number;
+  readonly expertId: number;
 }

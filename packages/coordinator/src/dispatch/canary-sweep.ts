@@ -24,6 +24,7 @@ export class CanarySweep {
   /** undefined while there is nobody to ask. */
   next(placement: Placement, nowMs: number): CanaryProbe | undefined {
     if (this.#placement !== placement || (this.#queue.length === 0 && nowMs >= this.#retryAtMs)) {
+      if (this.#placement !== placement) this.#forgetDropped(placement);
       this.#placement = placement;
       this.#queue = this.#unswept(placement).reverse();
       this.#retryAtMs = Infinity;
@@ -42,6 +43,17 @@ export class CanarySweep {
     for (const expertId of expertIds) swept.add(expertId);
     ofWorker.set(layerIndex, swept);
     this.#swept.set(workerId, ofWorker);
+  }
+
+  /** A replica that comes back after it was dropped is a new one. */
+  #forgetDropped(placement: Placement): void {
+    for (const [workerId, ofWorker] of this.#swept) {
+      const workerIndex = placement.workerIds.indexOf(workerId);
+      for (const [layerIndex, swept] of ofWorker) {
+        const held = new Set(workerIndex < 0 ? [] : expertsOf(placement, layerIndex, workerIndex));
+        for (const expertId of swept) if (!held.has(expertId)) swept.delete(expertId);
+      }
+    }
   }
 
   #unswept(placement: Placement): CanaryProbe[] {

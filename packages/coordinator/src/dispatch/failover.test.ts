@@ -152,6 +152,19 @@ describe('failover', () => {
     expectAllSums(await dispatcher.dispatch(call));
   });
 
+  it('takes a worker out of quarantine by its exam, without rounds of canary rows too', async () => {
+    const changes: string[] = [];
+    const onQuarantine = (workerId: string, because?: string): void => {
+      changes.push(`${workerId} ${because === undefined ? 'out' : 'in'}`);
+    };
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { onQuarantine });
+    let numLeft = 3;
+    servers[0].behaviour = answering((answer) => (numLeft-- > 0 ? { ...answer, layerIndex: 6 } : answer));
+    for (let round = 0; round < 4; round++) expectAllSums(await dispatcher.dispatch(call));
+    await until(() => changes.length > 1);
+    expect(changes).toEqual(['w0 in', 'w0 out']);
+  });
+
   it('fails the rows whose answers stay wrong everywhere, naming what is wrong', async () => {
     const { dispatcher, servers } = await startCluster(EACH_TWICE);
     for (const server of servers)
@@ -204,6 +217,23 @@ describe('hedging', () => {
     for (let round = 0; round < 3; round++) expectAllSums(await dispatcher.dispatch(alone), alone);
     expect(dispatcher.stats().hedges).toEqual([{ workerId: 'w1', numHedges: 1, numWon: 1 }]);
     answer();
+  });
+
+  it('counts no win for the other replica where the late call is answered first', async () => {
+    const { dispatcher, servers } = await startCluster(EACH_TWICE, { hedging: true });
+    for (let round = 0; round < 2 * NUM_LEARNED; round++) await dispatcher.dispatch(alone);
+    const numBefore = servers.map(({ calls }) => calls.length);
+    const held = servers.map(holdCalls);
+    const pending = dispatcher.dispatch(alone);
+    const asked = () => servers.flatMap(({ calls }, index) => (calls.length > (numBefore[index] ?? 0) ? [index] : []));
+    await until(() => asked().length > 0);
+    const [late = 0] = asked();
+    await until(() => asked().length > 1);
+    held[late]?.answer();
+    expectAllSums(await pending, alone);
+    for (const { answer } of held) answer();
+    await until(() => dispatcher.stats().workers.every(({ numInFlight }) => numInFlight === 0));
+    expect(dispatcher.stats().hedges).toEqual([{ workerId: WORKER_IDS[late], numHedges: 1, numWon: 0 }]);
   });
 
   it('takes the late answer where the other replica fails', async () => {

@@ -40,7 +40,7 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly replacementWaitMs?: number;
   /** Whether a late call is sent to another replica as well; not where absent. */
   readonly hedging?: boolean;
-  /** Time of a round of canary rows through all workers and layers; absent for none. */
+  /** Time of a round of canary rows through all workers and layers; absent for none but those of exams. */
   readonly canaryIntervalMs?: number | undefined;
   readonly onQuarantine?: QuarantineListener;
   readonly onWrongAnswer?: (report: WrongAnswerReport) => void;
@@ -66,13 +66,18 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
   readonly #lost: LostExperts;
   readonly #underWay: PartsUnderWay;
   readonly #standing: WorkerStanding;
-  readonly #canary: CanaryRounds | undefined;
+  readonly #canary: CanaryRounds;
 
   constructor(options: GrpcExpertDispatcherOptions) {
     const { clock = systemClock, callTimeoutMs: timeoutMs, replacementWaitMs = 0 } = options;
     this.#options = options;
     this.#clock = clock;
-    const standing = (this.#standing = new WorkerStanding({ ...options, clock, hedging: options.hedging ?? false }));
+    const { hedging = false, onWrongAnswer } = options;
+    const onQuarantine: QuarantineListener = (workerId, because) => {
+      if (because !== undefined) this.#canary.quarantineBegan();
+      options.onQuarantine?.(workerId, because);
+    };
+    const standing = (this.#standing = new WorkerStanding({ clock, hedging, onQuarantine, onWrongAnswer }));
     const links = (this.#links = new WorkerLinks({ ...options, observer: standing }));
     const router = (this.#router = new CurrentRouter(clock));
     const parts = new WorkerPartCaller(links, options.storeId, clock);
@@ -82,8 +87,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     this.#failover = { lost, parts: underWay, router, links, standing, counts: this.#failovers, clock, timeoutMs };
     const { canaryIntervalMs: intervalMs } = options;
     const isBusy = (): boolean => !underWay.isEmpty;
-    if (intervalMs !== undefined)
-      this.#canary = new CanaryRounds({ router, probes, links, standing, clock, intervalMs, isBusy });
+    this.#canary = new CanaryRounds({ router, probes, links, standing, clock, intervalMs, isBusy });
   }
 
   /**
@@ -110,7 +114,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
   /** As WorkerLinks. */
   setWorkerUp(workerId: string, dataAddress: string): void {
-    if (this.#links.setWorkerUp(workerId, dataAddress)) this.#canary?.cameUp(workerId);
+    if (this.#links.setWorkerUp(workerId, dataAddress)) this.#canary.cameUp(workerId);
   }
 
   /** As WorkerLinks. */
@@ -123,7 +127,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     this.#links.forgetWorker(workerId);
     this.#failovers.forget(workerId);
     this.#standing.forget(workerId);
-    this.#canary?.cameUp(workerId);
+    this.#canary.cameUp(workerId);
   }
 
   /** @throws ExpertmeshError `failed_precondition` before the first placement. */
@@ -179,7 +183,7 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
 
   /** Ends the streams; what is in flight fails with `unavailable`. */
   close(): Promise<void> {
-    this.#canary?.close();
+    this.#canary.close();
     this.#links.close();
     this.#router.endWaits();
     return Promise.resolve();

@@ -128,12 +128,13 @@ export class LayerFailover {
     const { hedges } = this.#options.standing;
     return new Promise((resolve) => {
       let elsewhere: Promise<readonly PartOutcome[] | undefined> = Promise.resolve(undefined);
+      let isAnswered = false;
       const ended = hedges.whenLate(call.workerId, call.part.expertIds.length, () => {
         hedges.noteSilent(call.workerId);
         // What it fails with is of no interest: the late call may still be answered.
         elsewhere = this.#hedge(call, attempt).catch(() => undefined);
         void elsewhere.then((outcomes) => {
-          if (outcomes === undefined) return;
+          if (outcomes === undefined || isAnswered) return;
           hedges.won(call.workerId);
           call.withdraw();
           resolve(outcomes);
@@ -141,7 +142,8 @@ export class LayerFailover {
       });
       void call.outcome.then((outcome) => {
         ended();
-        if (outcome.kind === 'answered') resolve(undefined);
+        isAnswered = outcome.kind === 'answered';
+        if (isAnswered) resolve(undefined);
         else void elsewhere.then(resolve);
       });
     });

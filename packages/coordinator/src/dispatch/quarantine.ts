@@ -16,7 +16,7 @@ export interface QuarantinedWorker {
 }
 
 interface Record {
-  /** When answers were wrong, within the window. */
+  /** When answers were wrong, within the window, and outside of quarantine. */
   wrongAtMs: number[];
   /** Whether it has come out of quarantine within the window: then the next wrong answer puts it back. */
   releasedAtMs: number;
@@ -54,9 +54,9 @@ export class Quarantine {
   noteWrong(workerId: string, kind: WrongAnswerKind, what: string): void {
     const nowMs = this.#nowMs();
     const record = this.#record(workerId);
-    record.wrongAtMs = [...record.wrongAtMs, nowMs].filter((atMs) => nowMs - atMs <= WRONG_ANSWERS_WINDOW_MS);
     record.hasDrifted ||= kind === 'drift';
     if (record.because !== undefined) return;
+    record.wrongAtMs = [...record.wrongAtMs, nowMs].filter((atMs) => nowMs - atMs <= WRONG_ANSWERS_WINDOW_MS);
     const isOnProbation = nowMs - record.releasedAtMs <= WRONG_ANSWERS_WINDOW_MS;
     if (kind !== 'drift' && !isOnProbation && record.wrongAtMs.length < MAX_WRONG_ANSWERS) return;
     if (!isOnProbation) record.examDelayMs = FIRST_EXAM_MS;

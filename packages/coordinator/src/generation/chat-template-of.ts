@@ -1,16 +1,19 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ChatTemplate } from '../text/chat-template.js';
+import { type RenderableTemplate } from '../text/chat-template.js';
 import { type ChatRequest } from './chat-request.js';
 import { FieldError } from './request-error.js';
 import { type ServedModel } from './served-model.js';
 
 /**
- * The template that a request is rendered with. A template is a program that runs in this process, without a bound: one
+ * The template that a request is rendered with. A template is a program, which may take seconds while others wait: one
  * that comes with a request runs only where the operator trusts the clients.
  *
  * @throws FieldError when there is none, it may not be replaced, or has no place for the request's documents.
  */
-export function chatTemplateOf(model: ServedModel, { chatTemplate, documents = [] }: ChatRequest): ChatTemplate {
+export async function chatTemplateOf(
+  model: ServedModel,
+  { chatTemplate, documents = [] }: ChatRequest,
+): Promise<RenderableTemplate> {
   const own = model.chatTemplate;
   if (own === undefined) {
     throw new FieldError(
@@ -19,7 +22,7 @@ export function chatTemplateOf(model: ServedModel, { chatTemplate, documents = [
       () => `${model.id} has no chat template: it completes text`,
     );
   }
-  const template = chatTemplate === undefined ? own : replaced(model, own, chatTemplate);
+  const template = chatTemplate === undefined ? own : await replaced(model, own, chatTemplate);
   if (documents.length === 0 || template.traits.takesDocuments) return template;
   throw new FieldError(
     'unsupported_parameter',
@@ -28,7 +31,11 @@ export function chatTemplateOf(model: ServedModel, { chatTemplate, documents = [
   );
 }
 
-function replaced({ trustsRequestTemplates }: ServedModel, own: ChatTemplate, source: string): ChatTemplate {
+async function replaced(
+  { trustsRequestTemplates }: ServedModel,
+  own: RenderableTemplate,
+  source: string,
+): Promise<RenderableTemplate> {
   if (!trustsRequestTemplates) {
     throw new FieldError(
       'unsupported_parameter',
@@ -37,7 +44,7 @@ function replaced({ trustsRequestTemplates }: ServedModel, own: ChatTemplate, so
     );
   }
   try {
-    return own.replacedBy(source);
+    return await own.replacedBy(source);
   } catch (thrown) {
     const { message } = ExpertmeshError.from(thrown);
     throw new FieldError('invalid_value', 'chatTemplate', () => message);

@@ -1,5 +1,5 @@
 import { type ThinkingControl } from '../sampling/sampling-params.js';
-import { type ChatTemplate } from '../text/chat-template.js';
+import { type RenderableTemplate } from '../text/chat-template.js';
 import { opensThinking, THINK_CLOSE, THINK_OPEN } from '../text/reasoning-splitter.js';
 import { chatTemplateOf } from './chat-template-of.js';
 import { type ChatRequest } from './chat-request.js';
@@ -26,13 +26,13 @@ export async function prepareChat(
   request: ChatRequest,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ChatGeneration> {
-  const template = chatTemplateOf(model, request);
+  const template = await chatTemplateOf(model, request);
   checkContinuation(request);
   const tools = planTools(request, template.traits);
   const asked = planThinking(request);
   const draft = { model, request, template, tools };
   const plan = { ...asked, mode: asked.mode === 'auto' ? await decideThinking(draft, signal) : asked.mode };
-  const prompt = promptOf(draft, plan.mode);
+  const prompt = await promptOf(draft, plan.mode);
   return {
     request: {
       ...request.generation,
@@ -49,14 +49,14 @@ export async function prepareChat(
 interface Draft {
   readonly model: ServedModel;
   readonly request: ChatRequest;
-  readonly template: ChatTemplate;
+  readonly template: RenderableTemplate;
   readonly tools: ToolPlan;
 }
 
 /** @param mode Absent leaves thinking to the template. */
-function promptOf({ request, template, tools }: Draft, mode: boolean | undefined): string {
+async function promptOf({ request, template, tools }: Draft, mode: boolean | undefined): Promise<string> {
   const { messages, continueFinalMessage = false, documents, templateVariables } = request;
-  const prompt = template.render({
+  const prompt = await template.render({
     messages,
     ...(tools.tools && { tools: tools.tools.map(({ source }) => source) }),
     addGenerationPrompt: request.addGenerationPrompt ?? !continueFinalMessage,
@@ -75,7 +75,7 @@ const tokensOf = ({ model, request: { generation } }: Draft, prompt: string): Pr
 async function decideThinking(draft: Draft, signal: AbortSignal): Promise<boolean | undefined> {
   const { model, request, template } = draft;
   if (!template.traits.switchesThinking || request.continueFinalMessage) return undefined;
-  const promptTokenIds = await tokensOf(draft, promptOf(draft, true));
+  const promptTokenIds = await tokensOf(draft, await promptOf(draft, true));
   const probability = await thinkingProbability(model, { ...request.generation, promptTokenIds }, signal);
   model.logger?.info({ thinkingProbability: probability, thinks: probability >= 0.5 }, 'thinking left to the model');
   return probability >= 0.5;

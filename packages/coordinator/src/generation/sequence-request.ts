@@ -2,6 +2,7 @@ import { MAX_ANSWERS } from '@expertmesh/shared/limits/limits';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type SequenceRequest } from '../engine/engine-client.js';
 import { checkConstraint } from '../sampling/grammar/check-constraint.js';
+import { type CheckConstraint } from '../sampling/grammar/checks/constraint-checks.js';
 import { type Constraint } from '../sampling/grammar/constraint.js';
 import { type LogitControls, type LogprobsRequest } from '../sampling/sampling-params.js';
 import { badWordTokens } from './bad-words.js';
@@ -40,7 +41,7 @@ export async function toSequenceRequest(model: ServedModel, request: GenerationR
   checkNumber('priority', request.priority, { min: -MAX_PRIORITY, max: MAX_PRIORITY, isInteger: true });
   checkNumber('timeoutMs', request.timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
   checkText('cacheSalt', request.cacheSalt, MAX_SALT_CHARS);
-  if (request.constraint !== undefined) checkNamedConstraint(request.constraint);
+  if (request.constraint !== undefined) await checkNamedConstraint(model, request.constraint);
   const promptTokenIds = keptPrompt(request, maxModelLen);
   const maxTokens = resolveMaxTokens(promptTokenIds.length, request, maxModelLen);
   checkResumed(request, maxTokens, vocabSize);
@@ -79,13 +80,21 @@ function numGeneratedAnswers(request: GenerationRequest): number | undefined {
   return bestOf === 1 ? undefined : bestOf;
 }
 
+const checkHere: CheckConstraint = (constraint) => {
+  checkConstraint(constraint);
+  return Promise.resolve();
+};
+
 /** Those that have been checked: several prompts of a request have one together. */
 const checkedConstraints = new WeakSet<Constraint>();
 
-function checkNamedConstraint(constraint: Constraint): void {
+async function checkNamedConstraint(
+  { checkConstraint: check = checkHere }: ServedModel,
+  constraint: Constraint,
+): Promise<void> {
   if (checkedConstraints.has(constraint)) return;
   try {
-    checkConstraint(constraint);
+    await check(constraint);
   } catch (thrown) {
     if (!(thrown instanceof ExpertmeshError) || thrown.code !== 'invalid_argument') throw thrown;
     const { message } = thrown;

@@ -15,6 +15,7 @@ import { reasonOf } from '../control/cluster-view.js';
 import { type DispatchStats } from '../dispatch/dispatch-stats.js';
 import { ThreadedEngine, type ThreadedEngineOptions } from './engine-thread/threaded-engine.js';
 import { type WorkerStatus } from '../membership/worker-event.js';
+import { type HeardWorker } from '../metrics/worker-metrics.js';
 import { chooseCompute } from './choose-compute.js';
 import { openClusterParts, type ClusterParts } from './cluster-parts.js';
 import { engineSide } from './engine-side.js';
@@ -105,7 +106,16 @@ export class Cluster {
     return { workers: this.#parts.core.membership.pool.status(), dispatch: this.#engine?.dispatchStats() };
   }
 
-  /** Workers that are away, in quarantine, or held by an epoch that no election gave, whether or not others suffice. */
+  heardWorkers(): HeardWorker[] {
+    return this.#parts.core.membership.known
+      .list()
+      .flatMap(({ workerId, state, stats }) => (state === 'up' && stats !== undefined ? [{ workerId, stats }] : []));
+  }
+
+  /**
+   * Workers that are away, in quarantine, held by an epoch that no election gave, or without experts whose weights were
+   * damaged, whether or not others suffice.
+   */
   impairedWorkers(): ImpairedWorker[] {
     const { known } = this.#parts.core.membership;
     const { store } = this.#parts.core;

@@ -1,8 +1,8 @@
-import { utimes } from 'node:fs/promises';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { shardBlobPaths } from '@expertmesh/shared/expert-store/shard-blobs';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { forgetVerification } from '@expertmesh/shared/store-repair/forget-verification';
 import { scrub } from '@expertmesh/shared/store-repair/scrubber';
 
 export interface ScrubDenseOptions {
@@ -26,17 +26,8 @@ export async function scrubDense(options: ScrubDenseOptions, signal: AbortSignal
   const onDamaged = async (path: string, error: ExpertmeshError): Promise<void> => {
     found.abort();
     await options.onDamaged(error);
-    await forgetVerification(await store.requireBlobFile(path)).catch(isReadOnly);
+    await forgetVerification(store, path);
   };
   const until = AbortSignal.any([signal, found.signal]);
   await scrub({ store, bytesPerSecond, paths: () => paths, onIntact: () => undefined, onDamaged }, until);
 }
-
-/** Its other time of change makes the next start hash the file, which may have been right on the disk before. */
-async function forgetVerification(file: string): Promise<void> {
-  const now = new Date();
-  await utimes(file, now, now);
-}
-
-// Then --verify always is what finds it.
-const isReadOnly = (): undefined => undefined;

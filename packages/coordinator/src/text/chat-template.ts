@@ -28,7 +28,28 @@ export interface TemplateInput {
 }
 
 /** Turns messages into the prompt that the model was trained on, like transformers' `apply_chat_template`. */
-export class ChatTemplate {
+export interface RenderableTemplate {
+  readonly traits: TemplateTraits;
+  /** @throws ExpertmeshError `invalid_argument` when the template refuses the messages or fails on them. */
+  render(input: TemplateInput): string | Promise<string>;
+  /** Another template for the same model. @throws ExpertmeshError `invalid_argument` when the text is no template. */
+  replacedBy(text: string): RenderableTemplate | Promise<RenderableTemplate>;
+}
+
+/** What a template is made of. */
+export interface TemplateSource {
+  readonly text: string;
+  /** Contents of the special tokens, by their names. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** The file that it was read from. */
+  readonly path: string;
+}
+
+/**
+ * A template whose program runs where this is called, for as long as it takes: what serves others has it run elsewhere
+ * (template-process/).
+ */
+export class ChatTemplate implements RenderableTemplate {
   readonly traits: TemplateTraits;
   readonly #template: Template;
   readonly #specialTokens: Readonly<Record<string, string>>;
@@ -100,23 +121,29 @@ const refusal = (message: string, cause?: unknown): ExpertmeshError =>
  *
  * @returns undefined for a model without one, which can complete text but not chat.
  */
+export async function readChatTemplate(
+  modelDir: string,
+  specialTokens: Readonly<Record<string, string>>,
+): Promise<TemplateSource | undefined> {
+  const filePath = join(modelDir, 'chat_template.jinja');
+  if (existsSync(filePath)) return { text: await readFile(filePath, 'utf8'), specialTokens, path: filePath };
+  const configPath = join(modelDir, 'tokenizer_config.json');
+  const text = await readConfigTemplate(configPath);
+  return text === undefined ? undefined : { text, specialTokens, path: configPath };
+}
+
+/** The template that readChatTemplate finds, to be run here. */
 export async function loadChatTemplate(
   modelDir: string,
   specialTokens: Readonly<Record<string, string>>,
 ): Promise<ChatTemplate | undefined> {
-  const source = (await readTemplateFile(modelDir)) ?? (await readConfigTemplate(modelDir));
-  return source === undefined ? undefined : new ChatTemplate(source, specialTokens);
-}
-
-async function readTemplateFile(modelDir: string): Promise<string | undefined> {
-  const path = join(modelDir, 'chat_template.jinja');
-  return existsSync(path) ? readFile(path, 'utf8') : undefined;
+  const source = await readChatTemplate(modelDir, specialTokens);
+  return source && new ChatTemplate(source.text, specialTokens);
 }
 
 const configSchema = z.object({ chat_template: z.string().nullish() });
 
-async function readConfigTemplate(modelDir: string): Promise<string | undefined> {
-  const path = join(modelDir, 'tokenizer_config.json');
+async function readConfigTemplate(path: string): Promise<string | undefined> {
   const config = configSchema.safeParse(JSON.parse(await readFile(path, 'utf8')));
   if (!config.success) {
     throw new ExpertmeshError('unimplemented', `${path}: chat_template must be one template, a string`);

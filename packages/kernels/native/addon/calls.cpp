@@ -133,6 +133,14 @@ Napi::Value runReadBandwidth(const Napi::CallbackInfo& info) {
   });
 }
 
+/// (pool, numBytes) -> bytes of the workspace that are left: nothing of one that is larger
+Napi::Value keepWorkspace(const Napi::CallbackInfo& info) {
+  const size_t numBytes = asSize(info[1], "numBytes");
+  return fromHandle<Pool>(info[0])->submit(JobKind::kHousekeeping, heldArguments(info), [=](ThreadTeam&, Workspace& workspace) {
+    return static_cast<double>(workspace.keepAtMost(numBytes));
+  });
+}
+
 }  // namespace
 
 void exportCalls(Napi::Env env, Napi::Object exports) {
@@ -142,6 +150,7 @@ void exportCalls(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "runHead", runHead);
   exportGuarded(env, exports, "runWholeLayers", runWholeLayers);
   exportGuarded(env, exports, "readBandwidth", runReadBandwidth);
+  exportGuarded(env, exports, "keepWorkspace", keepWorkspace);
 }
 
 }  // namespace expertmesh

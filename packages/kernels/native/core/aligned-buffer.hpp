@@ -28,6 +28,13 @@ class AlignedBuffer {
   }
 
   void* data() const { return data_; }
+  size_t sizeBytes() const { return size_; }
+
+  void free() {
+    std::free(data_);
+    data_ = nullptr;
+    size_ = 0;
+  }
 
  private:
   void* data_ = nullptr;

@@ -13,7 +13,7 @@
 namespace expertmesh {
 
 /// What a job spends its time on.
-enum class JobKind : size_t { kLinear, kExperts, kDense, kHead, kWholeLayers, kCount };
+enum class JobKind : size_t { kLinear, kExperts, kDense, kHead, kWholeLayers, kHousekeeping, kCount };
 
 /// Something that the leader of the team computes.
 class Job {

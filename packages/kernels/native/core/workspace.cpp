@@ -19,4 +19,22 @@ void ActivationRows::prepare(ThreadTeam& team, const Matrix& matrix, const float
   });
 }
 
+void ActivationRows::free() {
+  bytes_.free();
+  std::vector<const void*>().swap(pointers_);
+}
+
+size_t Workspace::sizeBytes() const {
+  return activations.sizeBytes() + first.sizeBytes() + second.sizeBytes() + third.sizeBytes() + partials.sizeBytes() +
+         pointers.capacity() * sizeof(void*);
+}
+
+size_t Workspace::keepAtMost(size_t bytes) {
+  if (sizeBytes() <= bytes) return sizeBytes();
+  activations.free();
+  for (AlignedBuffer* buffer : {&first, &second, &third, &partials}) buffer->free();
+  std::vector<const void*>().swap(pointers);
+  return sizeBytes();
+}
+
 }  // namespace expertmesh

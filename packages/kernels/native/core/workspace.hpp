@@ -17,6 +17,8 @@ class ActivationRows {
   /// One pointer a row, as Product wants them.
   const void* const* pointers() const { return pointers_.data(); }
   size_t numRows() const { return pointers_.size(); }
+  size_t sizeBytes() const { return bytes_.sizeBytes() + pointers_.capacity() * sizeof(void*); }
+  void free();
 
  private:
   ActivationLayout layout_{};
@@ -34,6 +36,10 @@ struct Workspace {
   /// Of attention whose context is divided.
   AlignedBuffer partials;
   std::vector<const void*> pointers;
+
+  size_t sizeBytes() const;
+  /// Frees all of it where it is more than that. Not while a job runs. Returns what is left.
+  size_t keepAtMost(size_t bytes);
 };
 
 }  // namespace expertmesh

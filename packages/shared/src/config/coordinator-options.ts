@@ -82,7 +82,7 @@ export const COORDINATOR_OPTIONS = {
   }),
   trustRequestChatTemplate: option({
     description:
-      'Take chat templates from requests. A template is a program that runs in this process without a bound: ' +
+      'Take chat templates from requests. A template is a program that may run for seconds while other chats wait: ' +
       'only for clients that are trusted.',
     value: onOff(),
     default: constant(false),
@@ -214,7 +214,8 @@ export const COORDINATOR_OPTIONS = {
   canaryIntervalMs: option({
     description:
       'Time in which every worker is asked for one expert of every layer with a fixed row, another expert each time, ' +
-      'in milliseconds. A worker whose answers drift is asked no more for what others hold too. 0 asks never.',
+      'in milliseconds. A worker whose answers drift is asked no more for what others hold too. 0 asks ' +
+      'only workers in quarantine.',
     value: durationMs(0, 86_400_000),
     default: constant(60_000),
   }),

@@ -20,6 +20,13 @@ export const TLS_OPTIONS = {
     value: path('<file>'),
     default: absent('plain text'),
   }),
+  tlsCrl: option({
+    description:
+      'Revocation lists of the authorities of --tls-ca, in PEM, one of each, as "expertmesh certs revoke" writes ' +
+      'them: certificates in them are refused, and their connections closed. It is read again like --tls-cert.',
+    value: path('<file>'),
+    default: absent('certificates hold until they end'),
+  }),
 } as const;
 
 /** Of what listens. */
@@ -50,9 +57,12 @@ export const HTTP_TLS_OPTIONS = {
 export type TlsConfig = ConfigOf<typeof TLS_OPTIONS>;
 
 /** What is wrong with the files of the mesh. */
-export function tlsContradiction({ tlsCa, tlsCert, tlsKey }: TlsConfig): string | undefined {
+export function tlsContradiction({ tlsCa, tlsCert, tlsKey, tlsCrl }: TlsConfig): string | undefined {
   const numGiven = [tlsCa, tlsCert, tlsKey].filter((given) => given !== undefined).length;
-  return numGiven === 0 || numGiven === 3 ? undefined : '--tls-ca, --tls-cert and --tls-key go together';
+  if (numGiven !== 0 && numGiven !== 3) return '--tls-ca, --tls-cert and --tls-key go together';
+  return numGiven === 0 && tlsCrl !== undefined
+    ? '--tls-crl is of no use without --tls-ca, --tls-cert and --tls-key: give those as well'
+    : undefined;
 }
 
 /** As tlsContradiction, and whether a host may be listened on as it is. */

@@ -103,6 +103,7 @@ export class NatsConnection {
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: MAX_PINGS_OUT,
       ...tlsOf(security),
+      ...inboxOf(security),
       ...natsLogin(credsFile),
     }).catch(withRemedy);
     return new NatsConnection(client);
@@ -151,6 +152,10 @@ export class NatsConnection {
 /** The client hands Node what it does not know itself. */
 const tlsOf = (security: TransportSecurity | undefined): Pick<ConnectionOptions, 'tls'> =>
   security === undefined ? {} : { tls: natsTlsOptions(security) as TlsOptions };
+
+/** Where answers come: the server may keep each role to its own, so that none reads those of others. */
+const inboxOf = (security: TransportSecurity | undefined): Pick<ConnectionOptions, 'inboxPrefix'> =>
+  security === undefined ? {} : { inboxPrefix: `_INBOX.${security.credentials.identity.role}` };
 
 /** The client says in its own way what a server has against it, or it against the server. */
 function withRemedy(cause: unknown): never {

@@ -289,6 +289,18 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 21,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
+      },
+      {
+       "name": "numWithdrawnExperts",
+       "number": 22,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "lastDamage",
+       "number": 23,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
       }
      ]
     },
@@ -669,6 +681,30 @@ export const DESCRIPTOR_SET: { readonly file: readonly object[] } = {
        "number": 21,
        "label": "LABEL_OPTIONAL",
        "type": "TYPE_UINT64"
+      },
+      {
+       "name": "quarantined",
+       "number": 22,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_BOOL"
+      },
+      {
+       "name": "numDamagedExperts",
+       "number": 23,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT64"
+      },
+      {
+       "name": "numWithdrawnExperts",
+       "number": 24,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_UINT32"
+      },
+      {
+       "name": "lastDamage",
+       "number": 25,
+       "label": "LABEL_OPTIONAL",
+       "type": "TYPE_STRING"
       }
      ]
     },

@@ -2,7 +2,7 @@ import { type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { CallCredentials, ChannelCredentials, ServerCredentials, type experimental } from '@grpc/grpc-js';
 import { type Role } from '../transport-security/mesh-identity.js';
-import { clientTlsOptions, serverTlsOptions } from '../transport-security/tls-ends.js';
+import { clientTlsOptions, explained, guardSocket, serverTlsOptions } from '../transport-security/tls-ends.js';
 import { type TransportSecurity } from '../transport-security/transport-security.js';
 
 // grpc-js's own kinds keep the certificates that they were made with; these look at what holds now.
@@ -60,10 +60,13 @@ export class MeshChannelCredentials extends ChannelCredentials {
         reject(new Error('the peer has closed the connection during the TLS handshake'));
       };
       // It stays: what becomes of the connection later is told by its HTTP/2 session.
-      tls.on('error', reject);
+      tls.on('error', (error: Error) => {
+        reject(explained(error, this.#security));
+      });
       tls.once('close', onClose);
       tls.once('secureConnect', () => {
         tls.off('close', onClose);
+        guardSocket(tls, this.#security);
         resolve({ socket: tls, secure: true });
       });
     });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
@@ -24,7 +24,8 @@ export async function fetchFile(
 ): Promise<void> {
   const file = store.blob(path);
   const target = join(store.dir, path);
-  const partial = `${target}.${String(process.pid)}.partial`;
+  // Other machines and containers may mend the same directory, and have processes of the same id.
+  const partial = `${target}.${randomUUID()}.partial`;
   await onDisk(partial, () => mkdir(dirname(target), { recursive: true }));
   try {
     const handle = await onDisk(partial, () => open(partial, 'w'));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type ExpertStore } from '../expert-store/expert-store.js';
 import { diskBytes, freeSpaceBytes, requireFreeSpace } from '../expert-store/writing/free-space.js';
@@ -6,6 +7,9 @@ import { type FileSource } from './file-source.js';
 
 /** Files that are fetched at a time. */
 const NUM_LANES = 4;
+/** While those that have a file give others to others: half a minute in all. */
+const BUSY_PAUSE_MS = 250;
+const MAX_BUSY_PAUSES = 120;
 
 export interface MendProgress {
   readonly doneBytes: number;
@@ -50,7 +54,10 @@ export async function mendFiles(
   await Promise.all(lanes);
 }
 
-/** One that cannot be reached, or has another store, is not asked again: each time would take its deadline. */
+/**
+ * One that cannot be reached, or has another store, is not asked again: each time would take its deadline. One that
+ * gives as many files as it may at a time is asked again later.
+ */
 class AskedSources {
   readonly #sources: readonly FileSource[];
   readonly #useless = new Map<FileSource, string>();
@@ -60,31 +67,47 @@ class AskedSources {
   }
 
   async fetch(store: Pick<ExpertStore, 'dir' | 'blob'>, path: string, signal: AbortSignal): Promise<FileSource> {
-    const reasons: string[] = [];
-    let code: 'not_found' | 'data_loss' = 'not_found';
-    for (const source of this.#sources) {
-      try {
-        const useless = this.#useless.get(source);
-        if (useless !== undefined) throw new ExpertmeshError('unavailable', useless);
-        await fetchFile(store, path, source, signal);
-        return source;
-      } catch (thrown) {
-        if (thrown instanceof UnwritableStoreError) throw thrown;
-        const error = ExpertmeshError.from(thrown);
-        if (signal.aborted) throw new ExpertmeshError('cancelled', `fetching ${path} was cancelled`);
-        if (error.code === 'data_loss') code = 'data_loss';
-        else if (error.code !== 'not_found') this.#useless.set(source, error.message);
-        reasons.push(error.message);
+    for (let numPauses = 0; ; numPauses++) {
+      const failures: ExpertmeshError[] = [];
+      for (const source of this.#sources) {
+        const failure = await this.#failureOf(store, path, source, signal);
+        if (failure === undefined) return source;
+        failures.push(failure);
       }
+      if (numPauses === MAX_BUSY_PAUSES || !failures.some(isBusy)) throw nobodyHas(path, failures);
+      await sleep(BUSY_PAUSE_MS, undefined, { signal }).catch(() => undefined);
     }
-    throw nobodyHas(path, code, reasons);
+  }
+
+  /** @returns why it does not come from this one; undefined where it has. */
+  async #failureOf(
+    store: Pick<ExpertStore, 'dir' | 'blob'>,
+    path: string,
+    source: FileSource,
+    signal: AbortSignal,
+  ): Promise<ExpertmeshError | undefined> {
+    const useless = this.#useless.get(source);
+    if (useless !== undefined) return new ExpertmeshError('unavailable', useless);
+    try {
+      await fetchFile(store, path, source, signal);
+      return undefined;
+    } catch (thrown) {
+      if (thrown instanceof UnwritableStoreError) throw thrown;
+      const error = ExpertmeshError.from(thrown);
+      if (signal.aborted) throw new ExpertmeshError('cancelled', `fetching ${path} was cancelled`);
+      const isOfThisFile = error.code === 'data_loss' || error.code === 'not_found';
+      if (!isOfThisFile && !isBusy(error)) this.#useless.set(source, error.message);
+      return error;
+    }
   }
 }
 
-function nobodyHas(path: string, code: 'not_found' | 'data_loss', reasons: readonly string[]): ExpertmeshError {
-  const asked = reasons.length === 0 ? 'there is nobody to ask' : reasons.join('; ');
+const isBusy = ({ code }: ExpertmeshError): boolean => code === 'resource_exhausted';
+
+function nobodyHas(path: string, failures: readonly ExpertmeshError[]): ExpertmeshError {
+  const asked = failures.length === 0 ? 'there is nobody to ask' : failures.map(({ message }) => message).join('; ');
   return new ExpertmeshError(
-    code,
+    failures.some(({ code }) => code === 'data_loss') ? 'data_loss' : 'not_found',
     `nobody has ${path} as the manifest says (${asked}): bring it with "expertmesh store repair --from", or pack again`,
   );
 }

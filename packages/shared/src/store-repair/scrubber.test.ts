@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scrub } from '@expertmesh/shared/store-repair/scrubber';
@@ -44,4 +44,37 @@ it('reads at its rate, round after round, and tells of what differs until it is 
   // Eight looks of 50 ms each, at least.
   expect(performance.now() - startMs).toBeGreaterThan(390);
   expect(numIntact).toBeGreaterThanOrEqual(6);
+});
+
+it('takes what cannot be read for no damage, and looks again', async () => {
+  const dir = tempDir();
+  const content = Buffer.alloc(1024, 7);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  writeFileSync(join(dir, 'file'), content);
+  mkdirSync(join(dir, 'directory'));
+  const stop = new AbortController();
+  const damaged: string[] = [];
+  let [numIntact, numLooks] = [0, 0];
+  const requireBlobFile = (): Promise<string> => {
+    numLooks += 1;
+    if (numLooks === 1) return Promise.reject(new Error('EMFILE: too many open files'));
+    return Promise.resolve(join(dir, numLooks === 2 ? 'directory' : 'file'));
+  };
+  await scrub(
+    {
+      store: { blob: (path) => ({ path, sizeBytes: 1024, sha256 }), requireBlobFile },
+      bytesPerSecond: 100 * SIZE_BYTES,
+      paths: () => ['a'],
+      onIntact: () => {
+        numIntact += 1;
+        stop.abort();
+      },
+      onDamaged: (path, { message }) => {
+        damaged.push(`${path}: ${message}`);
+      },
+    },
+    stop.signal,
+  );
+  expect(damaged).toEqual([]);
+  expect([numLooks, numIntact]).toEqual([3, 1]);
 });

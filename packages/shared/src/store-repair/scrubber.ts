@@ -11,8 +11,8 @@ export interface ScrubberOptions {
   /** A blob has been compared, and is right. */
   readonly onIntact: (sizeBytes: number) => void;
   /**
-   * A blob is not what the manifest says, as it is in memory. It may be one that is not computed with since the round
-   * began. Awaited before the next is read.
+   * A blob is not what the manifest says, as it is in memory, or the disk fails that has it. It may be one that is not
+   * computed with since the round began. Awaited before the next is read.
    */
   readonly onDamaged: (path: string, error: ExpertmeshError) => Promise<void> | void;
 }
@@ -26,7 +26,9 @@ const IDLE_MS = 1_000;
  * Compares the weights that are computed with, as they are in memory, with the manifest, one blob after the other and
  * over again, until `signal` aborts. The kernels compute on mapped files, whose pages are those of the page cache, and
  * reading a file gives the same pages: a bit that has flipped in memory is seen, and so is what somebody wrote into the
- * file. A blob is read at once, in a few milliseconds, and then comes the pause that makes up the rate.
+ * file. A blob is read at once, in a few milliseconds, and then comes the pause that makes up the rate. One that cannot
+ * be read now, as when this process has no file descriptor left, says nothing of the weights: the next round looks
+ * again.
  *
  * Never rejects.
  */
@@ -63,11 +65,12 @@ async function scrubOne(
     throw new ExpertmeshError('data_loss', `${path} has sha256 ${actual} in memory, the manifest says ${sha256}`);
   } catch (thrown) {
     const error = ExpertmeshError.from(thrown);
-    // A file that was taken away is still mapped, and a shutdown says nothing of the weights.
-    if (error.code === 'cancelled' || error.code === 'not_found' || signal.aborted) return;
-    await onDamaged(path, error);
+    if (isDamage(error) && !signal.aborted) await onDamaged(path, error);
   }
 }
+
+// A file that was taken away is still mapped.
+const isDamage = ({ code, message }: ExpertmeshError): boolean => code === 'data_loss' || /^EIO\b/.test(message);
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { identityOf, type MeshIdentity } from './mesh-identity.js';
+import { readRevocations, type Revocations } from './revocation/revocations.js';
 
 /** Paths of PEM files: a certificate, with those between it and an authority after it, and its key. */
 export interface CertificateFiles {
@@ -13,6 +14,8 @@ export interface CertificateFiles {
 export interface TlsFiles extends CertificateFiles {
   /** The authorities that are trusted, one or several. */
   readonly ca: string;
+  /** Their lists of certificates that are not to be trusted any more; none are asked for where it is absent. */
+  readonly crl?: string | undefined;
 }
 
 /** What the files hold, checked. */
@@ -23,8 +26,10 @@ export interface Certificate {
   readonly context: SecureContextOptions;
 }
 
-export interface Credentials extends Omit<Certificate, 'x509'> {
+export interface Credentials extends Certificate {
   readonly identity: MeshIdentity;
+  /** Undefined where no lists are asked for. */
+  readonly revocations: Revocations | undefined;
 }
 
 /** Older versions are spoken with nobody: every process of a mesh is ours, or chosen for it. */
@@ -33,13 +38,25 @@ const MIN_VERSION = 'TLSv1.3';
 /**
  * Reads the files and checks that they belong together.
  *
- * @throws ExpertmeshError as readCertificate, and `permission_denied` for a certificate without a role.
+ * @throws ExpertmeshError as readCertificate and readRevocations, and `permission_denied` for a certificate without a
+ * role.
  */
-export function readCredentials({ ca: caPath, ...files }: TlsFiles, nowMs: number): Credentials {
-  const { x509, validToMs, context } = readCertificate(files, nowMs);
+export function readCredentials({ ca: caPath, crl, ...files }: TlsFiles, nowMs: number): Credentials {
+  const certificate = readCertificate(files, nowMs);
   const ca = read(caPath);
-  parse(caPath, 'certificates of authorities in PEM', () => new X509Certificate(ca));
-  return { identity: identityOf(x509), validToMs, context: { ...context, ca, minVersion: MIN_VERSION } };
+  const authorities = parse(caPath, 'certificates of authorities in PEM', () => certificatesOf(ca));
+  const between = parse(files.cert, 'certificates in PEM', () => certificatesOf(read(files.cert)).slice(1));
+  const revocations =
+    crl === undefined ? undefined : readRevocations(crl, read(crl), [...authorities, ...between], nowMs);
+  const lists = revocations === undefined ? {} : { crl: [...revocations.pems] };
+  const context = { ...certificate.context, ca, ...lists, minVersion: MIN_VERSION } as const;
+  return { ...certificate, context, identity: identityOf(certificate.x509), revocations };
+}
+
+/** @throws where the first is no certificate. */
+function certificatesOf(text: string): X509Certificate[] {
+  const pems = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [text];
+  return pems.map((pem) => new X509Certificate(pem));
 }
 
 /**

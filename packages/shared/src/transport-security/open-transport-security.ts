@@ -6,8 +6,8 @@ import { TransportSecurity } from './transport-security.js';
 import { type CertificateLog } from './watched-certificates.js';
 
 /** Undefined where the mesh is plain text. */
-export function tlsFilesOf({ tlsCa: ca, tlsCert: cert, tlsKey: key }: TlsConfig): TlsFiles | undefined {
-  return ca === undefined || cert === undefined || key === undefined ? undefined : { ca, cert, key };
+export function tlsFilesOf({ tlsCa: ca, tlsCert: cert, tlsKey: key, tlsCrl: crl }: TlsConfig): TlsFiles | undefined {
+  return ca === undefined || cert === undefined || key === undefined ? undefined : { ca, cert, key, crl };
 }
 
 /** What a command speaks with, whatever its role: which methods that may call is the servers' matter. */

@@ -68,10 +68,13 @@ describe('TransportSecurity', () => {
 });
 
 describe('openTransportSecurity', () => {
-  const config = ({ ca: tlsCa, cert: tlsCert, key: tlsKey } = mesh.issue('worker')) => ({ tlsCa, tlsCert, tlsKey });
+  const config = ({ ca: tlsCa, cert: tlsCert, key: tlsKey } = mesh.issue('worker')) => ({
+    ...{ tlsCa, tlsCert, tlsKey },
+    tlsCrl: undefined,
+  });
 
   it('opens nothing where nothing is named', () => {
-    const none = { tlsCa: undefined, tlsCert: undefined, tlsKey: undefined };
+    const none = { tlsCa: undefined, tlsCert: undefined, tlsKey: undefined, tlsCrl: undefined };
     expect(openTransportSecurity(none, 'worker', 'lab', undefined)).toBeUndefined();
   });
 

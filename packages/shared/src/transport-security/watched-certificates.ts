@@ -1,7 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type Logger } from '../process/logger.js';
-import { expiryWarning } from './expiry.js';
 
 /** Polled, because a file that is mounted as a secret is a link that changes. */
 const POLL_MS = 2_000;
@@ -12,26 +11,41 @@ const CHECK_EXPIRY_MS = 12 * 3600 * 1000;
 /** Absent in threads whose process tells the same already. */
 export type CertificateLog = Pick<Logger, 'info' | 'warn' | 'error'> | undefined;
 
+/** What ends at some time. */
+export interface Watched {
+  readonly validToMs: number;
+  readonly revocations?: { readonly validToMs: number } | undefined;
+}
+
 /**
  * What files of certificates hold. They are read again when they change, and on SIGHUP; while they are wrong, what they
  * held before holds. Warns before a certificate ends.
  */
-export class WatchedCertificates<T extends { readonly validToMs: number }> {
+export class WatchedCertificates<T extends Watched> {
   readonly #paths: readonly string[];
   readonly #read: (before: T | undefined) => T;
+  readonly #warnings: (current: T, nowMs: number) => readonly string[];
   readonly #log: CertificateLog;
   readonly #listeners = new Set<(current: T) => void>();
   readonly #expiry: NodeJS.Timeout;
   #current: T;
   #settling: NodeJS.Timeout | undefined;
+  #ending: NodeJS.Timeout | undefined;
 
   /**
    * @param read all of the files, given what they held before
+   * @param warnings what is to be said of what holds now
    * @throws what `read` throws the first time; later it is logged.
    */
-  constructor(paths: readonly string[], read: (before: T | undefined) => T, log: CertificateLog) {
+  constructor(
+    paths: readonly string[],
+    read: (before: T | undefined) => T,
+    warnings: (current: T, nowMs: number) => readonly string[],
+    log: CertificateLog,
+  ) {
     this.#paths = paths;
     this.#read = read;
+    this.#warnings = warnings;
     this.#log = log;
     this.#current = read(undefined);
     for (const path of paths) watchFile(path, { interval: POLL_MS, persistent: false }, this.#onChange);
@@ -56,6 +70,7 @@ export class WatchedCertificates<T extends { readonly validToMs: number }> {
     process.off('SIGHUP', this.#onChange);
     clearInterval(this.#expiry);
     clearTimeout(this.#settling);
+    clearTimeout(this.#ending);
   }
 
   readonly #onChange = (): void => {
@@ -79,7 +94,13 @@ export class WatchedCertificates<T extends { readonly validToMs: number }> {
   }
 
   readonly #warn = (): void => {
-    const warning = expiryWarning(this.#current.validToMs, Date.now());
-    if (warning !== undefined) this.#log?.warn({ files: this.#paths }, warning);
+    const nowMs = Date.now();
+    for (const warning of this.#warnings(this.#current, nowMs)) this.#log?.warn({ files: this.#paths }, warning);
+    // What is over is told at that moment, for then nobody can connect any more.
+    const { validToMs, revocations } = this.#current;
+    const remainingMs = Math.min(validToMs, revocations?.validToMs ?? Infinity) - nowMs;
+    clearTimeout(this.#ending);
+    if (remainingMs > 0 && remainingMs < CHECK_EXPIRY_MS)
+      this.#ending = setTimeout(this.#warn, remainingMs + 1).unref();
   };
 }

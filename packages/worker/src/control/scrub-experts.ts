@@ -1,6 +1,7 @@
 import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
 import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type Logger } from '@expertmesh/shared/process/logger';
+import { forgetVerification } from '@expertmesh/shared/store-repair/forget-verification';
 import { scrub } from '@expertmesh/shared/store-repair/scrubber';
 import { type WorkerCounters } from '../calls/worker-counters.js';
 import { type MendingCompute } from './mending-compute.js';
@@ -18,8 +19,8 @@ export interface ScrubExpertsOptions {
 
 /**
  * Compares the experts in memory with the manifest for as long as the worker runs. One that differs is not held any
- * more from then on: calls for it go to another replica, the leader sees what is missing, and has it loaded again, with
- * a file from somebody else.
+ * more from then on, nor by the next process before its file was hashed: calls for it go to another replica, the leader
+ * sees what is missing, and has it loaded again, with a file from somebody else.
  */
 export async function scrubExperts(options: ScrubExpertsOptions, signal: AbortSignal): Promise<void> {
   const { store, bytesPerSecond, control, compute, counters, logger } = options;
@@ -37,8 +38,9 @@ export async function scrubExperts(options: ScrubExpertsOptions, signal: AbortSi
     if (expert === undefined) return;
     counters.add('numDamagedExperts', 1);
     compute.suspect(path);
-    await control.withdraw(expert.layerIndex, expert.expertId);
+    await control.withdraw(expert.layerIndex, expert.expertId, error.message);
     logger.error({ ...expert, reason: error.message }, 'weights in memory are damaged: the expert is withdrawn');
+    await forgetVerification(store, path);
   };
   const onIntact = (sizeBytes: number): void => {
     counters.add('scrubbedBytes', sizeBytes);

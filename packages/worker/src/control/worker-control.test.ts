@@ -1,37 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type ExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { WorkerState, type LoadProgress, type LoadRequest } from '@expertmesh/shared/gen/expertmesh/v1/worker';
-import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
+import { eightExperts as store } from '@expertmesh/test-kit/eight-experts';
+import { FakeCompute } from '@expertmesh/test-kit/fake-compute';
 import { type Assignment } from '../shards/assignment.js';
-import { type Compute } from '../calls/compute-client.js';
 import { WorkerControl } from './worker-control.js';
 
 const NEVER = new AbortController().signal;
 const noProgress = (): void => undefined;
 const { WORKER_STATE_IDLE, WORKER_STATE_LOADING, WORKER_STATE_SERVING, WORKER_STATE_DRAINING } = WorkerState;
-
-const store: ExpertStore = {
-  dir: '/store',
-  storeId: 'ab12',
-  spec: parseModelSpec({
-    model_type: 'qwen3_moe',
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    num_key_value_heads: 1,
-    num_experts: 8,
-    num_experts_per_tok: 2,
-    moe_intermediate_size: 32,
-    intermediate_size: 32,
-    vocab_size: 10,
-    max_position_embeddings: 64,
-  }),
-  quantisation: { bits: 32 },
-  manifest: { formatVersion: 1, modelConfig: {}, quantisation: { bits: 32 }, blobs: [], files: [] },
-  blob: (path) => ({ path, sizeBytes: 1000, sha256: '' }),
-  requireBlobFile: (path) => Promise.resolve(path),
-};
 
 const EPOCH = 3;
 
@@ -52,36 +28,6 @@ const progressOf = (loadedLayers: number): LoadProgress => ({
   totalLayers: 2,
 });
 
-/** A compute thread whose loads end when the test says so, or with `cancelled` when they are aborted. */
-class FakeCompute implements Compute {
-  readonly events: string[] = [];
-  finishLoad: () => void = noProgress;
-  tellProgress: (progress: LoadProgress) => void = noProgress;
-
-  load(assignment: Assignment, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<void> {
-    this.events.push(`load ${String(assignment.placementVersion)}`);
-    this.tellProgress = onProgress;
-    return new Promise((resolve, reject) => {
-      this.finishLoad = resolve;
-      signal.addEventListener('abort', () => {
-        reject(new ExpertmeshError('cancelled', 'the load was cancelled'));
-      });
-    });
-  }
-
-  withdraw = (): Promise<void> => Promise.resolve();
-
-  unload(): Promise<void> {
-    this.events.push('unload');
-    return Promise.resolve();
-  }
-
-  drain(): Promise<number> {
-    this.events.push('drain');
-    return Promise.resolve(2);
-  }
-}
-
 function openControl() {
   const compute = new FakeCompute();
   const serving: boolean[] = [];
@@ -101,6 +47,18 @@ function openControl() {
 }
 
 describe('WorkerControl', () => {
+  it('does not hold an expert that was withdrawn during a load, which may have read the same pages', async () => {
+    const { control, compute } = openControl();
+    control.assign(assign(1, 2, 3));
+    const loaded = control.load(load(1), noProgress, NEVER);
+    await control.withdraw(0, 3, 'expert-003 differs');
+    await control.withdraw(1, 3, 'expert-003 differs');
+    compute.finishLoad();
+    await loaded;
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 1, shards: [{ layerIndex: 0, expertIds: [2] }] });
+    expect(compute.events).toEqual(['load 1', 'withdraw 0/3', 'withdraw 1/3', 'withdraw 0/3']);
+  });
+
   it('goes from idle over loading to serving', async () => {
     const { control, compute, serving } = openControl();
     expect(control.state()).toEqual({
@@ -109,6 +67,8 @@ describe('WorkerControl', () => {
       placementVersion: 0,
       packedBytes: 0,
       numExpertsLoaded: 0,
+      numWithdrawnExperts: 0,
+      lastDamage: '',
       shards: [],
     });
     control.assign(assign(1, 2, 3));
@@ -123,6 +83,8 @@ describe('WorkerControl', () => {
       placementVersion: 1,
       packedBytes: 2000,
       numExpertsLoaded: 2,
+      numWithdrawnExperts: 0,
+      lastDamage: '',
       shards: [{ layerIndex: 0, expertIds: [2, 3] }],
     });
     expect(serving).toEqual([true]);
@@ -285,6 +247,23 @@ describe('WorkerControl', () => {
     await unloaded;
     expect(compute.events).toEqual(['load 1', 'load 2', 'unload']);
     expect(control.state().state).toBe(WORKER_STATE_IDLE);
+  });
+
+  it('counts what it has withdrawn until that is loaded again, and keeps why', async () => {
+    const { control, serve } = openControl();
+    await serve(assign(1, 2, 3));
+    await control.withdraw(0, 3, 'expert-003 differs');
+    expect(control.state()).toMatchObject({
+      numExpertsLoaded: 1,
+      numWithdrawnExperts: 1,
+      lastDamage: 'expert-003 differs',
+      shards: [{ layerIndex: 0, expertIds: [2] }],
+    });
+    await serve(assign(1, 2, 3));
+    expect(control.state()).toMatchObject({ numWithdrawnExperts: 0, lastDamage: 'expert-003 differs' });
+    await control.withdraw(0, 2, 'expert-002 differs');
+    await control.unload({ epoch: EPOCH });
+    expect(control.state()).toMatchObject({ numExpertsLoaded: 0, numWithdrawnExperts: 0 });
   });
 
   it('takes no experts once it drains', async () => {

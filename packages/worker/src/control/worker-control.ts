@@ -26,6 +26,10 @@ export interface ControlState extends HeldExperts {
   readonly state: WorkerState;
   /** The highest that commanded this process. */
   readonly epoch: number;
+  /** Served, but for that their weights were wrong. */
+  readonly numWithdrawnExperts: number;
+  /** Of the expert that was withdrawn last; empty before the first. */
+  readonly lastDamage: string;
 }
 
 interface HeldExperts {
@@ -41,7 +45,14 @@ interface RunningLoad {
   readonly waiters: Set<OnProgress>;
   readonly abort: AbortController;
   readonly done: Promise<void>;
+  /** Since it began. It may have kept them as they are, or have read the same pages anew. */
+  readonly withdrawn: WithdrawnExpert[];
   lastProgress: LoadProgress | undefined;
+}
+
+interface WithdrawnExpert {
+  readonly layerIndex: number;
+  readonly expertId: number;
 }
 
 /**
@@ -54,6 +65,7 @@ export class WorkerControl {
   #assigned: Assignment | undefined;
   #served: Assignment | undefined;
   #held = NOTHING_HELD;
+  #lastDamage = '';
   #load: RunningLoad | undefined;
   #isDraining = false;
 
@@ -121,8 +133,10 @@ export class WorkerControl {
    * An expert's weights are wrong: it is not held any more, until a leader has it loaded again. Resolves when no call
    * is answered with them any more.
    */
-  async withdraw(layerIndex: number, expertId: number): Promise<void> {
+  async withdraw(layerIndex: number, expertId: number, because: string): Promise<void> {
+    this.#load?.withdrawn.push({ layerIndex, expertId });
     await this.#options.compute.withdraw(layerIndex, expertId);
+    this.#lastDamage = because;
     this.#held = withoutExpert(this.#held, layerIndex, expertId, this.#options.store);
   }
 
@@ -155,7 +169,14 @@ export class WorkerControl {
   }
 
   state(): ControlState {
-    return { state: this.#state(), epoch: this.#epoch.highest, ...this.#held };
+    const numServed = numExpertsOf(this.#served?.shards ?? []);
+    return {
+      state: this.#state(),
+      epoch: this.#epoch.highest,
+      numWithdrawnExperts: numServed - this.#held.numExpertsLoaded,
+      lastDamage: this.#lastDamage,
+      ...this.#held,
+    };
   }
 
   #state(): WorkerState {
@@ -171,21 +192,29 @@ export class WorkerControl {
       load.lastProgress = progress;
       for (const tell of waiters) tell(progress);
     };
-    const done = this.#runLoad(assignment, sources, onProgress, abort.signal);
-    const load: RunningLoad = { assignment, waiters, abort, done, lastProgress: undefined };
+    const withdrawn: WithdrawnExpert[] = [];
+    const done = this.#runLoad(assignment, sources, withdrawn, onProgress, abort.signal);
+    const load: RunningLoad = { assignment, waiters, abort, done, withdrawn, lastProgress: undefined };
     return load;
   }
 
   async #runLoad(
     assignment: Assignment,
     sources: readonly string[],
+    withdrawn: readonly WithdrawnExpert[],
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<void> {
+    const { compute, store } = this.#options;
     try {
-      await this.#options.compute.load(assignment, onProgress, signal, sources);
+      await compute.load(assignment, onProgress, signal, sources);
+      for (const { layerIndex, expertId } of withdrawn)
+        if (isAssigned(assignment, layerIndex, expertId)) await compute.withdraw(layerIndex, expertId);
       this.#served = assignment;
-      this.#held = heldBy(assignment, this.#options.store);
+      this.#held = withdrawn.reduce(
+        (held, { layerIndex, expertId }) => withoutExpert(held, layerIndex, expertId, store),
+        heldBy(assignment, store),
+      );
       this.#options.onServing(!this.#isDraining);
     } finally {
       this.#load = undefined;
@@ -225,9 +254,15 @@ const heldBy = (
 ): HeldExperts => ({
   placementVersion,
   packedBytes: packedBytesOfAll(store, shards),
-  numExpertsLoaded: shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0),
+  numExpertsLoaded: numExpertsOf(shards),
   shards,
 });
+
+const isAssigned = ({ shards }: Assignment, layerIndex: number, expertId: number): boolean =>
+  shards.some((shard) => shard.layerIndex === layerIndex && shard.expertIds.includes(expertId));
+
+const numExpertsOf = (shards: readonly LayerShard[]): number =>
+  shards.reduce((sum, { expertIds }) => sum + expertIds.length, 0);
 
 function withoutExpert(
   { placementVersion, shards }: HeldExperts,

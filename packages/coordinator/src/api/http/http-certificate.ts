@@ -2,6 +2,7 @@ import { type Server } from 'node:http';
 import { Server as SecureServer, type TlsOptions } from 'node:tls';
 import { type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { type Certificate, readCertificate } from '@expertmesh/shared/transport-security/credentials';
+import { expiryWarning } from '@expertmesh/shared/transport-security/expiry';
 import { type CertificateLog, WatchedCertificates } from '@expertmesh/shared/transport-security/watched-certificates';
 
 /** Clients of HTTP are anybody's; older versions than this are broken. */
@@ -43,5 +44,9 @@ export function openHttpCertificate(
 ): HttpCertificate | undefined {
   if (cert === undefined || key === undefined) return undefined;
   const read = (): Certificate => readCertificate({ cert, key }, Date.now());
-  return new HttpCertificate(new WatchedCertificates([cert, key], read, log));
+  const warnings = ({ validToMs }: Certificate, nowMs: number): string[] => {
+    const warning = expiryWarning(validToMs, nowMs);
+    return warning === undefined ? [] : [warning];
+  };
+  return new HttpCertificate(new WatchedCertificates([cert, key], read, warnings, log));
 }

@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
@@ -40,4 +43,23 @@ it('forgets the oldest that has ended where there are too many, and none that is
   for (let index = 0; index < 10_000; index++) begin(`k${String(index)}`, 'body')();
   begin('second', 'another');
   expect(() => begin('first', 'another')).toThrow(/came with another request/);
+});
+
+it('holds nothing of a request that has ended but its fingerprint', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const known = new KnownKeys(new DrivenClock());
+  const begin = (key: string): { readonly body: WeakRef<object>; readonly end: () => void } => {
+    const body = { text: 'of the request' };
+    const end = known.begin({ key, fingerprint: 'body', resumes: false, end: () => body.text });
+    return { body: new WeakRef(body), end };
+  };
+  const running = begin('running');
+  const ended = begin('ended');
+  ended.end();
+  await sleep(0);
+  collect();
+  expect(running.body.deref()).toBeDefined();
+  expect(ended.body.deref()).toBeUndefined();
+  expect(() => known.begin({ key: 'ended', fingerprint: 'another', resumes: false, end: () => undefined })).toThrow();
 });

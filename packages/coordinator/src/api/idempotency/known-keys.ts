@@ -17,10 +17,14 @@ export interface KeyedRequest {
 }
 
 interface KnownKey {
-  readonly request: KeyedRequest;
+  readonly fingerprint: string;
+  /** Ends its request, which nothing here refers to once it has ended: that holds the whole body. */
+  end: KeyedRequest['end'];
   /** Infinity while it is being answered. */
   endedAtMs: number;
 }
+
+const hasEnded = (): void => undefined;
 
 /** Which idempotency keys have come to this coordinator, and whether their requests are still being answered. */
 export class KnownKeys {
@@ -41,12 +45,14 @@ export class KnownKeys {
   begin(request: KeyedRequest): () => void {
     const before = this.#known.get(request.key);
     if (before !== undefined) takeOver(before, request);
-    const known: KnownKey = { request, endedAtMs: Infinity };
-    this.#known.delete(request.key);
-    this.#known.set(request.key, known);
+    const { key, fingerprint, end } = request;
+    const known: KnownKey = { fingerprint, end, endedAtMs: Infinity };
+    this.#known.delete(key);
+    this.#known.set(key, known);
     this.#forget();
     return () => {
       known.endedAtMs = this.#clock.nowMs();
+      known.end = hasEnded;
     };
   }
 
@@ -63,12 +69,12 @@ export class KnownKeys {
   }
 }
 
-function takeOver({ request: before, endedAtMs }: KnownKey, { fingerprint, resumes }: KeyedRequest): void {
+function takeOver(before: KnownKey, { fingerprint, resumes }: KeyedRequest): void {
   if (before.fingerprint !== fingerprint) {
     const message = 'This idempotency key came with another request before; take a new key for a new request';
     throw new HttpRefusal(422, 'idempotency_key_reused', message);
   }
-  if (endedAtMs !== Infinity) return;
+  if (before.endedAtMs !== Infinity) return;
   if (resumes) {
     before.end(new ExpertmeshError('cancelled', 'Another request of the same idempotency key goes on with the answer'));
     return;

@@ -4,6 +4,7 @@ import { type Constraint } from './constraint.js';
 import { type Rule } from './grammar-symbol.js';
 import { keepProductive } from './productive-rules.js';
 import { RegexAutomaton } from './regex-automaton.js';
+import { wholeOf } from './whole-of.js';
 
 /**
  * Whether answers can be held to a constraint, without the vocabulary that this takes.
@@ -12,13 +13,13 @@ import { RegexAutomaton } from './regex-automaton.js';
  *   no answer satisfies.
  */
 export function checkConstraint(constraint: Constraint): void {
-  satisfiableRule(constraint, new RegexAutomaton());
+  wholeOf(satisfiableRule(constraint, new RegexAutomaton()));
 }
 
-/** The grammar of a constraint's answers, of which there are some. Errors as `checkConstraint`. */
-export function satisfiableRule(constraint: Constraint, automaton: RegexAutomaton): Rule {
+/** The grammar of a constraint's answers, of which there are some, in pieces. Errors as `checkConstraint`. */
+export function* satisfiableRule(constraint: Constraint, automaton: RegexAutomaton): Generator<void, Rule> {
   const root = constraintRule(constraint, automaton);
-  if (keepProductive(root, automaton)) return root;
+  if (yield* keepProductive(root, automaton)) return root;
   throw new ExpertmeshError(
     'invalid_argument',
     `no answer satisfies the ${constraint.kind}: what it asks excludes itself`,

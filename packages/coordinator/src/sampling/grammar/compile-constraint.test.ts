@@ -201,3 +201,26 @@ function isIn(mask: Uint32Array, token: number): boolean {
 function tokensIn(mask: Uint32Array): number[] {
   return Array.from({ length: vocabulary.vocabSize }, (_, token) => token).filter((token) => isIn(mask, token));
 }
+
+describe('a list of choices', () => {
+  it('may be long, and so may what they share', () => {
+    const choices = Array.from({ length: 20_000 }, (_, index) => `${'x'.repeat(100)}${String(index)}`);
+    const startMs = performance.now();
+    expect(() => {
+      compileConstraint({ kind: 'choice', choices: [...choices, 'y'.repeat(100_000)] }, vocabulary);
+    }).not.toThrow();
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+
+  it.each([
+    ['ab', true],
+    ['abcd', true],
+    ['abce', true],
+    ['b', true],
+    ['a', false],
+    ['abc', false],
+    ['abcf', false],
+  ])('takes %j: %s', (text, isOne) => {
+    expect(isTaken({ kind: 'choice', choices: ['b', 'abcd', 'ab', 'abce', 'ab'] }, text)).toBe(isOne);
+  });
+});

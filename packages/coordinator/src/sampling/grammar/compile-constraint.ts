@@ -7,6 +7,7 @@ import { LexemeMasks } from './lexeme-masks.js';
 import { Pushdown } from './pushdown.js';
 import type { TokenVocabulary } from './token-vocabulary.js';
 import { warmUpStates } from './warm-up.js';
+import { wholeOf } from './whole-of.js';
 
 /** A constraint that answers can be held to, any number of them at a time. */
 export interface CompiledConstraint {
@@ -41,11 +42,18 @@ const caches = new WeakMap<TokenVocabulary, VocabularyCache>();
  *   no answer satisfies.
  */
 export function compileConstraint(constraint: Constraint, vocabulary: TokenVocabulary): CompiledConstraint {
+  return wholeOf(compileInPieces(constraint, vocabulary));
+}
+
+/** As compileConstraint, to be drawn from between other work: most pieces take a millisecond. */
+export function* compileInPieces(
+  constraint: Constraint,
+  vocabulary: TokenVocabulary,
+): Generator<void, CompiledConstraint> {
   const cache = cacheOf(vocabulary);
   const key = JSON.stringify(constraint);
-  const known = cache.constraints.get(key);
+  const compiled = cache.constraints.get(key) ?? (yield* compile(constraint, vocabulary, cache.lexemes));
   cache.constraints.delete(key);
-  const compiled = known ?? compile(constraint, vocabulary, cache.lexemes);
   cache.constraints.set(key, compiled);
   forgetOldest(cache.constraints);
   return compiled;
@@ -65,9 +73,13 @@ function cacheOf(vocabulary: TokenVocabulary): VocabularyCache {
   return known;
 }
 
-function compile(constraint: Constraint, vocabulary: TokenVocabulary, lexemes: LexemeMasks): CompiledConstraint {
+function* compile(
+  constraint: Constraint,
+  vocabulary: TokenVocabulary,
+  lexemes: LexemeMasks,
+): Generator<void, CompiledConstraint> {
   const { automaton } = lexemes;
-  const root = satisfiableRule(constraint, automaton);
+  const root = yield* satisfiableRule(constraint, automaton);
   const pushdown = new Pushdown(automaton, root);
   const parts = { pushdown, vocabulary, masks: new GrammarMasks(pushdown, lexemes, vocabulary) };
   return {

@@ -130,6 +130,8 @@ class ObjectRules {
     }
     const isUnlimited = patterns.length === 0 && this.#named.length === 0 && nameConjunction(this.#shape).length === 0;
     if (isUnlimited) return [{ names: anyText(pool, 'json'), value: this.#valueOfOthers(new Set()) }];
+    // Names need not be told apart where none but these may be.
+    if (patterns.length === 0 && this.#grammar.reader.shapesOf(this.#valueOfOthers(new Set())).length === 0) return [];
     const common = [pool.not(pool.literals(this.#named.map(({ name }) => encodedText(name, 'json_plain'))))];
     const allowed = this.#allowedNames();
     return Array.from({ length: 2 ** patterns.length }, (_, bits) => {

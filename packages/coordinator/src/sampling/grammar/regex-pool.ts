@@ -25,6 +25,8 @@ export type Regex =
 /** More expressions than this are no constraint that somebody wrote, but one that explodes. */
 const MAX_EXPRESSIONS = 2_000_000;
 
+const encoder = new TextEncoder();
+
 /**
  * Hash-consed expressions: each is made once and simplified as it is made, so that derivatives (Brzozowski 1964; Owens,
  * Reppy and Turon, "Regular-expression derivatives re-examined", 2009) come to finitely many states.
@@ -36,6 +38,7 @@ export class RegexPool {
   readonly #ids = new Map<string, RegexId>();
   readonly #characters = new Set<RegexId>();
   readonly #firstBytes = new Map<RegexId, ByteSet>();
+  readonly #bytes: RegexId[] = [];
 
   constructor() {
     this.#intern('0', { kind: 'nothing' }, false, false);
@@ -74,24 +77,40 @@ export class RegexPool {
   }
 
   literal(text: string | Uint8Array): RegexId {
-    const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    return bytes.reduceRight<RegexId>((rest, byte) => this.sequence(this.range(byte, byte), rest), EMPTY);
+    return this.#literal(typeof text === 'string' ? encoder.encode(text) : text, EMPTY);
   }
 
   /** Any of the texts, as a tree by their first bytes: a long list costs no more a byte than a short one. */
   literals(texts: readonly string[]): RegexId {
-    const encoder = new TextEncoder();
-    return this.#tree([...new Set(texts)].map((text) => encoder.encode(text)));
+    const encoded = [...new Set(texts)].map((text) => encoder.encode(text)).sort((a, b) => Buffer.compare(a, b));
+    return this.#tree(encoded, 0, encoded.length, 0);
   }
 
-  #tree(texts: readonly Uint8Array[]): RegexId {
-    const byFirst = new Map<number, Uint8Array[]>();
-    for (const text of texts) {
-      const [first] = text;
-      if (first !== undefined) byFirst.set(first, [...(byFirst.get(first) ?? []), text.subarray(1)]);
+  /** Of the sorted texts from `begin` to `end`, behind `depth` bytes that they share. */
+  #tree(texts: readonly Uint8Array[], begin: number, end: number, depth: number): RegexId {
+    const [first, last] = [texts[begin], texts[end - 1]];
+    if (first === undefined || last === undefined) return NOTHING;
+    let branch = depth;
+    while (branch < first.length && first[branch] === last[branch]) branch++;
+    const isComplete = first.length === branch;
+    const options: RegexId[] = isComplete ? [EMPTY] : [];
+    for (let from = isComplete ? begin + 1 : begin; from < end;) {
+      const byte = texts[from]?.[branch] ?? 0;
+      let to = from + 1;
+      while (to < end && texts[to]?.[branch] === byte) to++;
+      options.push(this.#pair(this.#byte(byte), this.#tree(texts, from, to, branch + 1)));
+      from = to;
     }
-    const options = [...byFirst].map(([byte, rests]) => this.sequence(this.range(byte, byte), this.#tree(rests)));
-    return this.either(texts.some(({ length }) => length === 0) ? [...options, EMPTY] : options);
+    return this.#literal(first.subarray(depth, branch), this.either(options));
+  }
+
+  #literal(bytes: Uint8Array, rest: RegexId): RegexId {
+    return bytes.reduceRight<RegexId>((behind, byte) => this.#pair(this.#byte(byte), behind), rest);
+  }
+
+  /** Most of what is made are these. */
+  #byte(byte: number): RegexId {
+    return (this.#bytes[byte] ??= this.range(byte, byte));
   }
 
   sequence(...parts: readonly RegexId[]): RegexId {
@@ -134,7 +153,11 @@ export class RegexPool {
       const head = node.kind === 'sequence' ? this.get(node.first) : node;
       const rest = node.kind === 'sequence' ? node.rest : EMPTY;
       if (head.kind !== 'bytes') others.push(option);
-      else setsByRest.set(rest, [...(setsByRest.get(rest) ?? []), head.set]);
+      else {
+        const sets = setsByRest.get(rest);
+        if (sets === undefined) setsByRest.set(rest, [head.set]);
+        else sets.push(head.set);
+      }
     }
     for (const [rest, sets] of setsByRest) others.push(this.#pair(this.bytes(unionOf(sets)), rest));
     return [...new Set(others)].sort((a, b) => a - b);

@@ -3,6 +3,7 @@ import type { ConstrainedTool, Constraint } from './constraint.js';
 import { type GrammarSymbol, Rule } from './grammar-symbol.js';
 import { JsonText } from './json-text.js';
 import { keepProductive } from './productive-rules.js';
+import { wholeOf } from './whole-of.js';
 import type { RegexAutomaton } from './regex-automaton.js';
 import type { RegexId, RegexPool } from './regex-pool.js';
 import { SchemaGrammar } from './schema-grammar.js';
@@ -85,7 +86,7 @@ function argumentsRule(
   if (parameters === undefined || parameters === null) return any();
   try {
     const rule = ruleOf(new SchemaGrammar(parameters, automaton));
-    if (keepProductive(rule, automaton)) return rule;
+    if (wholeOf(keepProductive(rule, automaton))) return rule;
     throw new ExpertmeshError('invalid_argument', 'no arguments satisfy its parameters');
   } catch (error) {
     const { code, message } = ExpertmeshError.from(error);

@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type SequenceRequest } from '../../engine/engine-client.js';
 import { type TokenSampler } from '../../engine/token-sampler.js';
 import { AnswerSampler } from '../../sampling/answer-sampler.js';
-import { compileConstraint } from '../../sampling/grammar/compile-constraint.js';
+import { compileConstraint, compileInPieces } from '../../sampling/grammar/compile-constraint.js';
 import { type Constraint } from '../../sampling/grammar/constraint.js';
 import { type ConstraintState } from '../../sampling/grammar/constraint-state.js';
 import { type TokenVocabulary } from '../../sampling/grammar/token-vocabulary.js';
@@ -9,11 +11,16 @@ import { endTokenIds, readGenerationDefaults } from '../../text/generation-defau
 import { loadTokenizer, loadTokenTable, type Tokenizer } from '../../text/tokenizer.js';
 import { WarmUps } from './warm-ups.js';
 
+/** Of compiling, in one turn of the thread. */
+const MAX_TURN_MS = 2;
+
 /** Makes the samplers of answers, and what holds answers to their constraints. */
 export class AnswerSamplers {
   readonly #storeDir: string;
   readonly #vocabulary: TokenVocabulary;
   readonly #warmUps = new WarmUps();
+  /** Requests whose constraints are being compiled. */
+  readonly #preparing = new Set<number>();
   /**
    * What encodes forced text, read when the first constraint comes: while it is in memory, every collection of garbage
    * takes longer. Answers until then have no tokens told ahead.
@@ -39,6 +46,26 @@ export class AnswerSamplers {
     });
   }
 
+  /**
+   * Calls `then` when `create` has the request's constraint compiled: at once where there is none. It is compiled in
+   * pieces, a few a turn of the thread, so that steps wait for no more than that.
+   */
+  whenPrepared(id: number, { constraint }: SequenceRequest, then: () => void): void {
+    if (constraint === undefined) {
+      then();
+      return;
+    }
+    this.#preparing.add(id);
+    void this.#prepare(constraint).then(() => {
+      if (this.#preparing.delete(id)) then();
+    });
+  }
+
+  /** Whether the request's constraint was being compiled; `then` is not called any more. */
+  forget(id: number): boolean {
+    return this.#preparing.delete(id);
+  }
+
   /** @throws ExpertmeshError `invalid_argument` for a constraint that is not supported. */
   create(request: SequenceRequest, seed: number): TokenSampler {
     if (request.constraint === undefined) return new AnswerSampler({ request, seed });
@@ -54,6 +81,20 @@ export class AnswerSamplers {
   /** Ends what runs beside the answers. */
   close(): void {
     this.#warmUps.close();
+  }
+
+  async #prepare(constraint: Constraint): Promise<void> {
+    try {
+      const pieces = compileInPieces(constraint, this.#vocabulary);
+      for (let startMs = performance.now(); pieces.next().done !== true;) {
+        if (performance.now() - startMs < MAX_TURN_MS) continue;
+        await nextTurn();
+        startMs = performance.now();
+      }
+    } catch (thrown) {
+      // What is wrong with it is told by `create`.
+      if (!(thrown instanceof ExpertmeshError)) throw thrown;
+    }
   }
 
   #begin(constraint: Constraint): ConstraintState {

@@ -135,13 +135,15 @@ export class EngineHost implements ThreadService<EngineContract> {
   }
 
   #servedMessages(): ThreadService<EngineContract>['messages'] {
-    const [engine, dispatcher] = [this.#engine, this.#dispatcher];
+    const [engine, dispatcher, { samplers }] = [this.#engine, this.#dispatcher, this.#model];
     return {
       submit: ({ id, request }) => {
-        engine.submit(id, request);
+        samplers.whenPrepared(id, request, () => {
+          engine.submit(id, request);
+        });
       },
       cancel: ({ id }) => {
-        engine.cancel(id);
+        if (!samplers.forget(id)) engine.cancel(id);
       },
       workerCosts: (costs) => {
         dispatcher.setWorkerCosts(costs);

@@ -1,11 +1,18 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
-import { clientTlsOptions } from '../../transport-security/tls-ends.js';
+import { clientTlsOptions, explained } from '../../transport-security/tls-ends.js';
+import { type TransportSecurity } from '../../transport-security/transport-security.js';
 import { type SecureTo } from '../client.js';
 import { GrpcFrameReader } from './grpc-frame.js';
 import { UNCOUNTED } from './partial-memory.js';
-import { MAX_SESSION_MEBIBYTES, SESSION_SETTINGS, type StreamMethod, superviseSession } from './http2-session.js';
+import {
+  guardSession,
+  MAX_SESSION_MEBIBYTES,
+  SESSION_SETTINGS,
+  type StreamMethod,
+  superviseSession,
+} from './http2-session.js';
 
 export interface GrpcStreamEvents {
   /** The peer is there and speaks HTTP/2. */
@@ -72,14 +79,17 @@ export class GrpcStreamClient {
     });
     this.#session = session;
     this.#stream = session.request({ ...REQUEST_HEADERS, ':path': path }, { endStream: false });
-    this.#listen(session, this.#stream);
+    this.#listen(session, this.#stream, security);
   }
 
-  #listen(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
+  #listen(session: ClientHttp2Session, stream: ClientHttp2Stream, security: TransportSecurity | undefined): void {
     const remember = (error: Error): void => {
-      this.#lastError ??= error;
+      this.#lastError ??= security === undefined ? error : explained(error, security);
     };
-    session.once('connect', superviseSession);
+    session.once('connect', () => {
+      superviseSession(session);
+      if (security !== undefined) guardSession(session, security);
+    });
     session.once('remoteSettings', () => {
       if (!this.#hasEnded) this.#events.onReady();
     });

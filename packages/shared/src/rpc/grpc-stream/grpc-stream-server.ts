@@ -1,6 +1,5 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo } from 'node:net';
-import { type TLSSocket } from 'node:tls';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
 import { hasRole } from '../../transport-security/tls-ends.js';
@@ -16,7 +15,7 @@ import {
   listen,
   type ListenOptions,
 } from './http2-server.js';
-import { type StreamMethod, superviseSession } from './http2-session.js';
+import { guardSession, peerCertificate, type StreamMethod, superviseSession } from './http2-session.js';
 import { type Peer, PeerTable, type StreamMemory } from './peer-table.js';
 
 /**
@@ -78,6 +77,7 @@ export async function startGrpcStreamServer(options: GrpcStreamServerOptions): P
     if (peer === undefined) return;
     sessions.add(session);
     superviseSession(session);
+    if (options.security !== undefined) guardSession(session, options.security);
     session.once('close', () => {
       sessions.delete(session);
       peers.remove(peer);
@@ -103,7 +103,7 @@ function admit(
     session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
   try {
-    const isTrusted = hasRole(certificateOf(session), 'coordinator', security);
+    const isTrusted = hasRole(peerCertificate(session), 'coordinator', security);
     return peers.add({ address: session.socket.remoteAddress ?? '', isTrusted, close });
   } catch {
     close();
@@ -123,10 +123,6 @@ function dropSlowMessages(server: AnyHttp2Server, peers: PeerTable): void {
     clearInterval(check);
   });
 }
-
-// The socket of a session is a proxy, which knows its members when they are asked for.
-const certificateOf = ({ socket }: Pick<ServerHttp2Session, 'socket'>): Buffer | undefined =>
-  (socket as Partial<TLSSocket>).getPeerCertificate?.().raw;
 
 function serve(
   stream: ServerHttp2Stream,
@@ -160,7 +156,7 @@ function requireMethod(
 ): void {
   if (path !== method.path) throw new ExpertmeshError('unimplemented', `there is no method ${path} here`);
   if (security === undefined) return;
-  requireCaller(security, path, stream.session && certificateOf(stream.session));
+  requireCaller(security, path, stream.session && peerCertificate(stream.session));
 }
 
 class OpenStream implements ServedStream {

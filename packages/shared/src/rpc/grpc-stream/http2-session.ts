@@ -1,5 +1,7 @@
 import { constants, type Http2Session, type Settings } from 'node:http2';
+import { type TLSSocket } from 'node:tls';
 import { MAX_MESSAGE_BYTES } from '../../limits/limits.js';
+import { type TransportSecurity } from '../../transport-security/transport-security.js';
 
 /** HTTP/2 paths of gRPC methods. */
 export interface StreamMethod {
@@ -22,6 +24,21 @@ export const SESSION_SETTINGS: Settings = {
  * Node refuses streams of a session that has more than this to send; what waits here is bounded by the calls in flight.
  */
 export const MAX_SESSION_MEBIBYTES = (16 * MAX_MESSAGE_BYTES) / 2 ** 20;
+
+/** Ends the session, with an error, when the certificate of its other side is revoked. */
+export function guardSession(session: Http2Session, security: TransportSecurity): void {
+  if (session.destroyed) return;
+  const end = (reason: Error): void => {
+    session.destroy(reason, constants.NGHTTP2_NO_ERROR);
+  };
+  session.once('close', security.guard(peerCertificate(session), end));
+}
+
+/** Undefined where the other side has shown none. */
+export function peerCertificate({ socket }: Pick<Http2Session, 'socket'>): Buffer | undefined {
+  // It is a proxy, which knows its members when they are asked for.
+  return (socket as Partial<TLSSocket>).getPeerCertificate?.().raw;
+}
 
 const PING_INTERVAL_MS = 10_000;
 /** Long, because a thread that computes does not answer pings. */

@@ -1,9 +1,10 @@
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
 import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { PARTIAL_TIMEOUT_MS } from '../../limits/limits.js';
 import { hasRole } from '../../transport-security/tls-ends.js';
 import { type TransportSecurity } from '../../transport-security/transport-security.js';
+import { guardSession } from '../grpc-stream/http2-session.js';
 import { toServiceError } from '../status.js';
 import { maxRequestBytes } from './method-sizes.js';
 import { RequestFrames } from './request-frames.js';
@@ -13,15 +14,22 @@ type Method = Parameters<ServerInterceptor>[0];
 
 /**
  * Holds the calls of a port to what their methods need: the size of a message, memory of those that are unfinished, and
- * a time to come whole in. It looks at the bytes before grpc-js keeps any of them.
+ * a time to come whole in. It looks at the bytes before grpc-js keeps any of them. A connection that has made a call is
+ * closed when its certificate is revoked.
  */
 export function requestGuard(
   security: TransportSecurity | undefined,
   timeoutMs: number = PARTIAL_TIMEOUT_MS,
 ): ServerInterceptor {
   const unfinished = new UnfinishedCalls();
+  const guarded = new WeakSet<Http2Session>();
   return (method, call) => {
     const stream = streamOf(call);
+    const { session } = stream;
+    if (security !== undefined && session !== undefined && !guarded.has(session)) {
+      guarded.add(session);
+      guardSession(session, security);
+    }
     const fail = (reason: ExpertmeshError): void => {
       call.sendStatus(toServiceError(reason));
       // What is left of the request is not waited for.

@@ -10,6 +10,7 @@ import { ExpertmeshError } from '../../errors/expertmesh-error.js';
 import { DAY_MS } from '../expiry.js';
 import { identityUri, type MeshIdentity } from '../mesh-identity.js';
 import { type CertificateContent, writeCertificate } from './certificate.js';
+import { type RevokedSerial, writeRevocationList } from './revocation-list.js';
 
 /** Clocks of boxes differ. */
 const BACKDATE_MS = 5 * 60_000;
@@ -64,18 +65,45 @@ export function certifyKey(
   { name, uris, hosts, numDays }: CertificateRequest,
   nowMs: number,
 ): string {
-  const own = new X509Certificate(authority.cert);
-  const key = createPrivateKey(authority.key);
+  const { issuer, key, endMs } = signerOf(authority, nowMs);
+  const { notBeforeMs, notAfterMs: wantedMs } = validityOf(numDays, nowMs);
+  const validity = { notBeforeMs, notAfterMs: Math.min(wantedMs, endMs) };
+  const content = { ...validity, subject: name, issuer, isAuthority: false, uris, hosts };
+  return signed(content, publicKey, key);
+}
+
+/**
+ * The list of all certificates that the authority has revoked, in PEM. It holds until the authority ends: one that had
+ * to be renewed would keep a cluster from making connections when nobody has renewed it.
+ *
+ * @throws ExpertmeshError as certifyKey.
+ */
+export function signRevocationList(
+  authority: KeyedCertificate,
+  revoked: readonly RevokedSerial[],
+  nowMs: number,
+): string {
+  const { issuer, key, endMs } = signerOf(authority, nowMs);
+  return writeRevocationList({
+    issuer,
+    issuerKey: key,
+    thisUpdateMs: nowMs - BACKDATE_MS,
+    nextUpdateMs: endMs,
+    number: nowMs,
+    revoked,
+  });
+}
+
+function signerOf({ cert, key: keyPem }: KeyedCertificate, nowMs: number) {
+  const own = new X509Certificate(cert);
+  const key = createPrivateKey(keyPem);
   if (!own.checkPrivateKey(key))
     throw new ExpertmeshError('failed_precondition', "the authority's key is not the one of its certificate");
   const endMs = Date.parse(own.validTo);
   if (endMs <= nowMs)
     throw new ExpertmeshError('failed_precondition', `the authority was valid until ${own.validTo}: make a new one`);
-  const { notBeforeMs, notAfterMs: wantedMs } = validityOf(numDays, nowMs);
-  const validity = { notBeforeMs, notAfterMs: Math.min(wantedMs, endMs) };
   const issuer = authorityName(clusterOfAuthority(own));
-  const content = { ...validity, subject: name, issuer, isAuthority: false, uris, hosts };
-  return signed(content, publicKey, { public: createPublicKey(key), private: key });
+  return { issuer, key: { public: createPublicKey(key), private: key }, endMs };
 }
 
 interface KeyPair {

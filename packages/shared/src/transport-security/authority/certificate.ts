@@ -18,7 +18,7 @@ export interface CertificateContent {
   readonly hosts: readonly string[];
 }
 
-const ECDSA_WITH_SHA256 = der.sequence(der.oid('1.2.840.10045.4.3.2'));
+export const ECDSA_WITH_SHA256 = der.sequence(der.oid('1.2.840.10045.4.3.2'));
 const KEY_CERT_SIGN_AND_CRL_SIGN = { bits: Buffer.of(0x06), numUnusedBits: 1 };
 const DIGITAL_SIGNATURE = { bits: Buffer.of(0x80), numUnusedBits: 7 };
 
@@ -36,14 +36,19 @@ export function writeCertificate(content: CertificateContent): string {
     der.explicit(3, der.sequence(...extensions(content))),
   );
   const signature = sign('sha256', signed, content.issuerKey.private);
-  const certificate = der.sequence(signed, ECDSA_WITH_SHA256, der.bitString(signature));
-  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  return pem('CERTIFICATE', der.sequence(signed, ECDSA_WITH_SHA256, der.bitString(signature)));
+}
+
+/** @param label such as `CERTIFICATE` */
+export function pem(label: string, bytes: Buffer): string {
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }
 
 /** A common name alone. */
-const nameOf = (commonName: string): Buffer =>
-  der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8(commonName))));
+export function nameOf(commonName: string): Buffer {
+  return der.sequence(der.set(der.sequence(der.oid('2.5.4.3'), der.utf8(commonName))));
+}
 
 const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
 
@@ -55,7 +60,7 @@ function extensions({ isAuthority, publicKey, issuerKey, uris, hosts }: Certific
     critical('2.5.29.19', isAuthority ? der.sequence(der.boolean(true), der.integer(Buffer.of(0))) : der.sequence()),
     critical('2.5.29.15', der.bitString(usage.bits, usage.numUnusedBits)),
     extension('2.5.29.14', der.octetString(keyId(publicKey))),
-    extension('2.5.29.35', der.sequence(der.implicit(0, keyId(issuerKey.public)))),
+    authorityKeyId(issuerKey.public),
     ...(isAuthority ? [] : [extension('2.5.29.37', der.sequence(SERVER_AUTH, CLIENT_AUTH))]),
     ...(names.length === 0 ? [] : [extension('2.5.29.17', der.sequence(...names))]),
   ];
@@ -64,7 +69,14 @@ function extensions({ isAuthority, publicKey, issuerKey, uris, hosts }: Certific
 const SERVER_AUTH = der.oid('1.3.6.1.5.5.7.3.1');
 const CLIENT_AUTH = der.oid('1.3.6.1.5.5.7.3.2');
 
-const extension = (oid: string, value: Buffer): Buffer => der.sequence(der.oid(oid), der.octetString(value));
+/** By which an issuer is told from another one of the same name. */
+export function authorityKeyId(issuerKey: KeyObject): Buffer {
+  return extension('2.5.29.35', der.sequence(der.implicit(0, keyId(issuerKey))));
+}
+
+export function extension(oid: string, value: Buffer): Buffer {
+  return der.sequence(der.oid(oid), der.octetString(value));
+}
 
 const critical = (oid: string, value: Buffer): Buffer =>
   der.sequence(der.oid(oid), der.boolean(true), der.octetString(value));

@@ -1,6 +1,6 @@
 /*
- * DER (ITU-T X.690) as far as certificates are written with it. Nothing is read: what comes from others is parsed by
- * OpenSSL alone.
+ * DER (ITU-T X.690) as far as certificates and revocation lists are written with it. What is read of it is in
+ * revocation/der-reader.ts: certificates are parsed by OpenSSL alone.
  */
 
 const SEQUENCE = 0x30;

@@ -87,7 +87,7 @@ export interface WorkerView {
   bootId: string;
   availability: WorkerAvailability;
   admission: WorkerAdmission;
-  /** Why it is away, or what it last failed with; empty when all is well. */
+  /** Why it is away, takes no commands, is in quarantine or lacks experts; empty when all is well. */
   reason: string;
   failureDomain: string;
   memoryBudgetBytes: number;
@@ -110,6 +110,12 @@ export interface WorkerView {
   numFailedCalls: number;
   /** The highest epoch that has commanded it; it takes no command of a lower one. */
   epoch: number;
+  /** It has answered this coordinator wrongly, and is asked only for what no other holds. */
+  quarantined: boolean;
+  /** As in WorkerStats, last heard. */
+  numDamagedExperts: number;
+  numWithdrawnExperts: number;
+  lastDamage: string;
 }
 
 export interface CoordinatorView {
@@ -702,6 +708,10 @@ function createBaseWorkerView(): WorkerView {
     meanRoundTripMs: 0,
     numFailedCalls: 0,
     epoch: 0,
+    quarantined: false,
+    numDamagedExperts: 0,
+    numWithdrawnExperts: 0,
+    lastDamage: "",
   };
 }
 
@@ -769,6 +779,18 @@ export const WorkerView: MessageFns<WorkerView> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(168).uint64(message.epoch);
+    }
+    if (message.quarantined !== false) {
+      writer.uint32(176).bool(message.quarantined);
+    }
+    if (message.numDamagedExperts !== 0) {
+      writer.uint32(184).uint64(message.numDamagedExperts);
+    }
+    if (message.numWithdrawnExperts !== 0) {
+      writer.uint32(192).uint32(message.numWithdrawnExperts);
+    }
+    if (message.lastDamage !== "") {
+      writer.uint32(202).string(message.lastDamage);
     }
     return writer;
   },
@@ -954,6 +976,38 @@ export const WorkerView: MessageFns<WorkerView> = {
             message.epoch = longToNumber(reader.uint64());
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.quarantined = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.numDamagedExperts = longToNumber(reader.uint64());
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.numWithdrawnExperts = reader.uint32();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.lastDamage = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -992,6 +1046,10 @@ export const WorkerView: MessageFns<WorkerView> = {
     message.meanRoundTripMs = object.meanRoundTripMs ?? 0;
     message.numFailedCalls = object.numFailedCalls ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.quarantined = object.quarantined ?? false;
+    message.numDamagedExperts = object.numDamagedExperts ?? 0;
+    message.numWithdrawnExperts = object.numWithdrawnExperts ?? 0;
+    message.lastDamage = object.lastDamage ?? "";
     return message;
   },
 };

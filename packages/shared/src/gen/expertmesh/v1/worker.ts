@@ -117,6 +117,10 @@ export interface WorkerStats {
   /** Bytes of weights that were compared with the manifest while they were served, and experts that were found to differ. */
   scrubbedBytes: number;
   numDamagedExperts: number;
+  /** Of those that it is to serve: damaged, and not loaded again yet. */
+  numWithdrawnExperts: number;
+  /** The last that was found to differ, its file first; empty before the first. */
+  lastDamage: string;
 }
 
 /** What planning needs to know of a worker. */
@@ -828,6 +832,8 @@ function createBaseWorkerStats(): WorkerStats {
     capacity: undefined,
     scrubbedBytes: 0,
     numDamagedExperts: 0,
+    numWithdrawnExperts: 0,
+    lastDamage: "",
   };
 }
 
@@ -895,6 +901,12 @@ export const WorkerStats: MessageFns<WorkerStats> = {
     }
     if (message.numDamagedExperts !== 0) {
       writer.uint32(168).uint64(message.numDamagedExperts);
+    }
+    if (message.numWithdrawnExperts !== 0) {
+      writer.uint32(176).uint32(message.numWithdrawnExperts);
+    }
+    if (message.lastDamage !== "") {
+      writer.uint32(186).string(message.lastDamage);
     }
     return writer;
   },
@@ -1080,6 +1092,22 @@ export const WorkerStats: MessageFns<WorkerStats> = {
             message.numDamagedExperts = longToNumber(reader.uint64());
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.numWithdrawnExperts = reader.uint32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.lastDamage = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1120,6 +1148,8 @@ export const WorkerStats: MessageFns<WorkerStats> = {
       : undefined;
     message.scrubbedBytes = object.scrubbedBytes ?? 0;
     message.numDamagedExperts = object.numDamagedExperts ?? 0;
+    message.numWithdrawnExperts = object.numWithdrawnExperts ?? 0;
+    message.lastDamage = object.lastDamage ?? "";
     return message;
   },
 };
