@@ -10,6 +10,10 @@ import { WorkerCommander } from './worker-commander.js';
 
 const LOADING = WorkerState.WORKER_STATE_LOADING;
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const reconcile = async (commander: WorkerCommander): Promise<void> => {
+  commander.reconcileAll();
+  await settle();
+};
 const holdUp = (state: { mayEnd: Promise<void> }): (() => void) => {
   let end = (): void => undefined;
   state.mayEnd = new Promise((resolve) => (end = resolve));
@@ -89,8 +93,7 @@ describe('WorkerCommander', () => {
     commander.reconcileAll();
     commander.reconcile('a');
     await settle();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     const sources = ['peer of a'];
     expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2), sources }]);
   });
@@ -110,8 +113,7 @@ describe('WorkerCommander', () => {
   it('knows nothing of a worker whose answer to the last command was lost, until it reports again', async () => {
     const { commander, known, state, report } = setUp({ isReported: false });
     state.error = new ExpertmeshError('deadline_exceeded', 'no answer');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(commander.hasObeyed('a')).toBe(false);
     report();
     known.apply({ type: 'stats', workerId: 'a', stats: WorkerStats.create({ state: LOADING }) });
@@ -124,8 +126,7 @@ describe('WorkerCommander', () => {
     commander.reconcileAll();
     state.epoch = 1;
     state.wanted = undefined;
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests).toEqual([]);
   });
 
@@ -143,21 +144,17 @@ describe('WorkerCommander', () => {
 
   it('unloads a worker that is to hold nothing', async () => {
     const { commander, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.wanted = [];
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toEqual({ unloadEpoch: 1 });
   });
 
   it('tries again after growing delays where a worker refuses, at once when something else is wanted', async () => {
     const { clock, commander, state, requests, refusals } = setUp();
     state.error = new ExpertmeshError('resource_exhausted', 'full');
-    commander.reconcileAll();
-    await settle();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
+    await reconcile(commander);
     expect(requests).toHaveLength(1);
     clock.advance(100);
     await settle();
@@ -172,8 +169,7 @@ describe('WorkerCommander', () => {
     state.wanted = shards(3);
     state.error = undefined;
     commander.forgetRefusals();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(state.held).toEqual(shards(3));
     expect(commander.refusal('a')).toBeUndefined();
   });
@@ -197,8 +193,7 @@ describe('WorkerCommander', () => {
 
   it('gives a restarted worker its experts again', async () => {
     const { commander, known, state, requests, report } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     known.apply({ type: 'down', workerId: 'a', reason: 'it has been restarted' });
     commander.reconcile('a');
     known.apply({ type: 'up', workerId: 'a', dataAddress: 'a:1', bootId: 'boot-2' });
@@ -213,8 +208,7 @@ describe('WorkerCommander', () => {
   it('does not count what failed before a worker came up as refused, unless it fails again and again', async () => {
     const { clock, commander, state } = setUp();
     state.error = new ExpertmeshError('cancelled', 'it has gone away');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(commander.refusal('a')?.code).toBe('cancelled');
     commander.cameUp('a');
     expect(commander.refusal('a')).toBeUndefined();
@@ -232,11 +226,9 @@ describe('WorkerCommander', () => {
 
   it('commands every worker once under a new epoch', async () => {
     const { commander, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.epoch = 2;
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests).toHaveLength(2);
     expect(state.heldEpoch).toBe(2);
   });
@@ -262,8 +254,7 @@ describe('WorkerCommander', () => {
   it('is silent after close', async () => {
     const { clock, commander, state, requests } = setUp();
     state.error = new ExpertmeshError('unavailable', 'gone');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     commander.close();
     clock.advance(10_000);
     await settle();
@@ -273,29 +264,24 @@ describe('WorkerCommander', () => {
 
   it('lets a worker keep what nobody else who is up holds, until another one does', async () => {
     const { commander, known, state, requests, report } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     known.apply({ type: 'down', workerId: 'b', reason: 'it is gone' });
     state.wanted = shards(3);
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toMatchObject({ shards: shards(1, 2, 3) });
     known.apply({ type: 'up', workerId: 'b', dataAddress: 'b:1', bootId: 'boot-2' });
     known.apply({ type: 'stats', workerId: 'b', stats: WorkerStats.create({ shards: [...shards(1, 2)] }) });
     report();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toMatchObject({ shards: shards(3) });
   });
 
   it('has a worker without room for both give up first what it is not to hold', async () => {
     const { commander, clock, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.wanted = shards(2, 3);
     state.error = new ExpertmeshError('resource_exhausted', 'no room');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.error = undefined;
     clock.advance(1_000);
     await settle();
