@@ -27,6 +27,8 @@ class Engine:
         params.n_ctx = context_size * max_sequences
         params.n_seq_max = max_sequences
         params.n_batch = params.n_ubatch = BATCH_SIZE
+        # The wheel's flash attention needs AVX-VNNI: without it an assertion fails.
+        params.flash_attn = False
         params.n_threads = params.n_threads_batch = num_threads
         self.context = api.llama_init_from_model(self.model, params)
         if not self.context:
