@@ -17,6 +17,7 @@ import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
 import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
 import { Reluctance, type WorkerStanding } from './worker-standing.js';
+import { WrongAnswerError } from './wrong-answer-error.js';
 
 /** What stays the same from one layer call to the next. */
 export interface FailoverOptions {
@@ -78,6 +79,8 @@ export class LayerFailover {
     attempt = 1,
     numAskedAgain = 0,
   ): Promise<readonly PartOutcome[]> {
+    const drifts = this.#driftOf(part, router);
+    if (drifts !== undefined) return this.#routeAnew(pairsOfPart(this.#call, part), drifts, attempt + 1);
     const hasOthers = attempt < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
     const call = this.#start(part, router, hasOthers);
     const hedged = hasOthers ? await this.#orElsewhere(call, attempt) : undefined;
@@ -94,6 +97,19 @@ export class LayerFailover {
       : await this.#askOthers(call, outcome.error, attempt);
     if (outcomes.some(({ kind }) => kind === 'answered')) this.#options.counts.add(call.workerId, reason);
     return outcomes;
+  }
+
+  /** Why the part's worker cannot be asked at all: there is no telling its wrong answers from right ones. */
+  #driftOf({ workerIndex, expertIds }: DispatchPart, { placement }: ReplicaRouter): WrongAnswerError | undefined {
+    const workerId = placement.workerIds[workerIndex] ?? '';
+    const { standing } = this.#options;
+    if (standing.reluctance(workerId) !== Reluctance.drifts) return undefined;
+    const because = standing.quarantine.list().find((one) => one.workerId === workerId)?.because ?? '';
+    return new WrongAnswerError(
+      'drift',
+      `expert ${String(expertIds[0])} of layer ${String(this.#call.layerIndex)} is on no worker that can be believed: ` +
+        `worker ${workerId} computes wrongly (${because}); check that machine's memory and start the worker again`,
+    );
   }
 
   #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean): StartedCall {
@@ -243,8 +259,8 @@ export class LayerFailover {
   }
 
   /**
-   * Who is left out: of those that can compute an expert, those that are asked less readily than another one. In place
-   * of a worker that is late, neither it nor others that are silent are asked, nor any that drift.
+   * Who is left out: those that drift, and of the others that can compute an expert those that are asked less readily
+   * than another one. In place of a worker that is late, neither it nor others that are silent are asked.
    */
   #exclusion(router: ReplicaRouter, lateId?: string): IsExcluded {
     const { links, standing } = this.#options;
@@ -254,6 +270,7 @@ export class LayerFailover {
     const isNoHelp = workerIds.map(
       (workerId, index) =>
         !links.isConnected(workerId) ||
+        reluctanceOf(index) === Reluctance.drifts ||
         (lateId !== undefined && (workerId === lateId || reluctanceOf(index) > Reluctance.quarantined)),
     );
     const isOut: IsExcluded = (workerIndex, expertId) =>
