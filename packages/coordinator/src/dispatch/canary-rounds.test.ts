@@ -166,7 +166,10 @@ describe('CanaryRounds', () => {
   });
 
   it('doubts all that contradict each other while the store cannot say who is right', async () => {
-    const { standing, run, world } = start((workerId, expertId) => (workerId === 'w0' ? 1.3 : 1) * (1 + expertId), false);
+    const { standing, run, world } = start(
+      (workerId, expertId) => (workerId === 'w0' ? 1.3 : 1) * (1 + expertId),
+      false,
+    );
     await run(5_000);
     expect(standing.quarantine.list().map(({ workerId }) => workerId)).toEqual(['w0', 'w1']);
     expect(standing.quarantine.list()[0]?.because).toContain('which is right is not known: the blob is missing');

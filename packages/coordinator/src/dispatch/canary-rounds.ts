@@ -163,7 +163,10 @@ export class CanaryRounds {
       rows = await probes.probeExperts(workerId, layerIndex, expertIds, PROBE_TIMEOUT_MS);
     } catch (thrown) {
       // Whoever stands at the link has counted a wrong answer; of the others, requests and membership learn.
-      return resultOf(ExpertmeshError.from(thrown));
+      const error = ExpertmeshError.from(thrown);
+      // No expert makes so much of a small row.
+      if (error.code === 'out_of_range') standing.wrong(workerId, 'not_finite', error.message);
+      return resultOf(error);
     }
     let isRight = true;
     for (const [index, expertId] of expertIds.entries()) {
@@ -206,6 +209,7 @@ function resultOf(error: ExpertmeshError): AskResult {
     case 'deadline_exceeded':
       return 'not_asked';
     case 'wrong_answer':
+    case 'out_of_range':
     case undefined:
       return 'failed';
   }

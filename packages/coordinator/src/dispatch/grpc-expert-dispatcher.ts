@@ -161,7 +161,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const answeredMs = this.#clock.nowMs();
     const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
     const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: this.#clock.nowMs() }, outcomes);
-    return { ...combined, times };
+    const failures = new Map([...combined.failures, ...rows.unsendable]);
+    return { sums: combined.sums, failures, times };
   }
 
   allExperts(): AllExperts | undefined {
