@@ -41,7 +41,7 @@ export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
   readonly #references: CanaryReferences;
   readonly #sweep = new CanarySweep();
-  /** By worker, the experts that it answered otherwise than is right: no exam is passed before all of them are right. */
+  /** By worker, the experts that it answered wrongly: no exam is passed before all of them are right. */
   readonly #drifted = new Map<string, DriftedExpert[]>();
   #step = 0;
   #isClosed = false;
@@ -125,18 +125,25 @@ export class CanaryRounds {
    */
   async #examine(workerId: string): Promise<void> {
     const { quarantine } = this.#options.standing;
-    const drifted = this.#drifted.get(workerId) ?? [];
+    const hasPassed = await this.#hasPassed(workerId);
+    if (hasPassed === undefined) {
+      quarantine.postponeExam(workerId);
+      return;
+    }
+    if (hasPassed) this.#drifted.delete(workerId);
+    quarantine.examined(workerId, hasPassed);
+  }
+
+  /** undefined where it cannot be said now. */
+  async #hasPassed(workerId: string): Promise<boolean | undefined> {
     let numRight = 0;
-    for (const probe of this.#examProbes(workerId, drifted)) {
+    for (const probe of this.#examProbes(workerId, this.#drifted.get(workerId) ?? [])) {
       const result = await this.#ask(probe);
-      if (result === 'failed') return quarantine.examined(workerId, false);
-      const isOfDrifted = probe.isOfDrifted === true;
-      if (result === 'not_asked' || (result === 'not_held' && isOfDrifted)) return quarantine.postponeExam(workerId);
+      if (result === 'failed') return false;
+      if (result === 'not_asked' || (result === 'not_held' && probe.isOfDrifted === true)) return undefined;
       if (result === 'right') numRight += 1;
     }
-    if (numRight === 0) return quarantine.postponeExam(workerId);
-    this.#drifted.delete(workerId);
-    quarantine.examined(workerId, true);
+    return numRight > 0 ? true : undefined;
   }
 
   *#examProbes(workerId: string, drifted: readonly DriftedExpert[]): Iterable<ExamProbe> {

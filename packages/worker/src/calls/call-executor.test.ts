@@ -101,7 +101,7 @@ describe('CallExecutor', () => {
     expect([answers[0]?.rowDtype, ...sums]).toEqual(['fp16', 3, -0.5]);
   });
 
-  it('answers sums that are too large for the answer with an error of their own, and the calls beside them', async () => {
+  it('answers sums that are too large with an error of their own, and the calls beside them', async () => {
     const { executor, answers, submit } = openExecutor();
     const rows = new Uint16Array(2);
     encodeFp16(Float32Array.of(40_000, 1), rows);
