@@ -11,10 +11,11 @@ import {
   MAX_ATTEMPTS,
   NEWER_PLACEMENT_WAIT_MS,
 } from './failover.js';
+import { driftOf, exclusion } from './exclusion.js';
 import { LOOK_AGAIN_MS, type LostExperts, type LostExpertWait } from './lost-experts.js';
 import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
-import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
+import { type DispatchPart, groupPairs, halvesOf, pairsOfPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
 import { Reluctance, type WorkerStanding } from './worker-standing.js';
 
@@ -78,6 +79,9 @@ export class LayerFailover {
     attempt = 1,
     numAskedAgain = 0,
   ): Promise<readonly PartOutcome[]> {
+    const { standing } = this.#options;
+    const drifts = driftOf(standing, router.placement.workerIds[part.workerIndex] ?? '', this.#call.layerIndex, part);
+    if (drifts !== undefined) return this.#routeAnew(pairsOfPart(this.#call, part), drifts, attempt + 1);
     const hasOthers = attempt < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
     const call = this.#start(part, router, hasOthers);
     const hedged = hasOthers ? await this.#orElsewhere(call, attempt) : undefined;
@@ -86,6 +90,10 @@ export class LayerFailover {
     if (outcome.kind === 'answered') return [outcome];
     const reason = failoverReason(outcome.error);
     if (reason === undefined) return [outcome];
+    if (reason === 'out_of_range' && part.rowIndices.length > 1)
+      return this.#computeAll(halvesOf(this.#call, part), router, attempt);
+    // It may be this worker's own fault, which another one shows.
+    if (reason === 'out_of_range') return (hasOthers ? await this.#hedge(call, attempt) : undefined) ?? [outcome];
     const maxAskedAgain = hasOthers ? MAX_ASKED_AGAIN.withOthers : MAX_ASKED_AGAIN.alone;
     const isAskedAgain = reason === 'wrong_answer' && numAskedAgain < maxAskedAgain && this.#remainingMs() > 0;
     if (!isAskedAgain && attempt >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
@@ -242,29 +250,9 @@ export class LayerFailover {
     return groupPairs(this.#call, pairs, nobody, 1, Infinity).map((part) => ({ kind: 'failed', part, error }));
   }
 
-  /**
-   * Who is left out: of those that can compute an expert, those that are asked less readily than another one. In place
-   * of a worker that is late, neither it nor others that are silent are asked, nor any that drift.
-   */
   #exclusion(router: ReplicaRouter, lateId?: string): IsExcluded {
     const { links, standing } = this.#options;
-    const { workerIds } = router.placement;
-    const reluctances = workerIds.map((workerId) => standing.reluctance(workerId));
-    const reluctanceOf = (workerIndex: number): number => reluctances[workerIndex] ?? Reluctance.none;
-    const isNoHelp = workerIds.map(
-      (workerId, index) =>
-        !links.isConnected(workerId) ||
-        (lateId !== undefined && (workerId === lateId || reluctanceOf(index) > Reluctance.quarantined)),
-    );
-    const isOut: IsExcluded = (workerIndex, expertId) =>
-      isNoHelp[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
-    if (reluctances.every((reluctance) => reluctance === Reluctance.none)) return isOut;
-    const hasBetter = (workerIndex: number, expertId: number): boolean =>
-      router
-        .replicasOf(this.#call.layerIndex, expertId)
-        .some((other) => reluctanceOf(other) < reluctanceOf(workerIndex) && !isOut(other, expertId));
-    return (workerIndex, expertId) =>
-      isOut(workerIndex, expertId) || (reluctanceOf(workerIndex) > Reluctance.none && hasBetter(workerIndex, expertId));
+    return exclusion(router, this.#call.layerIndex, { links, standing, failed: this.#failed, lateId });
   }
 
   // Where another replica could be asked, half of the time that is left is kept for it.

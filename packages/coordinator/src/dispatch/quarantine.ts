@@ -87,6 +87,12 @@ export class Quarantine {
     this.#onChange(workerId, undefined);
   }
 
+  /** It could not be held; the next one comes no later for that. */
+  postponeExam(workerId: string): void {
+    const record = this.#records.get(workerId);
+    if (record !== undefined) record.examDueMs = this.#nowMs() + record.examDelayMs;
+  }
+
   /** It is no member any more. */
   forget(workerId: string): void {
     this.#records.delete(workerId);
