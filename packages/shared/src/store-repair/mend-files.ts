@@ -104,10 +104,13 @@ class AskedSources {
 
 const isBusy = ({ code }: ExpertmeshError): boolean => code === 'resource_exhausted';
 
+/** The source answered, and has nothing for us: asking it again mends nothing. */
+const IS_FINAL: readonly ErrorCode[] = ['not_found', 'data_loss', 'failed_precondition'];
+
 function nobodyHas(path: string, failures: readonly ExpertmeshError[]): ExpertmeshError {
   const asked = failures.length === 0 ? 'there is nobody to ask' : failures.map(({ message }) => message).join('; ');
   return new ExpertmeshError(
-    failures.some(({ code }) => code === 'data_loss') ? 'data_loss' : 'not_found',
+    codeOf(failures),
     `nobody has ${path} as the manifest says (${asked}): bring it with "expertmesh store repair --from", or pack again`,
   );
 }
