@@ -27,7 +27,8 @@ export interface MendOptions {
  * Fetches files of the store from those that may have them, each from the first that has it as the manifest says.
  *
  * @throws ExpertmeshError `not_found` or `data_loss` for a file that none of them has, with what each said, and
- * `unavailable` where all of them were away or busy: they may have it; otherwise as fetchFile. Files that were mended by then stay.
+ * `unavailable` where all of them were away or busy: they may have it; otherwise as fetchFile. Files that were mended
+ * by then stay.
  */
 export async function mendFiles(
   store: Pick<ExpertStore, 'dir' | 'blob'>,

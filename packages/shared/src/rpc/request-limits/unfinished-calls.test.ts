@@ -6,15 +6,18 @@ const NUM_CONNECTIONS = 400;
 /** Of one connection. */
 const NUM_STREAMS = 256;
 
-function callsOf(address: string, numConnections: number, isTrusted = false): (UnfinishedCall & { hasFailed: boolean })[] {
+type TestCall = UnfinishedCall & { hasFailed: boolean };
+
+function callsOf(address: string, numConnections: number, isTrusted = false): TestCall[] {
   return Array.from({ length: numConnections * NUM_STREAMS }, (_, index) => {
     const peer = `${address}:${String(index % numConnections)}`;
-    const call = { connection: { address, peer, isTrusted }, hasFailed: false, fail: () => void (call.hasFailed = true) };
+    const connection = { address, peer, isTrusted };
+    const call = { connection, hasFailed: false, fail: () => void (call.hasFailed = true) };
     return call;
   });
 }
 
-it.each([true, false])('takes the bytes of very many calls without a look at each other call (trusted: %s)', (isTrusted) => {
+it.each([true, false])('takes a byte of very many calls without a look at the others (trusted: %s)', (isTrusted) => {
   const unfinished = new UnfinishedCalls();
   const startMs = performance.now();
   for (const call of callsOf('a', NUM_CONNECTIONS, isTrusted)) unfinished.take(call, 1);
