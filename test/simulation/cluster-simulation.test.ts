@@ -3,7 +3,7 @@ import { simulateSeed } from '@expertmesh/test-kit/simulation/simulate-seed';
 import { PLANTED_BUGS } from './planted-bugs.js';
 
 // The short form of `npm run simulate-cluster`.
-const NUM_SEEDS = 100;
+const NUM_SEEDS = 300;
 
 describe('a cluster under faults', () => {
   it('breaks no rule, whatever goes wrong', async () => {

@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a worker obeys a leader that has been replaced',
     rule: 'no stale epoch is accepted',
-    seed: 315,
-    faults: ['network', 'crash', 'operator'],
+    seed: 91,
+    faults: ['network', 'nats', 'operator'],
     plant: () =>
       replaced(
         CommandEpoch.prototype,
@@ -59,7 +59,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'what was sent again counts twice',
     rule: 'each pair is counted once',
-    seed: 1,
+    seed: 2,
     faults: ['network', 'crash'],
     plant: () =>
       replaced(
@@ -75,7 +75,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a late answer counts beside that of the replica that was asked as well',
     rule: 'each pair is counted once',
-    seed: 12,
+    seed: 17,
     faults: ['pause'],
     plant: () => {
       const won = new Set<Hedges>();
@@ -109,14 +109,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'replicas are dropped before all coordinators have applied the change',
     rule: 'nothing is dropped before calls follow it no more',
-    seed: 275,
+    seed: 823,
     faults: ['pause', 'operator'],
     plant: () => replaced(ClusterCore.prototype, 'isApplied', () => () => true),
   },
   {
     name: 'a leader goes on writing after its lease',
     rule: 'no stale epoch is accepted',
-    seed: 75,
+    seed: 25,
     faults: ['pause', 'operator'],
     plant: () => {
       const restores = [
@@ -131,7 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a repair forgets an expert',
     rule: 'every expert is placed',
-    seed: 5,
+    seed: 18,
     faults: ['crash', 'pause'],
     plant: () =>
       replaced(

@@ -28,11 +28,18 @@ export interface PlacementDocument {
 export interface PlacementInForce {
   readonly formatVersion: 1;
   readonly epoch: number;
+  readonly sequence?: Sequence;
   readonly version: number;
   readonly change?: { readonly toVersion: number; readonly doneLayers: readonly number[] };
   /** Absent in what earlier releases wrote. */
   readonly history?: PlacementVersions;
 }
+
+/**
+ * Greater with every write, by which what was put back is known from what it replaced, where both are of one epoch;
+ * absent in what earlier releases wrote.
+ */
+type Sequence = number;
 
 export interface PlacementVersions {
   /** Those that have been in force and can be gone back to, in that order; the last one is in force. */
@@ -45,6 +52,7 @@ export interface PlacementVersions {
 export interface WorkerAdmissions {
   readonly formatVersion: 1;
   readonly epoch: number;
+  readonly sequence?: Sequence;
   /** Workers that are not named are accepting. */
   readonly workers: Readonly<Record<string, 'cordoned' | 'draining' | 'drained' | 'removed'>>;
   /**
@@ -63,8 +71,10 @@ export function parsePlacementDocument(value: Uint8Array): PlacementDocument {
   return parseDocument(PLACEMENT_DOCUMENT, value);
 }
 
+/** The same record always has the same bytes. */
 export function encodePlacementInForce(inForce: PlacementInForce): Uint8Array {
-  return encodeDocument(inForce);
+  const { formatVersion, epoch, sequence, version, change, history } = inForce;
+  return encodeDocument({ formatVersion, epoch, sequence, version, change, history });
 }
 
 /** Errors as parseDocument. */
@@ -72,8 +82,10 @@ export function parsePlacementInForce(value: Uint8Array): PlacementInForce {
   return parseDocument(IN_FORCE, value);
 }
 
+/** The same record always has the same bytes. */
 export function encodeWorkerAdmissions(admissions: WorkerAdmissions): Uint8Array {
-  return encodeDocument(admissions);
+  const { formatVersion, epoch, sequence, workers, untilRestart } = admissions;
+  return encodeDocument({ formatVersion, epoch, sequence, workers, untilRestart });
 }
 
 /** Errors as parseDocument. */
@@ -108,6 +120,7 @@ const IN_FORCE: DocumentKind<PlacementInForce> = {
   schema: z.object({
     formatVersion,
     epoch: count,
+    sequence: count.exactOptional(),
     version,
     change: z.object({ toVersion: version, doneLayers: z.array(count) }).exactOptional(),
     history: z.object({ inForce: z.array(version), last: version }).exactOptional(),
@@ -120,6 +133,7 @@ const ADMISSIONS: DocumentKind<WorkerAdmissions> = {
   schema: z.object({
     formatVersion,
     epoch: count,
+    sequence: count.exactOptional(),
     workers: z.record(z.string(), z.enum(['cordoned', 'draining', 'drained', 'removed'])),
     untilRestart: z.record(z.string(), z.string()),
   }),

@@ -1,4 +1,5 @@
-const PLAIN = /[A-Za-z0-9_-]/;
+const NOT_PLAIN = /[^A-Za-z0-9_-]+/g;
+const ESCAPED_BYTE = /=([0-9a-f]{2})/g;
 const EMPTY = '=';
 
 /**
@@ -12,20 +13,17 @@ export function encodeKey(key: string): string {
   return parts.includes('') ? encodePart(key) : parts.map(encodePart).join('.');
 }
 
-function encodePart(part: string): string {
-  let encoded = '';
-  for (const byte of Buffer.from(part)) {
-    const character = String.fromCharCode(byte);
-    encoded += PLAIN.test(character) ? character : `=${byte.toString(16).padStart(2, '0')}`;
-  }
-  return encoded;
-}
+const encodePart = (part: string): string => part.replace(NOT_PLAIN, escaped);
+
+const escaped = (text: string): string =>
+  Array.from(Buffer.from(text), (byte) => `=${byte.toString(16).padStart(2, '0')}`).join('');
 
 /** Undefined for what `encodeKey` never gives: somebody else wrote it. */
 export function decodeKey(encoded: string): string | undefined {
   if (encoded === EMPTY) return '';
-  const bytes = encoded.replaceAll('.', '/').match(/=[0-9a-f]{2}|[^=]/g) ?? [];
-  const key = Buffer.from(bytes.map((byte) => (byte.length === 1 ? byte.charCodeAt(0) : parseInt(byte.slice(1), 16))));
-  const text = key.toString();
+  const bytes = encoded
+    .replaceAll('.', '/')
+    .replace(ESCAPED_BYTE, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  const text = Buffer.from(bytes, 'latin1').toString();
   return encodeKey(text) === encoded ? text : undefined;
 }

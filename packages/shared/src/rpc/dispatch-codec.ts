@@ -158,9 +158,17 @@ class Fields {
   readonly #uints: number[] = [];
   readonly #tensors: Uint8Array[] = [];
 
-  uint = (fieldNumber: number): number => this.#uints[fieldNumber] ?? 0;
-  tensor = (fieldNumber: number): Uint8Array => this.#tensors[fieldNumber] ?? EMPTY;
-  has = (fieldNumber: number): boolean => this.#tensors[fieldNumber] !== undefined;
+  uint(fieldNumber: number): number {
+    return this.#uints[fieldNumber] ?? 0;
+  }
+
+  tensor(fieldNumber: number): Uint8Array {
+    return this.#tensors[fieldNumber] ?? EMPTY;
+  }
+
+  has(fieldNumber: number): boolean {
+    return this.#tensors[fieldNumber] !== undefined;
+  }
 
   // As protobuf has it, the last of several numbers counts.
   setUint(fieldNumber: number, value: number): void {

@@ -1,4 +1,5 @@
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type Placement } from '@expertmesh/shared/placement/placement';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
 import { type SimulatedProcess } from './simulated-process.js';
 
@@ -22,11 +23,21 @@ export interface TakenCommand {
   readonly highestEpoch: number;
 }
 
+/** Where a call of a Dispatch stream comes from. */
+export interface CallSource {
+  /** The run of the coordinator. */
+  readonly caller: string;
+  /** By which it may have been routed when it was sent. */
+  readonly followed: readonly Placement[];
+}
+
 /** Sees what happens in a simulated cluster, to hold it against the rules. */
 export interface ClusterObserver {
   commandTaken(command: TakenCommand): void;
   /** A command that is on its way: what the worker is to hold once it obeys. */
   commandSent(worker: ObservedWorker, shards: readonly LayerShard[]): void;
+  /** A call of a Dispatch stream. */
+  callArrived(worker: ObservedWorker, source: CallSource, call: DispatchCall): void;
   /** A call for experts that the worker does not hold. */
   callRefused(worker: ObservedWorker, caller: string, call: DispatchCall): void;
 }

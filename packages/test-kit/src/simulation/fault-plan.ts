@@ -9,6 +9,7 @@ export const FAULTS = ['network', 'partition', 'pause', 'clock', 'crash', 'disk'
 export type Fault = (typeof FAULTS)[number];
 
 const MAX_FAULTS = 8;
+const LEADER_SHARE = 0.4;
 const [LEAST_LASTING_MS, MOST_LASTING_MS] = [100, 6_000];
 
 /** Has things go wrong at random moments of the next `durationMs`. */
@@ -58,25 +59,31 @@ const ACTIONS: Readonly<Record<Fault, Action>> = {
     });
   },
   partition: (sim, cluster, lastsMs) => {
-    const { network } = cluster;
-    const [a, b] = [sim.pick(cluster.processes), sim.pick(cluster.processes)];
-    if (a === undefined || b === undefined || a === b) return;
+    const { network, processes } = cluster;
+    const parted = processVictim(sim, cluster);
+    const others = processes.filter((other) => other !== parted);
+    const another = sim.pick(others);
+    if (parted === undefined || another === undefined) return;
     const isTwoWay = sim.chance(0.5);
-    network.cut(a, b);
-    if (isTwoWay) network.cut(b, a);
-    sim.after(lastsMs, () => {
-      network.mend(a, b);
-      if (isTwoWay) network.mend(b, a);
-    });
+    const heldUntilMs = sim.chance(0.5) ? sim.nowMs + lastsMs : undefined;
+    for (const other of sim.chance(0.5) ? others : [another]) {
+      network.cut(parted, other, heldUntilMs);
+      if (isTwoWay) network.cut(other, parted, heldUntilMs);
+      sim.after(lastsMs, () => {
+        network.mend(parted, other);
+        if (isTwoWay) network.mend(other, parted);
+      });
+    }
   },
   pause: (sim, cluster, lastsMs) => {
-    sim.pick(running(cluster.processes))?.pause(lastsMs);
+    sim.pick(cluster.processes.filter(({ isRunning }) => isRunning))?.pause(lastsMs);
   },
   clock: (sim, cluster, lastsMs) => {
-    sim.pick(running(cluster.processes))?.jumpClock(lastsMs);
+    processVictim(sim, cluster)?.jumpClock(lastsMs);
   },
-  crash: (sim, { coordinators, workers }, lastsMs) => {
-    const member = sim.pick<SimulatedWorker | SimulatedCoordinator>([...coordinators, ...workers, ...workers]);
+  crash: (sim, { coordinators, workers, leaders }, lastsMs) => {
+    const members = [...coordinators, ...workers, ...workers];
+    const member = victim<SimulatedWorker | SimulatedCoordinator>(sim, leaders[0], members);
     if (member?.process.isRunning !== true) return;
     member.crash();
     if ('disk' in member && sim.chance(0.5)) member.disk.losePower();
@@ -125,8 +132,17 @@ const ACTIONS: Readonly<Record<Fault, Action>> = {
 
 const NEVER = new AbortController().signal;
 
-const running = (processes: readonly SimulatedProcess[]): SimulatedProcess[] =>
-  processes.filter(({ isRunning }) => isRunning);
+/** Whoever leads is hit most often: most of what can go wrong goes wrong there. */
+function victim<Member>(sim: Simulator, leader: Member | undefined, all: readonly Member[]): Member | undefined {
+  return leader !== undefined && sim.chance(LEADER_SHARE) ? leader : sim.pick(all);
+}
+
+const processVictim = (sim: Simulator, { leaders, processes }: SimulatedCluster): SimulatedProcess | undefined =>
+  victim(
+    sim,
+    leaders[0]?.process,
+    processes.filter(({ isRunning }) => isRunning),
+  );
 
 function restartLater(sim: Simulator, member: SimulatedWorker | SimulatedCoordinator, delayMs: number): void {
   sim.after(delayMs, () => {

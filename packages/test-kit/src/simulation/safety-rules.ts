@@ -1,5 +1,6 @@
 import { mergePlacements } from '@expertmesh/coordinator/control/placement/routing';
 import { type LayerCall, type LayerResult } from '@expertmesh/coordinator/dispatch/expert-dispatcher';
+import { type WrongAnswerReport } from '@expertmesh/coordinator/dispatch/wrong-answers';
 import { ADMISSIONS_KEY, documentKey, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import { parseLeaderRecord } from '@expertmesh/shared/cluster/member-record';
 import {
@@ -11,9 +12,8 @@ import {
 import { encodeKey } from '@expertmesh/shared/control-plane/key-encoding';
 import { type LayerShard } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Placement } from '@expertmesh/shared/placement/placement';
-import { decodeDispatchCall } from '@expertmesh/shared/rpc/dispatch-codec';
 import { type DispatchCall } from '@expertmesh/shared/rpc/dispatch-message';
-import { type ClusterObserver, type ObservedWorker, type TakenCommand } from './cluster-observer.js';
+import { type CallSource, type ClusterObserver, type ObservedWorker, type TakenCommand } from './cluster-observer.js';
 import { isOfLayerCall, miscount } from './layer-calls.js';
 import { type SimulatedCoordinator } from './simulated-coordinator.js';
 import { type SimulatedNats, type TakenWrite } from './simulated-nats.js';
@@ -30,6 +30,7 @@ interface ObservedCluster {
   readonly nats: SimulatedNats;
   readonly workers: readonly SimulatedWorker[];
   readonly coordinators: readonly SimulatedCoordinator[];
+  readonly leaders: readonly SimulatedCoordinator[];
 }
 
 /** A leader notices a worker's death by its heartbeats, of which messages take their time. */
@@ -41,9 +42,9 @@ export class SafetyRules implements ClusterObserver {
   readonly #cluster: () => ObservedCluster;
   readonly #writerOfEpoch = new Map<number, string>();
   readonly #served = new Map<string, ServedBefore>();
-  /** Experts that a run of a worker has served, also such as it has dropped since. */
   /** By worker and expert, of what it serves no more. */
   readonly #lastServedMs = new Map<string, number>();
+  /** Experts that a run of a worker has served, also such as it has dropped since. */
   readonly #onceServed = new Set<string>();
 
   constructor(sim: Simulator, cluster: () => ObservedCluster) {
@@ -61,6 +62,11 @@ export class SafetyRules implements ClusterObserver {
   layerCallEnded(coordinator: SimulatedCoordinator, call: LayerCall, result: LayerResult): void {
     const wrong = miscount(call, result);
     if (wrong !== undefined) this.#sim.violate('each pair is counted once', `${coordinator.process.id}: ${wrong}`);
+  }
+
+  /** Workers answer all calls rightly here, and canary rows as they did before. */
+  foundWrong({ workerId, kind, what }: WrongAnswerReport): void {
+    this.#sim.violate('no answer is taken for wrong', `${workerId}: ${kind}: ${what}`);
   }
 
   /** A worker obeys no leader of a lower epoch than it has obeyed, and one leader in an epoch. */
@@ -101,14 +107,14 @@ export class SafetyRules implements ClusterObserver {
   }
 
   /** Calls go to replicas that the coordinator's placement names. */
-  messageSent({ process, followed }: SimulatedCoordinator, workerId: string, message: Uint8Array): void {
-    const { rows, layerIndex, expertIds } = decodeDispatchCall(Buffer.from(message));
+  callArrived({ workerId }: ObservedWorker, { caller, followed }: CallSource, call: DispatchCall): void {
+    const { rows, layerIndex, expertIds } = call;
     if (!isOfLayerCall(rows)) return;
     for (const expertId of expertIds)
       if (!followed.some((placement) => holds(placement, workerId, layerIndex, expertId)))
         this.#sim.violate(
           'no call goes to a replica that is not placed',
-          `${process.id} asks ${workerId} for ${named(layerIndex, expertId)}`,
+          `${caller} asks ${workerId} for ${named(layerIndex, expertId)}`,
         );
   }
 
@@ -169,14 +175,16 @@ export class SafetyRules implements ClusterObserver {
   }
 
   #checkLeaders(): void {
-    const epochs = new Map<number, string>();
-    for (const { process, core } of this.#cluster().coordinators) {
+    const leaders = this.#cluster().leaders;
+    if (leaders.length < 2) return;
+    for (const { process, core } of leaders) {
       const epoch = core?.office?.epoch;
-      if (epoch === undefined) continue;
-      const other = epochs.get(epoch);
+      const other = leaders.find((leader) => leader.process !== process && leader.core?.office?.epoch === epoch);
       if (other !== undefined)
-        this.#sim.violate('one writer has an epoch', `${other} and ${process.id} lead under epoch ${String(epoch)}`);
-      epochs.set(epoch, process.id);
+        this.#sim.violate(
+          'one writer has an epoch',
+          `${process.id} and ${other.process.id} lead under epoch ${String(epoch)}`,
+        );
     }
   }
 

@@ -4,14 +4,18 @@ import { whyNotLive } from './liveness-rules.js';
 import { NUM_REPLICAS, SimulatedCluster, type ClusterShape } from './simulated-cluster.js';
 import { Simulator, Violation } from './simulator.js';
 
-const BOOT_MS = 4_000;
-const FAULTS_MS = 12_000;
+/** Until the first placement is there. */
+const BOOT_MS = 3_300;
+/** How long things go wrong. */
+const [LEAST_FAULTS_MS, MOST_FAULTS_MS] = [2_000, 8_000];
 /** For a cluster to get well again after everything works: longer than the longest pause between repairs. */
 const RECOVERY_LIMIT_MS = 400_000;
 const LOOK_INTERVAL_MS = 500;
-const CALL_INTERVAL_MS = 200;
+const CALL_INTERVAL_MS = 600;
 /** A call is late, and hedged, by how long many have taken: some clusters have so many. */
-const [BUSY_SHARE, BUSY_CALL_INTERVAL_MS] = [0.2, 50];
+const [BUSY_SHARE, BUSY_CALL_INTERVAL_MS] = [0.1, 40];
+
+const SLOW_HEARTBEAT_INTERVAL_MS = 1_000;
 
 export interface SeedOptions {
   readonly faults?: readonly Fault[];
@@ -57,8 +61,9 @@ async function live(sim: Simulator, cluster: SimulatedCluster, faults: readonly 
   cluster.start();
   // Some clusters have no peace even to begin with.
   if (sim.chance(0.7)) await sim.run(BOOT_MS, check);
-  planFaults(sim, cluster, FAULTS_MS, faults);
-  await sim.run(FAULTS_MS, check);
+  const faultsMs = sim.between(LEAST_FAULTS_MS, MOST_FAULTS_MS);
+  planFaults(sim, cluster, faultsMs, faults);
+  await sim.run(faultsMs, check);
   heal(sim, cluster);
   let because: string | undefined = 'it has not been looked at';
   for (const endMs = sim.nowMs + RECOVERY_LIMIT_MS; because !== undefined;) {
@@ -90,6 +95,7 @@ function shapeOf(sim: Simulator): ClusterShape {
     callIntervalMs: sim.chance(BUSY_SHARE) ? BUSY_CALL_INTERVAL_MS : CALL_INTERVAL_MS,
     config: {
       ...BASE_CONFIG,
+      heartbeatIntervalMs: sim.chance(0.5) ? BASE_CONFIG.heartbeatIntervalMs : SLOW_HEARTBEAT_INTERVAL_MS,
       minWorkers: numWorkers,
       placementPolicy: 'balanced',
       survive,

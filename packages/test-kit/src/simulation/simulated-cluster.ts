@@ -48,6 +48,7 @@ export class SimulatedCluster {
       this.rules.written(write);
     });
     const { nats, rules, network } = this;
+    const onWrongAnswer = rules.foundWrong.bind(rules);
     this.workers = named('w', numWorkers).map(
       (id) => new SimulatedWorker(id, replicasPerWorker, { sim, nats, observer: rules, logger: loggerOf(sim, id) }),
     );
@@ -60,12 +61,10 @@ export class SimulatedCluster {
         onCommand: (worker, shards) => {
           rules.commandSent(worker, shards);
         },
-        onSend: (workerId, message) => {
-          rules.messageSent(coordinator, workerId, message);
-        },
+        followed: () => coordinator.followed,
       });
     this.coordinators = named('c', numCoordinators).map(
-      (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers }),
+      (id) => new SimulatedCoordinator(id, { sim, nats, config, logger: loggerOf(sim, id), openers, onWrongAnswer }),
     );
   }
 

@@ -7,6 +7,7 @@ import { KnownCluster } from '@expertmesh/coordinator/control/planning/known-clu
 import { type PlanTask } from '@expertmesh/coordinator/control/planning/plan-in-thread';
 import { type LoadMonitor } from '@expertmesh/coordinator/balance/load-monitor';
 import { GrpcExpertDispatcher } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
+import { type WrongAnswerReport } from '@expertmesh/coordinator/dispatch/wrong-answers';
 import { workerKey } from '@expertmesh/shared/cluster/cluster-keys';
 import { replacementWaitMsOf, type CoordinatorConfig } from '@expertmesh/shared/config/coordinator-config';
 import { NatsControlPlane } from '@expertmesh/shared/control-plane/nats-control-plane';
@@ -24,8 +25,10 @@ import { type Simulator } from './simulator.js';
 
 const [LEAST_ENGINE_LOAD_MS, MOST_ENGINE_LOAD_MS] = [10, 200];
 const [LEAST_PLAN_MS, MOST_PLAN_MS] = [5, 100];
-const PLAN_ITERATIONS = 100;
+const PLAN_ITERATIONS = 20;
 const EXPERT_SIZE = { packedBytes: EXPERT_BYTES, memoryBytes: EXPERT_BYTES };
+/** So short that rounds follow the sweep of new replicas within a seed. */
+const CANARY_INTERVAL_MS = 15_000;
 export const CALL_TIMEOUT_MS = 2_000;
 
 export interface SimulatedCoordinatorOptions {
@@ -33,6 +36,7 @@ export interface SimulatedCoordinatorOptions {
   readonly nats: SimulatedNats;
   readonly config: CoordinatorConfig;
   readonly logger: Logger;
+  readonly onWrongAnswer: (report: WrongAnswerReport) => void;
   readonly openers: (process: SimulatedProcess, coordinator: SimulatedCoordinator) => Openers;
 }
 
@@ -54,7 +58,7 @@ export class SimulatedCoordinator {
   readonly #options: SimulatedCoordinatorOptions;
   #run: Run | undefined;
   /** By which calls may be routed: the newest, and those before it that calls under way still follow. */
-  #followed: Placement[] = [];
+  #followed: readonly Placement[] = [];
 
   constructor(coordinatorId: string, options: SimulatedCoordinatorOptions) {
     this.#options = options;
@@ -103,7 +107,7 @@ export class SimulatedCoordinator {
   }
 
   #open(): Run {
-    const { sim, nats, config, logger, openers } = this.#options;
+    const { sim, nats, config, logger, openers, onWrongAnswer } = this.#options;
     const { process } = this;
     const clock = process.clock();
     const { random } = sim;
@@ -142,6 +146,8 @@ export class SimulatedCoordinator {
       callTimeoutMs: CALL_TIMEOUT_MS,
       replacementWaitMs: replacementWaitMsOf(config),
       hedging: true,
+      canaryIntervalMs: CANARY_INTERVAL_MS,
+      onWrongAnswer,
       openStream,
       clock,
       random,
@@ -214,9 +220,9 @@ export class SimulatedCoordinator {
   #engineSide(dispatcher: GrpcExpertDispatcher): EngineSide {
     return {
       setPlacement: async (placement) => {
-        this.#followed.push(placement);
+        this.#followed = [...this.#followed, placement];
         await dispatcher.setPlacement(placement);
-        this.#followed.splice(0, this.#followed.indexOf(placement));
+        this.#followed = this.#followed.slice(this.#followed.indexOf(placement));
       },
       setIrreplaceable: (workerIds) => {
         dispatcher.setIrreplaceable(workerIds);

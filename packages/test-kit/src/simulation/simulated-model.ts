@@ -13,14 +13,14 @@ export const EXPERT_BYTES = 1_000;
  */
 const spec = parseModelSpec({
   model_type: 'qwen3_moe',
-  hidden_size: 32,
+  hidden_size: 8,
   num_hidden_layers: LAYER_INDICES.length,
   num_attention_heads: 2,
   num_key_value_heads: 1,
   num_experts: NUM_EXPERTS,
   num_experts_per_tok: TOP_K,
-  moe_intermediate_size: 32,
-  intermediate_size: 32,
+  moe_intermediate_size: 8,
+  intermediate_size: 8,
   vocab_size: 10,
   max_position_embeddings: 64,
 });

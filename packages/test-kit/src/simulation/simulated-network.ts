@@ -1,4 +1,4 @@
-import { type SimulatedProcess } from './simulated-process.js';
+import { SHORT_PAUSE_MS, type SimulatedProcess } from './simulated-process.js';
 import { type Simulator } from './simulator.js';
 
 /** How unkind the network is, as probabilities of a message. */
@@ -13,10 +13,18 @@ const KIND: NetworkFaults = { loss: 0, duplication: 0, delay: 0 };
 const [LEAST_DELAY_MS, MOST_DELAY_MS] = [0.1, 3];
 const LONGEST_DELAY_MS = 10_000;
 
+interface Cut {
+  /** Until when messages are held up; undefined where they are lost. */
+  readonly heldUntilMs: number | undefined;
+  /** For longer than anybody waits for it. */
+  readonly isTrouble: boolean;
+}
+
 /** What lies between processes: it delays, loses, repeats and reorders messages, and can be cut in one direction. */
 export class SimulatedNetwork {
   readonly #sim: Simulator;
-  readonly #cut = new Set<string>();
+  /** By way. */
+  readonly #cut = new Map<string, Cut>();
   #faults: NetworkFaults = KIND;
   #troubledMs = 0;
 
@@ -42,16 +50,23 @@ export class SimulatedNetwork {
     this.#faults = KIND;
   }
 
-  /** In this direction alone. */
-  cut(from: SimulatedProcess, to: SimulatedProcess): void {
-    this.#cut.add(wayOf(from, to));
-    for (const end of [from, to]) end.trouble();
+  /**
+   * In this direction alone.
+   *
+   * @param heldUntilMs when messages arrive, as TCP sends again what was lost; absent where connections break instead
+   */
+  cut(from: SimulatedProcess, to: SimulatedProcess, heldUntilMs?: number): void {
+    const isTrouble = heldUntilMs === undefined || heldUntilMs - this.#sim.nowMs > SHORT_PAUSE_MS;
+    this.#cut.set(wayOf(from, to), { heldUntilMs, isTrouble });
+    if (isTrouble) for (const end of [from, to]) end.trouble();
     this.#sim.note('net', `nothing gets from ${from.id} to ${to.id}`);
   }
 
   mend(from: SimulatedProcess, to: SimulatedProcess): void {
-    if (!this.#cut.delete(wayOf(from, to))) return;
-    for (const end of [from, to]) end.trouble();
+    const cut = this.#cut.get(wayOf(from, to));
+    if (cut === undefined) return;
+    this.#cut.delete(wayOf(from, to));
+    if (cut.isTrouble) for (const end of [from, to]) end.trouble();
     this.#sim.note('net', `messages get from ${from.id} to ${to.id} again`);
   }
 
@@ -61,16 +76,22 @@ export class SimulatedNetwork {
     this.#sim.note('net', 'is healed');
   }
 
-  /** Whether a way from or to this process is cut. */
+  /** Whether a way from or to this process is cut, for longer than anybody waits for it. */
   isCutOff({ id }: SimulatedProcess): boolean {
-    return [...this.#cut].some((way) => way.startsWith(`${id}>`) || way.endsWith(`>${id}`));
+    return [...this.#cut].some(
+      ([way, { isTrouble }]) => isTrouble && (way.startsWith(`${id}>`) || way.endsWith(`>${id}`)),
+    );
   }
 
   /** @returns undefined for a message that is lost. */
   delayMs(from: SimulatedProcess, to: SimulatedProcess): number | undefined {
-    if (this.#cut.has(wayOf(from, to)) || this.#sim.chance(this.#faults.loss)) return undefined;
+    const way = wayOf(from, to);
+    const cut = this.#cut.get(way);
+    const isLost = cut !== undefined && cut.heldUntilMs === undefined;
+    if (isLost || this.#sim.chance(this.#faults.loss)) return undefined;
     const longestMs = this.#sim.chance(this.#faults.delay) ? LONGEST_DELAY_MS : MOST_DELAY_MS;
-    return this.#sim.between(LEAST_DELAY_MS, longestMs);
+    const heldMs = Math.max(0, (cut?.heldUntilMs ?? 0) - this.#sim.nowMs);
+    return heldMs + this.#sim.between(LEAST_DELAY_MS, longestMs);
   }
 
   get isRepeated(): boolean {

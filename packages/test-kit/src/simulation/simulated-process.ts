@@ -2,7 +2,7 @@ import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type Simulator } from './simulator.js';
 
 /** Whoever stands still for no longer is waited for. */
-const SHORT_PAUSE_MS = 3_000;
+export const SHORT_PAUSE_MS = 3_000;
 
 /** A process that may stand still, end without a word, and come back as another run of the same program. */
 export class SimulatedProcess {

@@ -1,3 +1,4 @@
+import { type Placement } from '@expertmesh/shared/placement/placement';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type CallOptions } from '@expertmesh/shared/rpc/client';
 import { answerDeadline } from '@expertmesh/shared/rpc/answer-deadline';
@@ -27,8 +28,8 @@ export interface SimulatedTransportOptions {
   readonly workerAt: (host: string) => SimulatedWorker | undefined;
   /** Sees the commands of WorkerService. @param shards what the worker is to hold */
   readonly onCommand: (worker: SimulatedWorker, shards: readonly LayerShard[]) => void;
-  /** Sees what is sent over Dispatch streams. */
-  readonly onSend: (workerId: string, message: Uint8Array) => void;
+  /** By which calls may be routed now. */
+  readonly followed: () => readonly Placement[];
 }
 
 /** The connections of one run of a coordinator, over the simulated network. */
@@ -46,10 +47,16 @@ export class SimulatedTransport implements Openers {
     new SimulatedStream(this.#options, hostOf(address), events);
 }
 
+/**
+ * One HTTP/2 connection: with the first message that is lost nothing that is sent later comes through, until keepalive
+ * notices that and the calls fail; the next call connects anew.
+ */
 class SimulatedClient implements RpcConnection {
   readonly #options: SimulatedTransportOptions;
   readonly #host: string;
   readonly #peer: string;
+  readonly #pending = new Set<PendingCall>();
+  #isSilent = false;
 
   constructor(options: SimulatedTransportOptions, host: string, peer: string) {
     this.#options = options;
@@ -79,7 +86,6 @@ class SimulatedClient implements RpcConnection {
     return;
   }
 
-  /** A request or an answer that is lost shows at the deadline alone. */
   #call(
     path: string,
     request: unknown,
@@ -93,13 +99,10 @@ class SimulatedClient implements RpcConnection {
       const end = (): void => {
         answered();
         signal.removeEventListener('abort', onAbort);
-      };
-      const fail = (error: ExpertmeshError): void => {
-        end();
-        reject(error);
+        this.#pending.delete(call);
       };
       const giveUp = (error: ExpertmeshError): void => {
-        fail(error);
+        call.reject(error);
         if (cancelling !== undefined) this.#cancelThere(cancelling);
       };
       const onAbort = (): void => {
@@ -109,15 +112,20 @@ class SimulatedClient implements RpcConnection {
         giveUp(new ExpertmeshError('deadline_exceeded', `${this.#peer} did not answer ${method} in time`));
       });
       signal.addEventListener('abort', onAbort, { once: true });
-      const settle = {
-        resolve: (response: unknown): void => {
+      const call: PendingCall = {
+        resolve: (response) => {
           end();
           resolve(response);
         },
-        reject: fail,
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+        giveUp,
       };
+      this.#pending.add(call);
       if (signal.aborted) onAbort();
-      else this.#send(path, request, onProgress, cancelling?.signal ?? NEVER, settle);
+      else this.#send(path, request, onProgress, cancelling?.signal ?? NEVER, call);
     });
   }
 
@@ -126,10 +134,9 @@ class SimulatedClient implements RpcConnection {
     request: unknown,
     onProgress: (progress: LoadProgress) => void,
     signal: AbortSignal,
-    { resolve, reject }: { resolve: (response: unknown) => void; reject: (error: ExpertmeshError) => void },
+    { resolve, reject }: PendingCall,
   ): void {
-    const { network, process, workerAt, sim } = this.#options;
-    const caller = process.bootId;
+    const { process, workerAt, sim, onCommand } = this.#options;
     const worker = workerAt(this.#host);
     if (worker?.process.isRunning !== true) {
       process.after(sim.between(0.1, 3), () => {
@@ -137,14 +144,15 @@ class SimulatedClient implements RpcConnection {
       });
       return;
     }
-    if (path === workerService.assign.path) this.#options.onCommand(worker, (request as AssignRequest).shards);
-    if (path === workerService.unload.path) this.#options.onCommand(worker, []);
+    if (path === workerService.assign.path) onCommand(worker, (request as AssignRequest).shards);
+    if (path === workerService.unload.path) onCommand(worker, []);
+    const caller = process.bootId;
     const answer = (deliver: () => void): void => {
-      network.send(worker.process, process, () => {
+      this.#deliver(worker.process, process, () => {
         if (process.bootId === caller) deliver();
       });
     };
-    network.send(process, worker.process, () => {
+    this.#deliver(process, worker.process, () => {
       worker.serve(path, request, caller, onProgress, signal).then(
         (response) => {
           answer(() => {
@@ -161,14 +169,39 @@ class SimulatedClient implements RpcConnection {
     });
   }
 
-  #cancelThere(cancelling: AbortController): void {
-    const { network, process, workerAt } = this.#options;
-    const worker = workerAt(this.#host);
-    if (worker !== undefined)
-      network.send(process, worker.process, () => {
-        cancelling.abort();
-      });
+  #deliver(from: SimulatedProcess, to: SimulatedProcess, deliver: () => void): void {
+    if (!this.#isSilent && !this.#options.network.send(from, to, deliver)) this.#fallSilent();
   }
+
+  #fallSilent(): void {
+    const { process, sim } = this.#options;
+    this.#isSilent = true;
+    process.after(sim.between(LEAST_SILENCE_MS, MOST_SILENCE_MS), () => {
+      this.#isSilent = false;
+      for (const { giveUp } of [...this.#pending])
+        giveUp(new ExpertmeshError('unavailable', `${this.#peer}: the connection was closed`));
+    });
+  }
+
+  /** A worker notices that nobody waits any more when it is told, or by its own keepalive. */
+  #cancelThere(cancelling: AbortController): void {
+    const { network, process, workerAt, sim } = this.#options;
+    const worker = workerAt(this.#host)?.process;
+    const cancel = (): void => {
+      cancelling.abort();
+    };
+    if (worker === undefined) return;
+    if (this.#isSilent || !network.send(process, worker, cancel))
+      worker.after(sim.between(LEAST_SILENCE_MS, MOST_SILENCE_MS), cancel);
+  }
+}
+
+/** A call that has not been answered. */
+interface PendingCall {
+  readonly resolve: (response: unknown) => void;
+  readonly reject: (error: ExpertmeshError) => void;
+  /** The worker is told that nobody waits for it. */
+  readonly giveUp: (error: ExpertmeshError) => void;
 }
 
 /** Messages may overtake each other and come twice; with the first that is lost nothing comes through any more. */
@@ -201,9 +234,9 @@ class SimulatedStream implements DispatchStream {
     const worker = this.#worker;
     if (worker === undefined || this.#isOver) return;
     const message = frame.subarray(PREFIX_BYTES);
-    this.#options.onSend(worker.workerId, message);
+    const source = { caller: this.#caller, followed: this.#options.followed() };
     this.#deliver('there', () => {
-      worker.dispatch(message, this.#caller, (answer) => {
+      worker.dispatch(message, source, (answer) => {
         this.#deliver('back', () => {
           this.#events.onMessage(answer.subarray(PREFIX_BYTES));
         });

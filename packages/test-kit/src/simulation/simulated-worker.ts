@@ -22,7 +22,7 @@ import { errorAnswer, toCallError } from '@expertmesh/worker/calls/error-answer'
 import { WorkerControl } from '@expertmesh/worker/control/worker-control';
 import { LoadedLayer } from '@expertmesh/worker/shards/loaded-layer';
 import { ShardHost } from '@expertmesh/worker/shards/shard-host';
-import { type ClusterObserver } from './cluster-observer.js';
+import { type CallSource, type ClusterObserver } from './cluster-observer.js';
 import { EXPERT_BYTES, HIDDEN_SIZE, NUM_EXPERTS, simulatedStore, TOP_K } from './simulated-model.js';
 import { type SimulatedNats } from './simulated-nats.js';
 import { SimulatedProcess } from './simulated-process.js';
@@ -143,16 +143,17 @@ export class SimulatedWorker {
   }
 
   /** Handles a message of a Dispatch stream. @param answer takes a framed answer */
-  dispatch(message: Uint8Array, caller: string, answer: (frame: Buffer) => void): void {
+  dispatch(message: Uint8Array, source: CallSource, answer: (frame: Buffer) => void): void {
     const run = this.#run;
     const incoming = decodeIncomingCall(message);
     if (run === undefined || incoming.kind === 'refused') return;
     const { call } = incoming;
+    this.#observer.callArrived(this, source, call);
     let layer: LoadedLayer;
     try {
       layer = findLayer(call, TOP_K, run.host.served);
     } catch (thrown) {
-      this.#observer.callRefused(this, caller, call);
+      this.#observer.callRefused(this, source.caller, call);
       answer(frameDispatchAnswer(errorAnswer(call, toCallError(thrown))));
       return;
     }

@@ -71,30 +71,44 @@ export class Simulator {
    * @param afterStep is called when all that an event set going has ended
    * @throws Violation
    */
-  async run(durationMs: number, afterStep: () => void): Promise<void> {
+  run(durationMs: number, afterStep: () => void): Promise<void> {
     const endMs = this.#nowMs + durationMs;
-    await settled();
-    for (let event = this.#queue.next(endMs); event !== undefined; event = this.#queue.next(endMs)) {
-      this.#nowMs = event.atMs;
-      this.#numEvents += 1;
-      event.run();
-      await settled();
-      afterStep();
-      if (this.#violation !== undefined) throw this.#violation;
-    }
-    this.#nowMs = endMs;
+    return new Promise((resolve, reject) => {
+      const step = (): void => {
+        try {
+          if (this.#violation !== undefined) throw this.#violation;
+          if (this.#happens(endMs)) whenSettled(afterEvent);
+          else resolve();
+        } catch (thrown) {
+          reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+        }
+      };
+      const afterEvent = (): void => {
+        afterStep();
+        step();
+      };
+      whenSettled(step);
+    });
+  }
+
+  /** @returns false when nothing more happens until then. */
+  #happens(endMs: number): boolean {
+    const event = this.#queue.next(endMs);
+    this.#nowMs = event?.atMs ?? endMs;
+    if (event === undefined) return false;
+    this.#numEvents += 1;
+    event.run();
+    return true;
   }
 }
 
 /**
- * Resolves when no promise can be settled any more without another event. Node runs what process.nextTick was given
+ * Calls back when no promise can be settled any more without another event. Node runs what process.nextTick was given
  * when the queue of microtasks is empty, without a turn of the event loop; a microtask has to give it, for what is
  * given from within nextTick itself would run at once.
  */
-function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    queueMicrotask(() => {
-      process.nextTick(resolve);
-    });
+function whenSettled(callback: () => void): void {
+  queueMicrotask(() => {
+    process.nextTick(callback);
   });
 }

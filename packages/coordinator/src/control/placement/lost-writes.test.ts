@@ -1,4 +1,4 @@
-import { IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
+import { ADMISSIONS_KEY, IN_FORCE_KEY } from '@expertmesh/shared/cluster/cluster-keys';
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { AuditRecord } from '@expertmesh/shared/gen/expertmesh/v1/admin';
@@ -37,6 +37,22 @@ it('puts back what the control plane had acknowledged and lost, of which no watc
   const { store: other } = await openStore(controlPlane);
   expect(other.inForce?.version).toBe(2);
   expect(store.inForce?.version).toBe(2);
+});
+
+it('lets another leader go on from what it has heard, when the control plane has lost that', async () => {
+  const controlPlane = new EmbeddedControlPlane(logger);
+  const { store } = await openLeader(controlPlane);
+  const { store: next } = await openStore(controlPlane);
+  const before = [await controlPlane.placement.get(IN_FORCE_KEY), await controlPlane.placement.get(ADMISSIONS_KEY)];
+  await putInForce(store, 2);
+  await store.changeAdmissions(({ untilRestart }) => ({ workers: { a: 'cordoned' }, untilRestart }));
+  await settle();
+  for (const entry of before) await controlPlane.placement.put(entry?.key ?? '', entry?.value ?? new Uint8Array());
+  await settle();
+  await next.takeOffice(2);
+  const { store: other } = await openStore(controlPlane);
+  expect(other.inForce).toMatchObject({ version: 2, epoch: 2 });
+  expect(other.admissions).toMatchObject({ workers: { a: 'cordoned' }, epoch: 2 });
 });
 
 it('writes nothing where the control plane has kept everything', async () => {

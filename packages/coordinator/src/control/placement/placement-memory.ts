@@ -80,7 +80,10 @@ export class PlacementMemory {
     this.#inForce = this.#routing = undefined;
   }
 
-  /** @returns whether it is news. Broken documents are no news, and neither is what a leader of before has written. */
+  /**
+   * @returns whether it is news. Broken documents are no news, and neither is what was written before what is known: a
+   *   leader that was replaced writes so, and a control plane that has lost acknowledged writes tells so.
+   */
   take(key: string, value: Uint8Array): boolean {
     try {
       if (!this.#read(key, value)) return false;
@@ -111,14 +114,14 @@ export class PlacementMemory {
     const { epoch, version, change, history } = inForce;
     this.#options.heardEpoch(epoch);
     this.#lastVersion = Math.max(this.#lastVersion, version, change?.toVersion ?? 0, history?.last ?? 0);
-    if (epoch < (this.#inForce?.epoch ?? 0)) return false;
+    if (this.#inForce !== undefined && isBefore(inForce, this.#inForce)) return false;
     this.#inForce = inForce;
     return true;
   }
 
   #readAdmissions(admissions: WorkerAdmissions): boolean {
     this.#options.heardEpoch(admissions.epoch);
-    if (admissions.epoch < this.#admissions.epoch) return false;
+    if (isBefore(admissions, this.#admissions)) return false;
     this.#admissions = admissions;
     return true;
   }
@@ -141,5 +144,10 @@ export class PlacementMemory {
     }
   }
 }
+
+type Written = Pick<PlacementInForce, 'epoch' | 'sequence'>;
+
+const isBefore = (a: Written, b: Written): boolean =>
+  a.epoch === b.epoch ? (a.sequence ?? 0) < (b.sequence ?? 0) : a.epoch < b.epoch;
 
 const versionOf = (key: string): number => Number(key.slice(DOCUMENT_KEY_PREFIX.length));

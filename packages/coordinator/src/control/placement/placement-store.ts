@@ -176,10 +176,10 @@ export class PlacementStore {
   }
 
   /** The history is written with it. Errors as writeDocument. */
-  async writeInForce(next: Omit<PlacementInForce, 'history'>): Promise<void> {
+  async writeInForce(next: Omit<PlacementInForce, 'history' | 'sequence'>): Promise<void> {
     await this.#inTurn(async () => {
-      const { versionsInForce, lastVersion } = this.#memory;
-      const inForce = withHistory(next, versionsInForce, lastVersion);
+      const { versionsInForce, lastVersion, inForce: before } = this.#memory;
+      const inForce = withHistory({ ...next, sequence: sequenceAfter(before) }, versionsInForce, lastVersion);
       await this.#write(IN_FORCE_KEY, encodePlacementInForce(inForce), next.epoch);
     });
   }
@@ -194,7 +194,10 @@ export class PlacementStore {
   ): Promise<void> {
     await this.#inTurn(async () => {
       const epoch = this.#bucket.requireEpoch();
-      const next = () => encodeWorkerAdmissions({ formatVersion: 1, ...change(this.admissions), epoch });
+      const next = () => {
+        const sequence = sequenceAfter(this.admissions);
+        return encodeWorkerAdmissions({ formatVersion: 1, ...change(this.admissions), epoch, sequence });
+      };
       await this.#change(ADMISSIONS_KEY, next, epoch);
     });
   }
@@ -277,6 +280,8 @@ export class PlacementStore {
     else if (this.#memory.take(key, value)) this.#options.onChange();
   }
 }
+
+const sequenceAfter = (before: Pick<PlacementInForce, 'sequence'> | undefined): number => 1 + (before?.sequence ?? 0);
 
 function epochOf(key: string, value: Uint8Array): number {
   const parse = { [IN_FORCE_KEY]: parsePlacementInForce, [ADMISSIONS_KEY]: parseWorkerAdmissions }[key];

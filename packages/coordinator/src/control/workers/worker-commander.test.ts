@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type AssignRequest, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type AssignRequest, WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
@@ -8,14 +8,24 @@ import { type WorkerCommands } from '../../membership/worker-channel.js';
 import { KnownWorkers } from './known-workers.js';
 import { WorkerCommander } from './worker-commander.js';
 
+const LOADING = WorkerState.WORKER_STATE_LOADING;
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const reconcile = async (commander: WorkerCommander): Promise<void> => {
+  commander.reconcileAll();
+  await settle();
+};
+const holdUp = (state: { mayEnd: Promise<void> }): (() => void) => {
+  let end = (): void => undefined;
+  state.mayEnd = new Promise((resolve) => (end = resolve));
+  return () => end();
+};
 const shards = (...expertIds: number[]): Shards => (expertIds.length === 0 ? [] : [{ layerIndex: 0, expertIds }]);
 
 /**
- * One worker that does what it is told when the test lets it, and reports it when it is asked; another one, which
- * nobody can command, holds all experts as well.
+ * One worker that does what it is told when the test lets it, and reports it when it is asked, unless the test does so;
+ * another one, which nobody can command, holds all experts as well.
  */
-function setUp() {
+function setUp({ isReported = true } = {}) {
   const clock = new DrivenClock();
   const known = new KnownWorkers(clock);
   const requests: (AssignRequest | { readonly unloadEpoch: number })[] = [];
@@ -59,6 +69,7 @@ function setUp() {
     placementVersion: () => 5,
     epoch: () => state.epoch,
     refresh: () => {
+      if (!isReported) return;
       report();
       commander.reconcile('a');
     },
@@ -82,16 +93,14 @@ describe('WorkerCommander', () => {
     commander.reconcileAll();
     commander.reconcile('a');
     await settle();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     const sources = ['peer of a'];
     expect(requests).toEqual([{ placementVersion: 5, storeId: 'store-1', epoch: 1, shards: shards(1, 2), sources }]);
   });
 
   it('knows what a worker holds only from after its last command', async () => {
     const { commander, state } = setUp();
-    let end: () => void = () => undefined;
-    state.mayEnd = new Promise((resolve) => (end = resolve));
+    const end = holdUp(state);
     expect(commander.hasObeyed('a')).toBe(true);
     commander.reconcileAll();
     expect(commander.hasObeyed('a')).toBe(false);
@@ -101,21 +110,29 @@ describe('WorkerCommander', () => {
     expect(commander.hasObeyed('nobody')).toBe(false);
   });
 
+  it('knows nothing of a worker whose answer to the last command was lost, until it reports again', async () => {
+    const { commander, known, state, report } = setUp({ isReported: false });
+    state.error = new ExpertmeshError('deadline_exceeded', 'no answer');
+    await reconcile(commander);
+    expect(commander.hasObeyed('a')).toBe(false);
+    report();
+    known.apply({ type: 'stats', workerId: 'a', stats: WorkerStats.create({ state: LOADING }) });
+    expect(commander.hasObeyed('a')).toBe(false);
+  });
+
   it('does nothing out of office, nor before there is a placement', async () => {
     const { commander, state, requests } = setUp();
     state.epoch = undefined;
     commander.reconcileAll();
     state.epoch = 1;
     state.wanted = undefined;
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests).toEqual([]);
   });
 
   it('says what has changed meanwhile when the command under way has ended', async () => {
     const { commander, state, requests } = setUp();
-    let end: () => void = () => undefined;
-    state.mayEnd = new Promise((resolve) => (end = resolve));
+    const end = holdUp(state);
     commander.reconcileAll();
     state.wanted = shards(3);
     commander.reconcileAll();
@@ -127,21 +144,17 @@ describe('WorkerCommander', () => {
 
   it('unloads a worker that is to hold nothing', async () => {
     const { commander, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.wanted = [];
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toEqual({ unloadEpoch: 1 });
   });
 
   it('tries again after growing delays where a worker refuses, at once when something else is wanted', async () => {
     const { clock, commander, state, requests, refusals } = setUp();
     state.error = new ExpertmeshError('resource_exhausted', 'full');
-    commander.reconcileAll();
-    await settle();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
+    await reconcile(commander);
     expect(requests).toHaveLength(1);
     clock.advance(100);
     await settle();
@@ -156,16 +169,14 @@ describe('WorkerCommander', () => {
     state.wanted = shards(3);
     state.error = undefined;
     commander.forgetRefusals();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(state.held).toEqual(shards(3));
     expect(commander.refusal('a')).toBeUndefined();
   });
 
   it('takes no refusal of what is wanted no longer for one of what is', async () => {
     const { commander, state, refusals } = setUp();
-    let end: () => void = () => undefined;
-    state.mayEnd = new Promise((resolve) => (end = resolve));
+    const end = holdUp(state);
     state.error = new ExpertmeshError('data_loss', 'expert 2 is corrupt');
     commander.reconcileAll();
     state.wanted = shards(1);
@@ -182,8 +193,7 @@ describe('WorkerCommander', () => {
 
   it('gives a restarted worker its experts again', async () => {
     const { commander, known, state, requests, report } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     known.apply({ type: 'down', workerId: 'a', reason: 'it has been restarted' });
     commander.reconcile('a');
     known.apply({ type: 'up', workerId: 'a', dataAddress: 'a:1', bootId: 'boot-2' });
@@ -198,8 +208,7 @@ describe('WorkerCommander', () => {
   it('does not count what failed before a worker came up as refused, unless it fails again and again', async () => {
     const { clock, commander, state } = setUp();
     state.error = new ExpertmeshError('cancelled', 'it has gone away');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(commander.refusal('a')?.code).toBe('cancelled');
     commander.cameUp('a');
     expect(commander.refusal('a')).toBeUndefined();
@@ -217,11 +226,9 @@ describe('WorkerCommander', () => {
 
   it('commands every worker once under a new epoch', async () => {
     const { commander, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.epoch = 2;
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests).toHaveLength(2);
     expect(state.heldEpoch).toBe(2);
   });
@@ -247,8 +254,7 @@ describe('WorkerCommander', () => {
   it('is silent after close', async () => {
     const { clock, commander, state, requests } = setUp();
     state.error = new ExpertmeshError('unavailable', 'gone');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     commander.close();
     clock.advance(10_000);
     await settle();
@@ -258,29 +264,24 @@ describe('WorkerCommander', () => {
 
   it('lets a worker keep what nobody else who is up holds, until another one does', async () => {
     const { commander, known, state, requests, report } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     known.apply({ type: 'down', workerId: 'b', reason: 'it is gone' });
     state.wanted = shards(3);
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toMatchObject({ shards: shards(1, 2, 3) });
     known.apply({ type: 'up', workerId: 'b', dataAddress: 'b:1', bootId: 'boot-2' });
     known.apply({ type: 'stats', workerId: 'b', stats: WorkerStats.create({ shards: [...shards(1, 2)] }) });
     report();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     expect(requests.at(-1)).toMatchObject({ shards: shards(3) });
   });
 
   it('has a worker without room for both give up first what it is not to hold', async () => {
     const { commander, clock, state, requests } = setUp();
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.wanted = shards(2, 3);
     state.error = new ExpertmeshError('resource_exhausted', 'no room');
-    commander.reconcileAll();
-    await settle();
+    await reconcile(commander);
     state.error = undefined;
     clock.advance(1_000);
     await settle();

@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type LoadProgress, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
+import { type LoadProgress, WorkerState, type WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type Logger } from '@expertmesh/shared/process/logger';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { reconnectDelayMs } from '@expertmesh/shared/rpc/reconnect-backoff';
@@ -56,7 +56,7 @@ export class WorkerCommander {
   readonly #busy = new Set<string>();
   readonly #failures = new Map<string, Failure>();
   readonly #refusals = new Map<string, ExpertmeshError>();
-  /** Of workers that have obeyed since: what they hold now is not in these stats yet. */
+  /** Of workers that were commanded since: what they hold now is not in these stats yet. */
   readonly #outdatedStats = new Map<string, WorkerStats | undefined>();
   #isClosed = false;
 
@@ -80,10 +80,14 @@ export class WorkerCommander {
     if (command.kind !== 'none' && !this.#mustWait(worker, shards)) void this.#run(worker, command, shards, epoch);
   }
 
-  /** Whether what is known of the worker's experts is from after its last command: that one may have dropped some. */
+  /**
+   * Whether what is known of the worker's experts is from after its last command: that one may have dropped some, and a
+   * worker may obey one that failed here for want of its answer.
+   */
   hasObeyed(workerId: string): boolean {
     const worker = this.#options.known.get(workerId);
-    return worker !== undefined && !this.#busy.has(workerId) && !this.#isOutdated(worker);
+    const isLoading = worker?.stats?.state === WorkerState.WORKER_STATE_LOADING;
+    return worker !== undefined && !isLoading && !this.#busy.has(workerId) && !this.#isOutdated(worker);
   }
 
   /** What the worker's last command ended with, if it failed. */
@@ -153,7 +157,6 @@ export class WorkerCommander {
       else await this.#hold(channel, workerId, command.shards, epoch);
       this.#failures.delete(workerId);
       this.#refusals.delete(workerId);
-      this.#outdatedStats.set(workerId, this.#options.known.get(workerId)?.stats);
     } catch (thrown) {
       if (this.#isClosed || this.#options.known.get(workerId) === undefined) return;
       const error = ExpertmeshError.from(thrown);
@@ -165,6 +168,8 @@ export class WorkerCommander {
       this.#retryLater(worker, shards, error);
     } finally {
       this.#busy.delete(workerId);
+      const known = this.#options.known.get(workerId);
+      if (known !== undefined) this.#outdatedStats.set(workerId, known.stats);
     }
     // Only what the worker reports counts as held; the next look at it comes with these stats.
     refresh(workerId);
