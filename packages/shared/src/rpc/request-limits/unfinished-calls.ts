@@ -109,7 +109,7 @@ export class UnfinishedCalls {
       const heldBytes = (this.#heldBytes.get(each) ?? 0) + (each === call ? addedBytes : 0);
       if (heldBytes > size) [largest, size] = [each, heldBytes];
     }
-    const isOwn = this.#untrusted.get(address)?.calls === calls || calls.size === 0;
+    const isOwn = this.#untrusted.get(address)?.calls === calls;
     return isOwn && !calls.has(call) && addedBytes > size ? call : largest;
   }
 
