@@ -63,7 +63,9 @@ describe('a worker whose disk lacks files of the experts that it is to hold', ()
     await expect(client.load(1)).rejects.toMatchObject({ code: status.NOT_FOUND });
     await expect(client.load(1, 0, ['127.0.0.1:1'])).rejects.toMatchObject({
       code: status.UNAVAILABLE,
-      details: expect.stringMatching(/nobody can be asked for experts\/layer-000\/expert-003\.bin .*127\.0\.0\.1:1/) as string,
+      details: expect.stringMatching(
+        /nobody can be asked for experts\/layer-000\/expert-003\.bin .*127\.0\.0\.1:1/,
+      ) as string,
     });
   });
 
