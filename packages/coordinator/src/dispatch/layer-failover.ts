@@ -1,5 +1,6 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type Attempt, endingWith, FIRST, hasLost, next, type StartedCall, withdrawOn } from './attempt.js';
 import { type PartOutcome } from './combine.js';
 import { type CurrentRouter } from './current-router.js';
 import { type LayerCall } from './expert-dispatcher.js';
@@ -76,14 +77,16 @@ export class LayerFailover {
   async compute(
     part: DispatchPart,
     router: ReplicaRouter,
-    attempt = 1,
+    attempt: Attempt = FIRST,
     numAskedAgain = 0,
   ): Promise<readonly PartOutcome[]> {
+    const { number, signal } = attempt;
+    if (signal?.aborted === true) return [{ kind: 'failed', part, error: hasLost() }];
     const { standing } = this.#options;
     const drifts = driftOf(standing, router.placement.workerIds[part.workerIndex] ?? '', this.#call.layerIndex, part);
-    if (drifts !== undefined) return this.#routeAnew(pairsOfPart(this.#call, part), drifts, attempt + 1);
-    const hasOthers = attempt < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
-    const call = this.#start(part, router, hasOthers);
+    if (drifts !== undefined) return this.#routeAnew(pairsOfPart(this.#call, part), drifts, next(attempt));
+    const hasOthers = number < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
+    const call = this.#start(part, router, hasOthers, signal);
     const hedged = hasOthers ? await this.#orElsewhere(call, attempt) : undefined;
     if (hedged !== undefined) return hedged;
     const outcome = await call.outcome;
@@ -96,7 +99,7 @@ export class LayerFailover {
     if (reason === 'out_of_range') return (hasOthers ? await this.#hedge(call, attempt) : undefined) ?? [outcome];
     const maxAskedAgain = hasOthers ? MAX_ASKED_AGAIN.withOthers : MAX_ASKED_AGAIN.alone;
     const isAskedAgain = reason === 'wrong_answer' && numAskedAgain < maxAskedAgain && this.#remainingMs() > 0;
-    if (!isAskedAgain && attempt >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
+    if (!isAskedAgain && number >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
     const outcomes = isAskedAgain
       ? await this.compute(part, router, attempt, numAskedAgain + 1)
       : await this.#askOthers(call, outcome.error, attempt);
@@ -104,7 +107,7 @@ export class LayerFailover {
     return outcomes;
   }
 
-  #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean): StartedCall {
+  #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean, signal?: AbortSignal): StartedCall {
     const { placement } = router;
     let withdraw = (): void => undefined;
     const onSent = (withdrawSent: () => void): void => {
@@ -113,34 +116,37 @@ export class LayerFailover {
     const deadlineMs = this.#patienceMs(hasOthers);
     const outcome = this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs, onSent });
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    return { part, workerId, outcome, withdraw: () => withdraw() };
+    const call = { part, workerId, outcome, withdraw: () => withdraw() };
+    if (signal !== undefined) withdrawOn(signal, call);
+    return call;
   }
 
   #askOthers(
     { part, workerId }: StartedCall,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     if (error.code === 'deadline_exceeded') this.#options.standing.hedges.noteSilent(workerId);
     this.#failed.add(workerId, error);
-    return this.#routeAnew(pairsOfPart(this.#call, part), error, attempt + 1);
+    return this.#routeAnew(pairsOfPart(this.#call, part), error, next(attempt));
   }
 
   /**
    * Sends the pairs of a call that is late to other replicas as well. Whoever answers first counts, and the other
-   * answer is dropped: by its call's id where it is the late one.
+   * answer is dropped: its calls are withdrawn, and with those of a hedge all that would follow them.
    *
    * @returns what the others have answered, where they were first; undefined where the call's own outcome counts.
    */
-  #orElsewhere(call: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+  #orElsewhere(call: StartedCall, attempt: Attempt): Promise<readonly PartOutcome[] | undefined> {
     const { hedges } = this.#options.standing;
     return new Promise((resolve) => {
       let elsewhere: Promise<readonly PartOutcome[] | undefined> = Promise.resolve(undefined);
       let isAnswered = false;
+      const lost = new AbortController();
       const ended = hedges.whenLate(call.workerId, call.part.expertIds.length, () => {
         hedges.noteSilent(call.workerId);
         // What it fails with is of no interest: the late call may still be answered.
-        elsewhere = this.#hedge(call, attempt).catch(() => undefined);
+        elsewhere = this.#hedge(call, endingWith(lost.signal, attempt)).catch(() => undefined);
         void elsewhere.then((outcomes) => {
           if (outcomes === undefined || isAnswered) return;
           hedges.won(call.workerId);
@@ -151,21 +157,26 @@ export class LayerFailover {
       void call.outcome.then((outcome) => {
         ended();
         isAnswered = outcome.kind === 'answered';
+        if (isAnswered) lost.abort();
         if (isAnswered) resolve(undefined);
         else void elsewhere.then(resolve);
       });
     });
   }
 
-  async #hedge({ part, workerId }: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+  async #hedge({ part, workerId }: StartedCall, attempt: Attempt): Promise<readonly PartOutcome[] | undefined> {
     const router = this.#options.router.require();
     const isExcluded = this.#exclusion(router, workerId);
     const parts = router.plan(this.#call, this.#maxRowsPerPart, isExcluded, pairsOfPart(this.#call, part));
-    const outcomes = await this.#computeAll(parts, router, attempt + 1);
+    const outcomes = await this.#computeAll(parts, router, next(attempt));
     return outcomes.every(({ kind }) => kind === 'answered') ? outcomes : undefined;
   }
 
-  async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
+  async #routeAnew(
+    pairs: readonly number[],
+    error: ExpertmeshError,
+    attempt: Attempt,
+  ): Promise<readonly PartOutcome[]> {
     const router = this.#options.router.require();
     const hasReplica = this.#hasReplica(router);
     const stuck = pairs.filter((pair) => !hasReplica(pair));
@@ -180,7 +191,7 @@ export class LayerFailover {
     pairs: readonly number[],
     router: ReplicaRouter,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     if (this.#remainingMs() <= 0) return this.#give(pairs, error);
     const parts = router.plan(this.#call, this.#maxRowsPerPart, this.#exclusion(router), pairs);
@@ -190,7 +201,7 @@ export class LayerFailover {
   async #computeAll(
     parts: readonly DispatchPart[],
     router: ReplicaRouter,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
   }
@@ -201,7 +212,7 @@ export class LayerFailover {
     pairs: readonly number[],
     router: ReplicaRouter,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     const hasWaited = pairs.some((pair) => this.#pairsThatWaited.has(pair));
     if (failoverReason(error) !== 'not_held' || hasWaited) return this.#waitForReplacement(pairs, error, attempt);
@@ -218,13 +229,13 @@ export class LayerFailover {
   async #waitForReplacement(
     pairs: readonly number[],
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     const wait = (this.#lostWait ??= this.#options.lost.newWait());
     for (;;) {
       const router = this.#options.router.require();
       const holders = this.#holdersOf(pairs, router);
-      if (wait.isOver() || this.#remainingMs() <= 0 || !wait.canReturn(holders))
+      if (wait.isOver() || this.#remainingMs() <= 0 || attempt.signal?.aborted === true || !wait.canReturn(holders))
         return this.#give(pairs, wait.explained(error, holders));
       await this.#options.router.newer(router, LOOK_AGAIN_MS);
       this.#failed.forgetAway(this.#options.links);
@@ -272,13 +283,4 @@ export class LayerFailover {
   #remainingMs(): number {
     return this.#endMs - this.#options.clock.nowMs();
   }
-}
-
-/** A part that is with a worker. */
-interface StartedCall {
-  readonly part: DispatchPart;
-  readonly workerId: string;
-  /** Never rejects. */
-  readonly outcome: Promise<PartOutcome>;
-  readonly withdraw: () => void;
 }
