@@ -1,11 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { closeComputeBackend, createComputeBackend } from '@expertmesh/compute/compute-backend';
 import {
   GrpcExpertDispatcher,
   type GrpcExpertDispatcherOptions,
 } from '@expertmesh/coordinator/dispatch/grpc-expert-dispatcher';
 import { type LayerCall, type LayerResult } from '@expertmesh/coordinator/dispatch/expert-dispatcher';
+import { storedReference } from '@expertmesh/coordinator/dispatch/stored-reference';
 import { type WrongAnswerKind } from '@expertmesh/coordinator/dispatch/wrong-answer-error';
 import { connectionOpeners } from '@expertmesh/coordinator/serving/connection-openers';
+import { openExpertStore } from '@expertmesh/shared/expert-store/expert-store';
 import { type Placement } from '@expertmesh/shared/placement/placement';
 import { seededRandom } from '@expertmesh/shared/random/seeded-random';
 import { storeIdOfCalls } from '@expertmesh/shared/rpc/dispatch-message';
@@ -14,6 +17,7 @@ import { DispatchProxy } from '@expertmesh/test-kit/dispatch-proxy';
 import { eventually } from '@expertmesh/test-kit/eventually';
 import { flippingBits, rewritingAnswers, rewritingCalls } from '@expertmesh/test-kit/message-faults';
 import { type ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
+import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { HIDDEN, NUM_LAYERS, range } from './demo-calls.js';
 import { assignment, packDemoStore, startWorker, type DemoStore } from './demo-worker.js';
 import { type WorkerClient } from './worker-client.js';
@@ -194,6 +198,28 @@ describe('answers of real workers behind a proxy that changes them', () => {
     await eventually(() => {
       expect(quarantined.at(-1)).toEqual(['a', undefined]);
     }, 20_000);
+  });
+
+  it('believes its own store where the first worker that is asked computes wrongly', async () => {
+    const expertStore = await openExpertStore(store.dir);
+    const backend = createComputeBackend('native', expertStore.quantisation, 1);
+    proxy.onAnswer = rewritingAnswers((answer) => ({ ...answer, rows: answer.rows.map((value) => 1.2 * value) }));
+    try {
+      const dispatcher = await open({
+        canaryIntervalMs: 1_000,
+        storedReference: storedReference(expertStore, backend, { mode: 'always', numThreads: 1, cacheDir: tempDir() }),
+      });
+      await eventually(() => {
+        expect(dispatcher.stats().quarantined).toMatchObject([
+          { workerId: 'a', because: expect.stringMatching(/20\.0 % off what is right/) as string },
+        ]);
+      }, 20_000);
+      proxy.onAnswer = (message) => [message];
+      expectQuiet(await dispatchAll(dispatcher));
+      await dispatcher.close();
+    } finally {
+      await closeComputeBackend(backend);
+    }
   });
 
   it('asks the other replica within 0.3 s when a worker is stopped, and drops its late answers', async () => {

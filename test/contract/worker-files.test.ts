@@ -56,14 +56,16 @@ describe('a worker whose disk lacks files of the experts that it is to hold', ()
     expect(worker.output).toMatch(/expert-003\.bin.*a file is in its place again/);
   });
 
-  it('says what nobody has, and of whom it was asked', async () => {
+  it('says what nobody has, or nobody can be asked for, and of whom it was asked', async () => {
     rmSync(join(own.dir, EXPERT));
     const { client } = await startWorker(own);
     await client.assign(assignment(own, 1, range(0, 8)));
     await expect(client.load(1)).rejects.toMatchObject({ code: status.NOT_FOUND });
     await expect(client.load(1, 0, ['127.0.0.1:1'])).rejects.toMatchObject({
-      code: status.NOT_FOUND,
-      details: expect.stringMatching(/nobody has experts\/layer-000\/expert-003\.bin .*127\.0\.0\.1:1/) as string,
+      code: status.UNAVAILABLE,
+      details: expect.stringMatching(
+        /nobody can be asked for experts\/layer-000\/expert-003\.bin .*127\.0\.0\.1:1/,
+      ) as string,
     });
   });
 

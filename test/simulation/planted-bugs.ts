@@ -3,6 +3,7 @@ import { FencedBucket } from '@expertmesh/coordinator/control/placement/fenced-b
 import { PlacementStore } from '@expertmesh/coordinator/control/placement/placement-store';
 import { Planner, type MadePlan } from '@expertmesh/coordinator/control/planning/planner';
 import { Hedges } from '@expertmesh/coordinator/dispatch/hedges';
+import { FIRST } from '@expertmesh/coordinator/dispatch/attempt';
 import { LayerFailover } from '@expertmesh/coordinator/dispatch/layer-failover';
 import { ReplicaRouter } from '@expertmesh/coordinator/dispatch/replica-router';
 import { CommandEpoch } from '@expertmesh/worker/control/command-epoch';
@@ -66,9 +67,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         LayerFailover.prototype,
         'compute',
         (original) =>
-          async function (this: LayerFailover, part, router, attempt = 1) {
+          async function (this: LayerFailover, part, router, attempt = FIRST) {
             const outcomes = await original.call(this, part, router, attempt);
-            return attempt === 1 ? outcomes : [...outcomes, ...outcomes];
+            return attempt.number === 1 ? outcomes : [...outcomes, ...outcomes];
           },
       ),
   },

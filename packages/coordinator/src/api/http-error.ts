@@ -37,6 +37,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   not_found: 404,
   // Of the cluster, not of the request: a worker that serves another placement, for example.
   failed_precondition: 503,
+  out_of_range: 500,
   unimplemented: 400,
   resource_exhausted: 503,
   unavailable: 503,

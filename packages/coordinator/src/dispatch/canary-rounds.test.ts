@@ -1,4 +1,5 @@
 import { contiguousPlacement, type Placement } from '@expertmesh/shared/placement/placement';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { settle } from '@expertmesh/test-kit/settle';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +26,10 @@ const WITHOUT_W1_3: Placement = {
 
 type Answer = (workerId: string, expertId: number) => number;
 
-function start(answer: Answer = (_, expertId) => 1 + expertId) {
+const RIGHT: Answer = (_, expertId) => 1 + expertId;
+
+/** @param hasStore whether the coordinator's store says what is right */
+function start(answer: Answer = RIGHT, hasStore = true) {
   const clock = new DrivenClock();
   const router = new CurrentRouter(clock);
   const changes: string[] = [];
@@ -34,7 +38,7 @@ function start(answer: Answer = (_, expertId) => 1 + expertId) {
   };
   const standing = new WorkerStanding({ clock, hedging: false, onQuarantine });
   const asked: string[] = [];
-  const world = { answer };
+  const world: { answer: Answer; error: ExpertmeshError | undefined } = { answer, error: undefined };
   const rounds = new CanaryRounds({
     router,
     standing,
@@ -42,9 +46,14 @@ function start(answer: Answer = (_, expertId) => 1 + expertId) {
     links: { isConnected: () => true },
     intervalMs: INTERVAL_MS,
     isBusy: () => false,
+    storedReference: (_, expertId) =>
+      hasStore
+        ? Promise.resolve(new Float32Array(16).fill(RIGHT('', expertId)))
+        : Promise.reject(new Error('the blob is missing')),
     probes: {
       probeExperts: (workerId, layerIndex, expertIds) => {
         asked.push(...expertIds.map((expertId) => `${workerId} ${String(layerIndex)} ${String(expertId)}`));
+        if (world.error !== undefined) return Promise.reject(world.error);
         const rows = expertIds.map((expertId) => new Float32Array(16).fill(world.answer(workerId, expertId)));
         if (!rows.every((row) => Number.isFinite(row[0]))) {
           standing.wrong(workerId, 'not_finite', 'NaN');
@@ -143,6 +152,65 @@ describe('CanaryRounds', () => {
     for (let count = 0; count < 3; count++) standing.wrong('w0', 'not_finite', 'NaN');
     await run(INTERVAL_MS);
     expect(standing.quarantine.has('w0')).toBe(true);
+  });
+
+  it('takes the first answer for no truth: who answers first and wrongly is found, and not the others', async () => {
+    const { standing, run, world } = start((workerId, expertId) => (workerId === 'w0' ? 1.3 : 1) * (1 + expertId));
+    await run(5_000);
+    expect(standing.quarantine.list()).toMatchObject([
+      { workerId: 'w0', because: expect.stringContaining('30.0 % off what is right') as string },
+    ]);
+    world.answer = RIGHT;
+    await run(2 * INTERVAL_MS);
+    expect(standing.quarantine.list()).toEqual([]);
+  });
+
+  it('doubts all that contradict each other while the store cannot say who is right', async () => {
+    const { standing, run, world } = start(
+      (workerId, expertId) => (workerId === 'w0' ? 1.3 : 1) * (1 + expertId),
+      false,
+    );
+    await run(5_000);
+    expect(standing.quarantine.list().map(({ workerId }) => workerId)).toEqual(['w0', 'w1']);
+    expect(standing.quarantine.list()[0]?.because).toContain('which is right is not known: the blob is missing');
+    world.answer = RIGHT;
+    await run(3 * INTERVAL_MS);
+    expect(standing.quarantine.list()).toEqual([]);
+  });
+
+  it('finds a worker that contradicts itself, also where no other has the expert', async () => {
+    const { router, standing, run, world } = start();
+    router.setPlacement({ ...contiguousPlacement(2, LAYERS, 6, ['w0', 'w1']) });
+    await run(5_000);
+    world.answer = (workerId, expertId) => (workerId === 'w1' ? 1.3 : 1) * (1 + expertId);
+    await run(INTERVAL_MS);
+    expect(standing.quarantine.list()).toMatchObject([{ workerId: 'w1' }]);
+  });
+
+  it('keeps a worker in quarantine that is not placed, until it is and is asked', async () => {
+    const { router, standing, asked, run } = start();
+    await run(5_000);
+    for (let count = 0; count < 3; count++) standing.wrong('w1', 'not_finite', 'NaN');
+    router.setPlacement({ ...contiguousPlacement(2, LAYERS, 6, ['w0']) });
+    await run(INTERVAL_MS);
+    expect(standing.quarantine.has('w1')).toBe(true);
+    asked.length = 0;
+    router.setPlacement({ ...EACH_TWICE, version: 3 });
+    await run(1_200);
+    expect(standing.quarantine.has('w1')).toBe(false);
+    expect(asked.some((one) => one.startsWith('w1'))).toBe(true);
+  });
+
+  it.each(['deadline_exceeded', 'unavailable'] as const)('takes %s for no failed exam', async (code) => {
+    const { standing, run, world } = start();
+    await run(5_000);
+    for (let count = 0; count < 3; count++) standing.wrong('w1', 'not_finite', 'NaN');
+    world.error = new ExpertmeshError(code, 'busy');
+    await run(INTERVAL_MS);
+    expect(standing.quarantine.has('w1')).toBe(true);
+    world.error = undefined;
+    await run(1_200);
+    expect(standing.quarantine.has('w1')).toBe(false);
   });
 
   it('leaves no timer when it is closed', async () => {

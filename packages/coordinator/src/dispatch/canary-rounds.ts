@@ -1,10 +1,11 @@
-import { ExpertsNotHeldError } from '@expertmesh/shared/errors/experts-not-held-error';
+import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER } from '@expertmesh/shared/placement/placement';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
-import { CanaryReferences } from './canary-references.js';
+import { CanaryReferences, type StoredReference } from './canary-references.js';
 import { type CanaryProbe, scheduledProbe } from './canary-schedule.js';
 import { CanarySweep } from './canary-sweep.js';
 import { type CurrentRouter } from './current-router.js';
+import { failoverReason } from './failover.js';
 import { type ReplicaProbes } from './replica-probes.js';
 import { type WorkerLinks } from './worker-links.js';
 import { type WorkerStanding } from './worker-standing.js';
@@ -17,6 +18,8 @@ export interface CanaryRoundsOptions {
   readonly clock: Clock;
   /** A round asks every worker for one expert of every layer, in about this time; absent for exams alone. */
   readonly intervalMs: number | undefined;
+  /** As CanaryReferences. */
+  readonly storedReference: StoredReference | undefined;
   /** Whether requests are being computed: sweeps give way to them. */
   readonly isBusy: () => boolean;
 }
@@ -31,14 +34,14 @@ const MIN_SWEEP_PAUSE_MS = 5;
 /**
  * Sends canary rows to replicas, one call at a time, in pauses that leave the workers to the requests: to every replica
  * once when it is new (a sweep), to one expert of each worker and layer in turn for ever (rounds), and to quarantined
- * workers when their exam is due. A replica that answers another row than its expert has before counts as one that
- * answers wrongly.
+ * workers when their exam is due. A replica that answers another row than its expert's counts as one that answers
+ * wrongly.
  */
 export class CanaryRounds {
   readonly #options: CanaryRoundsOptions;
-  readonly #references = new CanaryReferences();
+  readonly #references: CanaryReferences;
   readonly #sweep = new CanarySweep();
-  /** By worker, the experts that it answered otherwise than before: no exam is passed before all of them are right. */
+  /** By worker, the experts that it answered wrongly: no exam is passed before all of them are right. */
   readonly #drifted = new Map<string, DriftedExpert[]>();
   #step = 0;
   #isClosed = false;
@@ -49,6 +52,7 @@ export class CanaryRounds {
 
   constructor(options: CanaryRoundsOptions) {
     this.#options = options;
+    this.#references = new CanaryReferences(options.storedReference);
     this.#nextScheduledMs = options.clock.nowMs();
     if (options.intervalMs !== undefined) this.#wait(MAX_PAUSE_MS);
   }
@@ -61,6 +65,7 @@ export class CanaryRounds {
   /** Another process, or the same one over another connection, may compute otherwise: all its replicas are new. */
   cameUp(workerId: string): void {
     this.#drifted.delete(workerId);
+    this.#references.forget(workerId);
     this.#sweep.forget(workerId);
   }
 
@@ -114,48 +119,72 @@ export class CanaryRounds {
     return MIN_SWEEP_PAUSE_MS;
   }
 
-  /** What it drifted in and still has, and in every layer one of its experts: all must be right. */
+  /**
+   * What it drifted in and still has, and in every layer one of its experts: all must be right. A worker that is not
+   * placed, away, or too busy for an answer in time has neither passed nor failed.
+   */
   async #examine(workerId: string): Promise<void> {
-    const { router, standing, links } = this.#options;
-    const { placement } = router;
-    const workerIndex = placement?.workerIds.indexOf(workerId) ?? -1;
-    let hasPassed = links.isConnected(workerId);
-    for (const { layerIndex, expertId } of this.#drifted.get(workerId) ?? []) {
-      if (!hasPassed) break;
-      const isPlaced = placement?.replicas.get(layerIndex)?.[expertId]?.includes(workerIndex) === true;
-      hasPassed = !isPlaced || (await this.#ask({ workerId, layerIndex, expertIds: [expertId] })) === 'right';
+    const { quarantine } = this.#options.standing;
+    const hasPassed = await this.#hasPassed(workerId);
+    if (hasPassed === undefined) {
+      quarantine.postponeExam(workerId);
+      return;
     }
     if (hasPassed) this.#drifted.delete(workerId);
-    if (placement !== undefined && workerIndex >= 0)
-      for (let layer = 0; layer < placement.replicas.size && hasPassed; layer++) {
-        const probe = scheduledProbe(placement, workerIndex + placement.workerIds.length * layer, this.#step++);
-        hasPassed = probe === undefined || (await this.#ask(probe)) !== 'failed';
-      }
-    standing.quarantine.examined(workerId, hasPassed);
+    quarantine.examined(workerId, hasPassed);
+  }
+
+  /** undefined where it cannot be said now. */
+  async #hasPassed(workerId: string): Promise<boolean | undefined> {
+    let numRight = 0;
+    for (const probe of this.#examProbes(workerId, this.#drifted.get(workerId) ?? [])) {
+      const result = await this.#ask(probe);
+      if (result === 'failed') return false;
+      if (result === 'not_asked' || (result === 'not_held' && probe.isOfDrifted === true)) return undefined;
+      if (result === 'right') numRight += 1;
+    }
+    return numRight > 0 ? true : undefined;
+  }
+
+  *#examProbes(workerId: string, drifted: readonly DriftedExpert[]): Iterable<ExamProbe> {
+    const { placement } = this.#options.router;
+    const workerIndex = placement?.workerIds.indexOf(workerId) ?? -1;
+    if (placement === undefined || workerIndex < 0) return;
+    for (const { layerIndex, expertId } of drifted)
+      if (placement.replicas.get(layerIndex)?.[expertId]?.includes(workerIndex) === true)
+        yield { workerId, layerIndex, expertIds: [expertId], isOfDrifted: true };
+    for (let layer = 0; layer < placement.replicas.size; layer++) {
+      const probe = scheduledProbe(placement, workerIndex + placement.workerIds.length * layer, this.#step++);
+      if (probe !== undefined) yield probe;
+    }
   }
 
   /** Never rejects. */
-  async #ask(probe: CanaryProbe): Promise<'right' | 'not_held' | 'failed'> {
+  async #ask(probe: CanaryProbe): Promise<AskResult> {
     const { workerId, layerIndex, expertIds } = probe;
     const { links, probes, standing } = this.#options;
     // Its own experts have no wire that could change them, and no other process.
-    if (workerId === LOCAL_MEMBER || !links.isConnected(workerId)) return 'failed';
+    if (workerId === LOCAL_MEMBER || !links.isConnected(workerId)) return 'not_asked';
     let rows: readonly Float32Array[];
     try {
       rows = await probes.probeExperts(workerId, layerIndex, expertIds, PROBE_TIMEOUT_MS);
     } catch (thrown) {
       // Whoever stands at the link has counted a wrong answer; of the others, requests and membership learn.
-      return thrown instanceof ExpertsNotHeldError ? 'not_held' : 'failed';
+      const error = ExpertmeshError.from(thrown);
+      // No expert makes so much of a small row.
+      if (error.code === 'out_of_range') standing.wrong(workerId, 'not_finite', error.message);
+      return resultOf(error);
     }
-    const differences = expertIds.map((expertId, index) =>
-      this.#references.differenceOf(workerId, layerIndex, expertId, rows[index] ?? new Float32Array()),
-    );
-    for (const [index, expertId] of expertIds.entries())
-      if (differences[index] !== undefined) this.#noteDrifted(workerId, { layerIndex, expertId });
-    const wrong = differences.find((difference) => difference !== undefined);
-    if (wrong === undefined) return 'right';
-    standing.wrong(workerId, 'drift', wrong);
-    return 'failed';
+    let isRight = true;
+    for (const [index, expertId] of expertIds.entries()) {
+      const row = rows[index] ?? new Float32Array();
+      for (const drifted of await this.#references.judge(workerId, layerIndex, expertId, row)) {
+        this.#noteDrifted(drifted.workerId, { layerIndex, expertId });
+        standing.wrong(drifted.workerId, 'drift', drifted.what);
+        isRight &&= drifted.workerId !== workerId;
+      }
+    }
+    return isRight ? 'right' : 'failed';
   }
 
   #noteDrifted(workerId: string, drifted: DriftedExpert): void {
@@ -170,4 +199,25 @@ export class CanaryRounds {
 interface DriftedExpert {
   readonly layerIndex: number;
   readonly expertId: number;
+}
+
+interface ExamProbe extends CanaryProbe {
+  readonly isOfDrifted?: boolean;
+}
+
+type AskResult = 'right' | 'not_held' | 'not_asked' | 'failed';
+
+/** Of a call that failed. */
+function resultOf(error: ExpertmeshError): AskResult {
+  switch (failoverReason(error)) {
+    case 'not_held':
+      return 'not_held';
+    case 'unavailable':
+    case 'deadline_exceeded':
+      return 'not_asked';
+    case 'wrong_answer':
+    case 'out_of_range':
+    case undefined:
+      return 'failed';
+  }
 }

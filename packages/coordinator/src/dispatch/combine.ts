@@ -1,6 +1,7 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type DispatchAnswer, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
-import { INT8_BLOCK, readWireRow } from '@expertmesh/shared/rpc/wire-rows';
+import { type DispatchAnswer } from '@expertmesh/shared/rpc/dispatch-message';
+import { firstNonFinite } from '@expertmesh/shared/rpc/non-finite';
+import { readWireRow } from '@expertmesh/shared/rpc/wire-rows';
 import { type LayerResult } from './expert-dispatcher.js';
 import { type DispatchPart } from './route-plan.js';
 import { type OutgoingCall } from './expert-link.js';
@@ -30,7 +31,7 @@ export function checkAnswer(call: OutgoingCall, answer: DispatchAnswer, peer: st
     mismatch('hidden_size', call.hiddenSize, answer.hiddenSize) ??
     mismatch('row_dtype', call.sumUnits === undefined ? call.rowDtype : 'exact', answer.rowDtype) ??
     mismatch('num_pairs', call.expertIds.length, answer.numPairs);
-  const wrong = mismatched ?? nonFinite(answer);
+  const wrong = mismatched ?? firstNonFinite(answer, answer.hiddenSize)?.what;
   if (wrong === undefined) return undefined;
   return new WrongAnswerError(
     mismatched === undefined ? 'not_finite' : 'mismatch',
@@ -90,23 +91,6 @@ class HighParts {
 
 const mismatch = (field: string, sent: number | string, received: number | string): string | undefined =>
   sent === received ? undefined : `${field} is ${String(received)}, the call had ${String(sent)}`;
-
-// int8 has no integer that is not finite, so there it is the scale that tells.
-function nonFinite({ rows, rowScales, hiddenSize }: DispatchAnswer): string | undefined {
-  if (rowScales === undefined) return firstNonFinite('element', rows, hiddenSize);
-  return firstNonFinite('scale', rowScales, Math.ceil(hiddenSize / INT8_BLOCK));
-}
-
-// Infinities and NaNs are the values whose exponent bits are all set; comparing bits is one test for both dtypes.
-function firstNonFinite(what: string, values: WireRows['rows'], valuesPerRow: number): string | undefined {
-  const isFp32 = values instanceof Float32Array;
-  const bits = isFp32 ? new Uint32Array(values.buffer, values.byteOffset, values.length) : values;
-  const exponent = isFp32 ? 0x7f800000 : 0x7c00;
-  for (let index = 0; index < bits.length; index++)
-    if (((bits[index] ?? 0) & exponent) === exponent)
-      return `${what} ${String(index % valuesPerRow)} of row ${String(Math.floor(index / valuesPerRow))} is not finite`;
-  return undefined;
-}
 
 function addTo(sums: Float32Array, start: number, row: Float32Array): void {
   for (let column = 0; column < row.length; column++) {

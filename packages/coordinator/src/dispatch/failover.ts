@@ -15,7 +15,7 @@ export const NEWER_PLACEMENT_WAIT_MS = 2_000;
  */
 export const MAX_ASKED_AGAIN = { withOthers: 1, alone: 5 } as const;
 
-export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held' | 'wrong_answer';
+export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held' | 'wrong_answer' | 'out_of_range';
 
 /**
  * Why a call that failed may be computed by another replica; undefined where it may not: a call that is wrong stays
@@ -24,7 +24,8 @@ export type FailoverReason = 'unavailable' | 'deadline_exceeded' | 'not_held' | 
 export function failoverReason(error: ExpertmeshError): FailoverReason | undefined {
   if (error instanceof ExpertsNotHeldError) return 'not_held';
   if (error instanceof WrongAnswerError) return 'wrong_answer';
-  return error.code === 'unavailable' || error.code === 'deadline_exceeded' ? error.code : undefined;
+  const { code } = error;
+  return code === 'unavailable' || code === 'deadline_exceeded' || code === 'out_of_range' ? code : undefined;
 }
 
 /** What one dispatch has learned about who cannot compute what, whatever placements it was routed by. */

@@ -3,6 +3,7 @@ import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock, systemClock } from '@expertmesh/shared/rpc/clock';
 import { type WireDtype } from '@expertmesh/shared/rpc/dispatch-message';
+import { type StoredReference } from './canary-references.js';
 import { CanaryRounds } from './canary-rounds.js';
 import { combineParts, type PartOutcome } from './combine.js';
 import { CurrentRouter } from './current-router.js';
@@ -42,6 +43,8 @@ export interface GrpcExpertDispatcherOptions extends WorkerLinksOptions {
   readonly hedging?: boolean;
   /** Time of a round of canary rows through all workers and layers; absent for none but those of exams. */
   readonly canaryIntervalMs?: number | undefined;
+  /** Decides between answers to canary rows that contradict each other; see CanaryReferences. */
+  readonly storedReference?: StoredReference;
   readonly onQuarantine?: QuarantineListener;
   readonly onWrongAnswer?: (report: WrongAnswerReport) => void;
 }
@@ -85,9 +88,18 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const lost = (this.#lost = new LostExperts(clock, replacementWaitMs));
     const underWay = (this.#underWay = new PartsUnderWay(parts));
     this.#failover = { lost, parts: underWay, router, links, standing, counts: this.#failovers, clock, timeoutMs };
-    const { canaryIntervalMs: intervalMs } = options;
+    const { canaryIntervalMs: intervalMs, storedReference } = options;
     const isBusy = (): boolean => !underWay.isEmpty;
-    this.#canary = new CanaryRounds({ router, probes, links, standing, clock, intervalMs, isBusy });
+    this.#canary = new CanaryRounds({
+      router,
+      probes,
+      links,
+      standing,
+      clock,
+      intervalMs,
+      storedReference,
+      isBusy,
+    });
   }
 
   /**
@@ -149,7 +161,8 @@ export class GrpcExpertDispatcher implements ExpertDispatcher {
     const answeredMs = this.#clock.nowMs();
     const combined = combineParts(call.numRows, hiddenSize, outcomes.sort(inPlacementOrder));
     const times = dispatchTimes({ startMs, sentMs, answeredMs, endMs: this.#clock.nowMs() }, outcomes);
-    return { ...combined, times };
+    const failures = new Map([...combined.failures, ...rows.unsendable]);
+    return { sums: combined.sums, failures, times };
   }
 
   allExperts(): AllExperts | undefined {

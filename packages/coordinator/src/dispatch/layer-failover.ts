@@ -1,5 +1,6 @@
 import { type ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
+import { type Attempt, endingWith, FIRST, hasLost, next, type StartedCall, withdrawOn } from './attempt.js';
 import { type PartOutcome } from './combine.js';
 import { type CurrentRouter } from './current-router.js';
 import { type LayerCall } from './expert-dispatcher.js';
@@ -11,10 +12,11 @@ import {
   MAX_ATTEMPTS,
   NEWER_PLACEMENT_WAIT_MS,
 } from './failover.js';
+import { driftOf, exclusion } from './exclusion.js';
 import { LOOK_AGAIN_MS, type LostExperts, type LostExpertWait } from './lost-experts.js';
 import { type PartCaller, type TravellingRows } from './part-caller.js';
 import { type IsExcluded, type ReplicaRouter } from './replica-router.js';
-import { type DispatchPart, groupPairs, pairsOfPart } from './route-plan.js';
+import { type DispatchPart, groupPairs, halvesOf, pairsOfPart } from './route-plan.js';
 import { type WorkerLinks } from './worker-links.js';
 import { Reluctance, type WorkerStanding } from './worker-standing.js';
 
@@ -75,20 +77,29 @@ export class LayerFailover {
   async compute(
     part: DispatchPart,
     router: ReplicaRouter,
-    attempt = 1,
+    attempt: Attempt = FIRST,
     numAskedAgain = 0,
   ): Promise<readonly PartOutcome[]> {
-    const hasOthers = attempt < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
-    const call = this.#start(part, router, hasOthers);
+    const { number, signal } = attempt;
+    if (signal?.aborted === true) return [{ kind: 'failed', part, error: hasLost() }];
+    const { standing } = this.#options;
+    const drifts = driftOf(standing, router.placement.workerIds[part.workerIndex] ?? '', this.#call.layerIndex, part);
+    if (drifts !== undefined) return this.#routeAnew(pairsOfPart(this.#call, part), drifts, next(attempt));
+    const hasOthers = number < MAX_ATTEMPTS && this.#hasOtherReplicas(part, router);
+    const call = this.#start(part, router, hasOthers, signal);
     const hedged = hasOthers ? await this.#orElsewhere(call, attempt) : undefined;
     if (hedged !== undefined) return hedged;
     const outcome = await call.outcome;
     if (outcome.kind === 'answered') return [outcome];
     const reason = failoverReason(outcome.error);
     if (reason === undefined) return [outcome];
+    if (reason === 'out_of_range' && part.rowIndices.length > 1)
+      return this.#computeAll(halvesOf(this.#call, part), router, attempt);
+    // It may be this worker's own fault, which another one shows.
+    if (reason === 'out_of_range') return (hasOthers ? await this.#hedge(call, attempt) : undefined) ?? [outcome];
     const maxAskedAgain = hasOthers ? MAX_ASKED_AGAIN.withOthers : MAX_ASKED_AGAIN.alone;
     const isAskedAgain = reason === 'wrong_answer' && numAskedAgain < maxAskedAgain && this.#remainingMs() > 0;
-    if (!isAskedAgain && attempt >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
+    if (!isAskedAgain && number >= MAX_ATTEMPTS && this.#lostWait?.isOver() !== false) return [outcome];
     const outcomes = isAskedAgain
       ? await this.compute(part, router, attempt, numAskedAgain + 1)
       : await this.#askOthers(call, outcome.error, attempt);
@@ -96,7 +107,7 @@ export class LayerFailover {
     return outcomes;
   }
 
-  #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean): StartedCall {
+  #start(part: DispatchPart, router: ReplicaRouter, hasOthers: boolean, signal?: AbortSignal): StartedCall {
     const { placement } = router;
     let withdraw = (): void => undefined;
     const onSent = (withdrawSent: () => void): void => {
@@ -105,34 +116,37 @@ export class LayerFailover {
     const deadlineMs = this.#patienceMs(hasOthers);
     const outcome = this.#options.parts.call({ rows: this.#rows, part, placement, deadlineMs, onSent });
     const workerId = placement.workerIds[part.workerIndex] ?? '';
-    return { part, workerId, outcome, withdraw: () => withdraw() };
+    const call = { part, workerId, outcome, withdraw: () => withdraw() };
+    if (signal !== undefined) withdrawOn(signal, call);
+    return call;
   }
 
   #askOthers(
     { part, workerId }: StartedCall,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     if (error.code === 'deadline_exceeded') this.#options.standing.hedges.noteSilent(workerId);
     this.#failed.add(workerId, error);
-    return this.#routeAnew(pairsOfPart(this.#call, part), error, attempt + 1);
+    return this.#routeAnew(pairsOfPart(this.#call, part), error, next(attempt));
   }
 
   /**
    * Sends the pairs of a call that is late to other replicas as well. Whoever answers first counts, and the other
-   * answer is dropped: by its call's id where it is the late one.
+   * answer is dropped: its calls are withdrawn, and with those of a hedge all that would follow them.
    *
    * @returns what the others have answered, where they were first; undefined where the call's own outcome counts.
    */
-  #orElsewhere(call: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+  #orElsewhere(call: StartedCall, attempt: Attempt): Promise<readonly PartOutcome[] | undefined> {
     const { hedges } = this.#options.standing;
     return new Promise((resolve) => {
       let elsewhere: Promise<readonly PartOutcome[] | undefined> = Promise.resolve(undefined);
       let isAnswered = false;
+      const lost = new AbortController();
       const ended = hedges.whenLate(call.workerId, call.part.expertIds.length, () => {
         hedges.noteSilent(call.workerId);
         // What it fails with is of no interest: the late call may still be answered.
-        elsewhere = this.#hedge(call, attempt).catch(() => undefined);
+        elsewhere = this.#hedge(call, endingWith(lost.signal, attempt)).catch(() => undefined);
         void elsewhere.then((outcomes) => {
           if (outcomes === undefined || isAnswered) return;
           hedges.won(call.workerId);
@@ -143,21 +157,26 @@ export class LayerFailover {
       void call.outcome.then((outcome) => {
         ended();
         isAnswered = outcome.kind === 'answered';
+        if (isAnswered) lost.abort();
         if (isAnswered) resolve(undefined);
         else void elsewhere.then(resolve);
       });
     });
   }
 
-  async #hedge({ part, workerId }: StartedCall, attempt: number): Promise<readonly PartOutcome[] | undefined> {
+  async #hedge({ part, workerId }: StartedCall, attempt: Attempt): Promise<readonly PartOutcome[] | undefined> {
     const router = this.#options.router.require();
     const isExcluded = this.#exclusion(router, workerId);
     const parts = router.plan(this.#call, this.#maxRowsPerPart, isExcluded, pairsOfPart(this.#call, part));
-    const outcomes = await this.#computeAll(parts, router, attempt + 1);
+    const outcomes = await this.#computeAll(parts, router, next(attempt));
     return outcomes.every(({ kind }) => kind === 'answered') ? outcomes : undefined;
   }
 
-  async #routeAnew(pairs: readonly number[], error: ExpertmeshError, attempt: number): Promise<readonly PartOutcome[]> {
+  async #routeAnew(
+    pairs: readonly number[],
+    error: ExpertmeshError,
+    attempt: Attempt,
+  ): Promise<readonly PartOutcome[]> {
     const router = this.#options.router.require();
     const hasReplica = this.#hasReplica(router);
     const stuck = pairs.filter((pair) => !hasReplica(pair));
@@ -172,7 +191,7 @@ export class LayerFailover {
     pairs: readonly number[],
     router: ReplicaRouter,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     if (this.#remainingMs() <= 0) return this.#give(pairs, error);
     const parts = router.plan(this.#call, this.#maxRowsPerPart, this.#exclusion(router), pairs);
@@ -182,7 +201,7 @@ export class LayerFailover {
   async #computeAll(
     parts: readonly DispatchPart[],
     router: ReplicaRouter,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     return (await Promise.all(parts.map((part) => this.compute(part, router, attempt)))).flat();
   }
@@ -193,7 +212,7 @@ export class LayerFailover {
     pairs: readonly number[],
     router: ReplicaRouter,
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     const hasWaited = pairs.some((pair) => this.#pairsThatWaited.has(pair));
     if (failoverReason(error) !== 'not_held' || hasWaited) return this.#waitForReplacement(pairs, error, attempt);
@@ -210,13 +229,13 @@ export class LayerFailover {
   async #waitForReplacement(
     pairs: readonly number[],
     error: ExpertmeshError,
-    attempt: number,
+    attempt: Attempt,
   ): Promise<readonly PartOutcome[]> {
     const wait = (this.#lostWait ??= this.#options.lost.newWait());
     for (;;) {
       const router = this.#options.router.require();
       const holders = this.#holdersOf(pairs, router);
-      if (wait.isOver() || this.#remainingMs() <= 0 || !wait.canReturn(holders))
+      if (wait.isOver() || this.#remainingMs() <= 0 || attempt.signal?.aborted === true || !wait.canReturn(holders))
         return this.#give(pairs, wait.explained(error, holders));
       await this.#options.router.newer(router, LOOK_AGAIN_MS);
       this.#failed.forgetAway(this.#options.links);
@@ -242,29 +261,9 @@ export class LayerFailover {
     return groupPairs(this.#call, pairs, nobody, 1, Infinity).map((part) => ({ kind: 'failed', part, error }));
   }
 
-  /**
-   * Who is left out: of those that can compute an expert, those that are asked less readily than another one. In place
-   * of a worker that is late, neither it nor others that are silent are asked, nor any that drift.
-   */
   #exclusion(router: ReplicaRouter, lateId?: string): IsExcluded {
     const { links, standing } = this.#options;
-    const { workerIds } = router.placement;
-    const reluctances = workerIds.map((workerId) => standing.reluctance(workerId));
-    const reluctanceOf = (workerIndex: number): number => reluctances[workerIndex] ?? Reluctance.none;
-    const isNoHelp = workerIds.map(
-      (workerId, index) =>
-        !links.isConnected(workerId) ||
-        (lateId !== undefined && (workerId === lateId || reluctanceOf(index) > Reluctance.quarantined)),
-    );
-    const isOut: IsExcluded = (workerIndex, expertId) =>
-      isNoHelp[workerIndex] === true || this.#failed.has(workerIds[workerIndex] ?? '', expertId);
-    if (reluctances.every((reluctance) => reluctance === Reluctance.none)) return isOut;
-    const hasBetter = (workerIndex: number, expertId: number): boolean =>
-      router
-        .replicasOf(this.#call.layerIndex, expertId)
-        .some((other) => reluctanceOf(other) < reluctanceOf(workerIndex) && !isOut(other, expertId));
-    return (workerIndex, expertId) =>
-      isOut(workerIndex, expertId) || (reluctanceOf(workerIndex) > Reluctance.none && hasBetter(workerIndex, expertId));
+    return exclusion(router, this.#call.layerIndex, { links, standing, failed: this.#failed, lateId });
   }
 
   // Where another replica could be asked, half of the time that is left is kept for it.
@@ -284,13 +283,4 @@ export class LayerFailover {
   #remainingMs(): number {
     return this.#endMs - this.#options.clock.nowMs();
   }
-}
-
-/** A part that is with a worker. */
-interface StartedCall {
-  readonly part: DispatchPart;
-  readonly workerId: string;
-  /** Never rejects. */
-  readonly outcome: Promise<PartOutcome>;
-  readonly withdraw: () => void;
 }

@@ -1,7 +1,15 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
-import { call, EACH_ONCE, expectAllSums, placementOf, startCluster } from '@expertmesh/test-kit/simple-expert-cluster';
+import {
+  call,
+  EACH_ONCE,
+  expectAllSums,
+  HIDDEN_SIZE,
+  placementOf,
+  startCluster,
+} from '@expertmesh/test-kit/simple-expert-cluster';
 import { SimpleExpertServer } from '@expertmesh/test-kit/simple-expert-server';
+import { simpleLayerCall } from '@expertmesh/test-kit/simple-layer-call';
 import { until } from '@expertmesh/test-kit/until';
 import { type LayerResult } from './expert-dispatcher.js';
 import { type GrpcExpertDispatcherOptions } from './grpc-expert-dispatcher.js';
@@ -64,5 +72,47 @@ describe('an expert whose last replica is lost', () => {
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(100);
     expect(failureOf(await pending)).toMatch(/no other worker has room/);
+  });
+
+  const drift = async (replicas: readonly (readonly number[])[], replacementWaitMs: number) => {
+    const cluster = await startCluster(replicas, { canaryIntervalMs: 200, replacementWaitMs });
+    cluster.dispatcher.setIrreplaceable([]);
+    let factor = 1;
+    // It contradicts itself, so that it is doubted without another worker to compare with.
+    cluster.servers[1].behaviour = (_, answer, stream) => {
+      stream.write({ ...answer, rows: answer.rows.map((value) => value * factor) });
+      factor *= 1.1;
+    };
+    await until(() => cluster.dispatcher.stats().quarantined.length > 0);
+    return cluster;
+  };
+
+  it('is not asked of a worker that drifts: what needs it fails, and nothing else', async () => {
+    const { dispatcher } = await drift(EACH_ONCE, 200);
+    const { failures } = await dispatcher.dispatch(
+      simpleLayerCall(5, HIDDEN_SIZE, [
+        [0, 1, 4],
+        [0, 2, 4],
+      ]),
+    );
+    expect([...failures.keys()]).toEqual([1]);
+    expect(failures.get(1)).toMatchObject({
+      code: 'data_loss',
+      message: expect.stringMatching(
+        /expert 2 of layer 5 .*worker w1 drifts.*start the worker again.*200 ms/,
+      ) as string,
+    });
+  });
+
+  it('is waited for, where its only worker drifts, until another one has it', async () => {
+    const { dispatcher } = await drift(EACH_ONCE, 10_000);
+    const pending = dispatcher.dispatch(call);
+    await dispatcher.setPlacement(
+      placementOf(
+        2,
+        EACH_ONCE.map(([worker = 0]) => [worker === 1 ? 2 : worker]),
+      ),
+    );
+    expectAllSums(await pending);
   });
 });

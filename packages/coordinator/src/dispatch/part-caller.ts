@@ -2,7 +2,8 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { LOCAL_MEMBER, type Placement } from '@expertmesh/shared/placement/placement';
 import { type Clock } from '@expertmesh/shared/rpc/clock';
 import { type DispatchAnswer, type WireDtype, type WireRows } from '@expertmesh/shared/rpc/dispatch-message';
-import { takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
+import { firstNonFinite } from '@expertmesh/shared/rpc/non-finite';
+import { numScales, takeWireRows, toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { checkAnswer, type PartOutcome } from './combine.js';
 import { type LayerCall } from './expert-dispatcher.js';
 import { type ExpertLink, type OutgoingCall } from './expert-link.js';
@@ -35,6 +36,7 @@ export class TravellingRows {
   readonly #rows: Float32Array;
   readonly #dtype: WireDtype;
   readonly #sumUnits: Float32Array | undefined;
+  readonly #unsendable = new Map<number, ExpertmeshError>();
   #travelling: WireRows | undefined;
 
   constructor({ layerIndex, numRows, rows, sumUnits }: LayerCall, hiddenSize: number, dtype: WireDtype) {
@@ -52,7 +54,32 @@ export class TravellingRows {
   ofMember(workerId: string): WireRows {
     if (workerId === LOCAL_MEMBER && this.#sumUnits === undefined)
       return toWireRows('fp32', this.#rows, this.hiddenSize);
-    return (this.#travelling ??= toWireRows(this.#dtype, this.#rows, this.hiddenSize));
+    return (this.#travelling ??= this.#travel());
+  }
+
+  /**
+   * By row of the layer call: those that have a value which the type they travel in has no room for. Zeros travel in
+   * their place, so that the other rows of a part are computed all the same.
+   */
+  get unsendable(): ReadonlyMap<number, ExpertmeshError> {
+    return this.#unsendable;
+  }
+
+  #travel(): WireRows {
+    const wireRows = toWireRows(this.#dtype, this.#rows, this.hiddenSize);
+    // fp32 rounds nothing: what is not finite there was not before, and the worker says so.
+    if (this.#dtype === 'fp32') return wireRows;
+    const { rows, rowScales } = wireRows;
+    const scalesPerRow = numScales(this.#dtype, 1, this.hiddenSize);
+    let wrong = firstNonFinite(wireRows, this.hiddenSize);
+    while (wrong !== undefined) {
+      const { rowIndex, what } = wrong;
+      rows.fill(0, rowIndex * this.hiddenSize, (rowIndex + 1) * this.hiddenSize);
+      rowScales?.fill(0, rowIndex * scalesPerRow, (rowIndex + 1) * scalesPerRow);
+      this.#unsendable.set(rowIndex, doesNotFit(this.#dtype, this.layerIndex, what));
+      wrong = firstNonFinite(wireRows, this.hiddenSize, rowIndex + 1);
+    }
+    return wireRows;
   }
 
   /** The units of some rows; undefined where sums are rounded as they come. */
@@ -93,6 +120,15 @@ export class WorkerPartCaller implements PartCaller {
     link.countWrongAnswer(wrong.kind, wrong.message);
     return { kind: 'failed', part, error: wrong };
   }
+}
+
+function doesNotFit(dtype: WireDtype, layerIndex: number, what: string): ExpertmeshError {
+  const limit = dtype === 'fp16' ? 'its values end at 65,504' : 'a scale is as large as fp32 has them';
+  return new ExpertmeshError(
+    'out_of_range',
+    `a hidden state does not fit ${dtype} before layer ${String(layerIndex)}: ${what}, ${limit}; ` +
+      'start the coordinator with --wire-dtype fp32',
+  );
 }
 
 function toMessage({ rows, part, placement }: PartCall, workerId: string, storeId: string): OutgoingCall {

@@ -18,7 +18,7 @@ export interface QuarantinedWorker {
 interface Record {
   /** When answers were wrong, within the window, and outside of quarantine. */
   wrongAtMs: number[];
-  /** Whether it has come out of quarantine within the window: then the next wrong answer puts it back. */
+  /** When it last came out of quarantine, -Infinity if never: a wrong answer within the window after puts it back. */
   releasedAtMs: number;
   because: string | undefined;
   /** Within this quarantine: its answers may be wrong without that any check of them shows it. */
@@ -60,7 +60,8 @@ export class Quarantine {
     const isOnProbation = nowMs - record.releasedAtMs <= WRONG_ANSWERS_WINDOW_MS;
     if (kind !== 'drift' && !isOnProbation && record.wrongAtMs.length < MAX_WRONG_ANSWERS) return;
     if (!isOnProbation) record.examDelayMs = FIRST_EXAM_MS;
-    record.because = `${String(record.wrongAtMs.length)} wrong answers within a minute, the last: ${what}`;
+    const numWrong = record.wrongAtMs.length;
+    record.because = `${String(numWrong)} wrong answer${numWrong === 1 ? '' : 's'} within a minute, the last: ${what}`;
     record.examDueMs = nowMs + record.examDelayMs;
     this.#onChange(workerId, record.because);
   }
@@ -85,6 +86,12 @@ export class Quarantine {
     record.releasedAtMs = nowMs;
     record.wrongAtMs = [];
     this.#onChange(workerId, undefined);
+  }
+
+  /** It could not be held; the next one comes no later for that. */
+  postponeExam(workerId: string): void {
+    const record = this.#records.get(workerId);
+    if (record !== undefined) record.examDueMs = this.#nowMs() + record.examDelayMs;
   }
 
   /** It is no member any more. */

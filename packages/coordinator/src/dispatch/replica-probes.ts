@@ -123,7 +123,7 @@ interface HowToSend {
 }
 
 /** The same fixed row for every expert: a call whose answer shows that a replica is there, and the same as another. */
-function probeCall(layerIndex: number, expertIds: readonly number[], hiddenSize: number): LayerCall {
+export function probeCall(layerIndex: number, expertIds: readonly number[], hiddenSize: number): LayerCall {
   return {
     layerIndex,
     numRows: expertIds.length,

@@ -56,6 +56,13 @@ export function pairsOfPart({ topK, expertIds }: LayerCall, part: DispatchPart):
   return pairs;
 }
 
+/** A part of several rows as two for the same worker. */
+export function halvesOf(call: LayerCall, part: DispatchPart): DispatchPart[] {
+  const pairs = pairsOfPart(call, part);
+  const workers = new Uint32Array(pairs.length).fill(part.workerIndex);
+  return groupPairs(call, pairs, workers, part.workerIndex + 1, Math.ceil(part.rowIndices.length / 2));
+}
+
 /** How many rows fit a message, with every row's topK pairs on the same worker. */
 export function maxRowsPerMessage(hiddenSize: number, topK: number, dtype: WireDtype, maxMessageBytes: number): number {
   const rowBytes = elementBytes(dtype, 1, hiddenSize) + 4 * numScales(dtype, 1, hiddenSize) + 4 + topK * 8;

@@ -15,7 +15,7 @@ export interface WorkerStandingOptions {
 /**
  * How unwilling one is to ask a worker: of the replicas of an expert, the ones of the lowest are asked. In quarantine
  * each answer is still checked, so a wrong one costs time only; a silent worker costs all the time that there is; what
- * a drifting one says no check of the answer can tell from what is right.
+ * a drifting one says no check of the answer can tell from what is right, so it is not asked at all.
  */
 export const Reluctance = { none: 0, quarantined: 1, silent: 2, drifts: 3 } as const;
 

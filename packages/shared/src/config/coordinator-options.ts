@@ -215,7 +215,7 @@ export const COORDINATOR_OPTIONS = {
   canaryIntervalMs: option({
     description:
       'Time in which every worker is asked for one expert of every layer with a fixed row, another expert each time, ' +
-      'in milliseconds. A worker whose answers drift is asked no more for what others hold too. 0 asks ' +
+      'in milliseconds. A worker whose answers drift is asked for nothing until they are right. 0 asks ' +
       'only workers in quarantine.',
     value: durationMs(0, 86_400_000),
     default: constant(60_000),

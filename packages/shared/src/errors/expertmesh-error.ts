@@ -4,6 +4,7 @@
  * - `not_found`: the named thing (file, model, blob) does not exist.
  * - `failed_precondition`: right request, wrong state (another store, an expert that is not held, a leader that has
  * been replaced).
+ * - `out_of_range`: a value that was computed is larger than the type that is to hold it.
  * - `resource_exhausted`: a bound is reached (memory, disk, queue); retrying later or asking for less helps.
  * - `unavailable`: a peer is away; retrying later helps.
  * - `deadline_exceeded`: a peer did not answer in time.
@@ -18,6 +19,7 @@ export const ERROR_CODES = [
   'invalid_argument',
   'not_found',
   'failed_precondition',
+  'out_of_range',
   'resource_exhausted',
   'unavailable',
   'deadline_exceeded',

@@ -33,6 +33,9 @@ export const MAX_PEER_UNFINISHED_BYTES = 32 * 1024 * 1024;
 /** The same of all connections together that have not shown who they are; of the one that has most, one is ended. */
 export const MAX_UNFINISHED_BYTES = 4 * MAX_PEER_UNFINISHED_BYTES;
 
+/** Unfinished requests of them; of the machine that has most, the oldest is ended. */
+export const MAX_UNFINISHED_CALLS = 4096;
+
 /** From the first byte of a message or request to its last; it is ended with `deadline_exceeded`. */
 export const PARTIAL_TIMEOUT_MS = 60_000;
 

@@ -11,7 +11,6 @@ it.each(ERROR_CODES)('carries the code %s and the message to the other side', (c
 it('gives statuses outside the set the code with the same remedy', () => {
   const codeOf = (number: status): string => fromServiceError({ code: number, details: 'x' }, 'peer').code;
   expect(codeOf(status.ABORTED)).toBe('unavailable');
-  expect(codeOf(status.OUT_OF_RANGE)).toBe('invalid_argument');
   expect(codeOf(status.UNKNOWN)).toBe('internal');
 });
 

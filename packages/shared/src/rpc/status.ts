@@ -5,6 +5,7 @@ const STATUS_OF_CODE: Record<ErrorCode, status> = {
   invalid_argument: status.INVALID_ARGUMENT,
   not_found: status.NOT_FOUND,
   failed_precondition: status.FAILED_PRECONDITION,
+  out_of_range: status.OUT_OF_RANGE,
   resource_exhausted: status.RESOURCE_EXHAUSTED,
   unavailable: status.UNAVAILABLE,
   deadline_exceeded: status.DEADLINE_EXCEEDED,
@@ -18,7 +19,6 @@ const STATUS_OF_CODE: Record<ErrorCode, status> = {
 
 /** Statuses that other gRPC programs send and that are not in our set, by what the caller can do about them. */
 const CODE_OF_FOREIGN_STATUS: readonly (readonly [status, ErrorCode])[] = [
-  [status.OUT_OF_RANGE, 'invalid_argument'],
   [status.ALREADY_EXISTS, 'failed_precondition'],
   [status.ABORTED, 'unavailable'],
 ];

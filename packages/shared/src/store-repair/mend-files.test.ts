@@ -40,11 +40,23 @@ it('asks a source that is away once, and ends its waiting when it is told to', a
   const store = emptyStore();
   const away = sourceThatRefuses(9, new ExpertmeshError('unavailable', 'a peer is away'));
   const { signal } = new AbortController();
-  await expect(mendFiles(store, ['a'], [away], { signal })).rejects.toMatchObject({ code: 'not_found' });
+  await expect(mendFiles(store, ['a'], [away], { signal })).rejects.toMatchObject({ code: 'unavailable' });
   expect(away.asked).toEqual(['a']);
   const busy = sourceThatRefuses(Infinity, new ExpertmeshError('resource_exhausted', 'busy'));
   const startMs = performance.now();
   const timeout = AbortSignal.timeout(400);
   await expect(mendFiles(store, ['a'], [busy], { signal: timeout })).rejects.toMatchObject({ code: 'cancelled' });
   expect(performance.now() - startMs).toBeLessThan(10_000);
+});
+
+it('says that nobody has a file where one of those that were asked lacks it, or has another store', async () => {
+  const { signal } = new AbortController();
+  const away = sourceThatRefuses(9, new ExpertmeshError('unavailable', 'a peer is away'));
+  const lacking = sourceThatRefuses(9, new ExpertmeshError('not_found', 'no such file'));
+  const other = sourceThatRefuses(9, new ExpertmeshError('failed_precondition', 'another store'));
+  for (const source of [lacking, other]) {
+    const mended = mendFiles(emptyStore(), ['a', 'b'], [away, source], { signal });
+    await expect(mended).rejects.toMatchObject({ code: 'not_found' });
+  }
+  await expect(mendFiles(emptyStore(), ['a'], [], { signal })).rejects.toMatchObject({ code: 'not_found' });
 });

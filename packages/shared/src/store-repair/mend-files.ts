@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ExpertmeshError } from '../errors/expertmesh-error.js';
+import { type ErrorCode, ExpertmeshError } from '../errors/expertmesh-error.js';
 import { type ExpertStore } from '../expert-store/expert-store.js';
 import { diskBytes, freeSpaceBytes, requireFreeSpace } from '../expert-store/writing/free-space.js';
 import { fetchFile, UnwritableStoreError } from './fetch-file.js';
@@ -26,8 +26,9 @@ export interface MendOptions {
 /**
  * Fetches files of the store from those that may have them, each from the first that has it as the manifest says.
  *
- * @throws ExpertmeshError `not_found` or `data_loss` for a file that none of them has, with what each said; otherwise
- * as fetchFile. Files that were mended by then stay.
+ * @throws ExpertmeshError `not_found` or `data_loss` for a file that none of them has, with what each said, and
+ * `unavailable` where all of them were away or busy: they may have it; otherwise as fetchFile. Files that were mended
+ * by then stay.
  */
 export async function mendFiles(
   store: Pick<ExpertStore, 'dir' | 'blob'>,
@@ -60,7 +61,7 @@ export async function mendFiles(
  */
 class AskedSources {
   readonly #sources: readonly FileSource[];
-  readonly #useless = new Map<FileSource, string>();
+  readonly #useless = new Map<FileSource, ExpertmeshError>();
 
   constructor(sources: readonly FileSource[]) {
     this.#sources = sources;
@@ -87,7 +88,7 @@ class AskedSources {
     signal: AbortSignal,
   ): Promise<ExpertmeshError | undefined> {
     const useless = this.#useless.get(source);
-    if (useless !== undefined) return new ExpertmeshError('unavailable', useless);
+    if (useless !== undefined) return useless;
     try {
       await fetchFile(store, path, source, signal);
       return undefined;
@@ -96,7 +97,7 @@ class AskedSources {
       const error = ExpertmeshError.from(thrown);
       if (signal.aborted) throw new ExpertmeshError('cancelled', `fetching ${path} was cancelled`);
       const isOfThisFile = error.code === 'data_loss' || error.code === 'not_found';
-      if (!isOfThisFile && !isBusy(error)) this.#useless.set(source, error.message);
+      if (!isOfThisFile && !isBusy(error)) this.#useless.set(source, error);
       return error;
     }
   }
@@ -104,8 +105,16 @@ class AskedSources {
 
 const isBusy = ({ code }: ExpertmeshError): boolean => code === 'resource_exhausted';
 
+/** Asking later may help. */
+const PASSING: readonly ErrorCode[] = ['unavailable', 'deadline_exceeded', 'resource_exhausted'];
+
 function nobodyHas(path: string, failures: readonly ExpertmeshError[]): ExpertmeshError {
   const asked = failures.length === 0 ? 'there is nobody to ask' : failures.map(({ message }) => message).join('; ');
+  if (failures.length > 0 && failures.every(({ code }) => PASSING.includes(code)))
+    return new ExpertmeshError(
+      'unavailable',
+      `nobody can be asked for ${path} (${asked}): start them, or bring it with "expertmesh store repair --from"`,
+    );
   return new ExpertmeshError(
     failures.some(({ code }) => code === 'data_loss') ? 'data_loss' : 'not_found',
     `nobody has ${path} as the manifest says (${asked}): bring it with "expertmesh store repair --from", or pack again`,

@@ -14,8 +14,11 @@ const STALLED_READER_MS = 30_000;
 
 type ReadStream = Parameters<Parameters<typeof bindService<typeof storeService>>[1]['readFile']>[0];
 
+/** What is given of a store. */
+type ServedStore = Pick<ExpertStore, 'storeId' | 'blob' | 'requireBlobFile'>;
+
 /** `expertmesh.v1.StoreService`: gives the files that the manifest lists, and no others, to those who lack them. */
-export function createStoreService(store: ExpertStore): BoundService {
+export function createStoreService(store: ServedStore): BoundService {
   let numReads = 0;
   const read = async (stream: ReadStream): Promise<void> => {
     if (numReads >= MAX_FILE_READS) throw tooManyReads();
@@ -36,7 +39,7 @@ export function createStoreService(store: ExpertStore): BoundService {
   });
 }
 
-async function sendFile(store: ExpertStore, stream: ReadStream): Promise<void> {
+async function sendFile(store: ServedStore, stream: ReadStream): Promise<void> {
   const { storeId, path } = stream.request;
   requireSameStore('this process', store.storeId, storeId);
   const { sizeBytes } = store.blob(path);
@@ -56,6 +59,8 @@ async function sendFile(store: ExpertStore, stream: ReadStream): Promise<void> {
 }
 
 async function drained(stream: ReadStream): Promise<void> {
+  // Its event came while the file was read: no other does.
+  if (stream.cancelled) return;
   const end = new AbortController();
   const signal = AbortSignal.any([end.signal, AbortSignal.timeout(STALLED_READER_MS)]);
   try {

@@ -101,6 +101,24 @@ describe('CallExecutor', () => {
     expect([answers[0]?.rowDtype, ...sums]).toEqual(['fp16', 3, -0.5]);
   });
 
+  it('answers sums that are too large with an error of their own, and the calls beside them', async () => {
+    const { executor, answers, submit } = openExecutor();
+    const rows = new Uint16Array(2);
+    encodeFp16(Float32Array.of(40_000, 1), rows);
+    submit({ ...callOf(1, 0, 0), rowDtype: 'fp16', rows });
+    submit(callOf(2, 0, 40_000));
+    submit(callOf(3, 1, 3e38));
+    await executor.drain(NEVER);
+    expect(answers).toMatchObject([
+      {
+        callId: 1,
+        error: { code: 'out_of_range', message: expect.stringMatching(/fp16.*--wire-dtype fp32/) as string },
+      },
+      { callId: 2, error: undefined },
+      { callId: 3, error: { code: 'out_of_range' } },
+    ]);
+  });
+
   it('answers a wrong call with an error and computes the others', async () => {
     const { executor, counters, answers, submit } = openExecutor();
     submit({ ...callOf(1, 0, 1), expertIds: Uint32Array.of(3) });

@@ -9,6 +9,7 @@ import {
   type RowDtype,
   type WireRows,
 } from '@expertmesh/shared/rpc/dispatch-message';
+import { firstNonFinite } from '@expertmesh/shared/rpc/non-finite';
 import { toWireRows } from '@expertmesh/shared/rpc/wire-rows';
 import { CallQueue, type QueueBounds } from './call-queue.js';
 import { type ServedShard } from '../shards/served-shard.js';
@@ -35,6 +36,12 @@ export interface CallExecutorOptions {
 
 /** What runs cost changes slowly. */
 const RUNS_BETWEEN_FITS = 16;
+
+interface Run {
+  readonly startMs: number;
+  readonly computeUs: number;
+  readonly numCallsTogether: number;
+}
 
 type TakenCall = Extract<IncomingCall, { readonly kind: 'call' }>;
 
@@ -168,7 +175,7 @@ export class CallExecutor {
     for (const [index, waiting] of batch.entries()) {
       if (withdrawnExperts(waiting).length > 0)
         this.#sendError(waiting.call, withdrawnError(waiting.call, layer), waiting.send);
-      else waiting.send(this.#encode(waiting, sums[index] ?? NO_ROWS, run));
+      else this.#answer(waiting, sums[index] ?? NO_ROWS, run);
     }
   }
 
@@ -190,12 +197,15 @@ export class CallExecutor {
     counters.set('secondsPerToken', cost?.secondsPerToken ?? 0);
   }
 
-  #encode(
-    { call, arrivedAtMs }: WaitingCall,
-    sums: Float32Array,
-    run: { readonly startMs: number; readonly computeUs: number; readonly numCallsTogether: number },
-  ): Buffer {
-    return frameDispatchAnswer({
+  /** Values that the answer has no room for are an error that says so: nothing is damaged, and nobody asks again. */
+  #answer({ call, arrivedAtMs, send }: WaitingCall, sums: Float32Array, run: Run): void {
+    const rows = answerRows(call, sums);
+    const tooLarge = firstNonFinite(rows, call.hiddenSize);
+    if (tooLarge !== undefined) {
+      this.#sendError(call, outOfRange(call, rows.rowDtype, tooLarge.what), send);
+      return;
+    }
+    const answer = frameDispatchAnswer({
       callId: call.callId,
       layerIndex: call.layerIndex,
       placementVersion: call.placementVersion,
@@ -206,8 +216,9 @@ export class CallExecutor {
       queueUs: microseconds(arrivedAtMs, run.startMs),
       computeUs: run.computeUs,
       numCallsTogether: run.numCallsTogether,
-      ...answerRows(call, sums),
+      ...rows,
     });
+    send(answer);
   }
 
   #takeWaiting(isWanted: (waiting: WaitingCall) => boolean): WaitingCall[] {
@@ -221,6 +232,13 @@ export class CallExecutor {
     send(frameDispatchAnswer(errorAnswer(identity, error)));
   }
 }
+
+const outOfRange = ({ layerIndex }: DispatchCall, dtype: RowDtype, what: string): CallError => ({
+  code: 'out_of_range',
+  message:
+    `the experts' sum for layer ${String(layerIndex)} is too large for an answer in ${dtype}: ${what}; ` +
+    (dtype === 'fp16' ? 'start the coordinator with --wire-dtype fp32' : 'check the weights of the model'),
+});
 
 const answerRows = ({ sumUnits, rowDtype, hiddenSize }: DispatchCall, sums: Float32Array): WireRows<RowDtype> =>
   sumUnits === undefined ? toWireRows(rowDtype, sums, hiddenSize) : { rowDtype: 'exact', rows: sums };

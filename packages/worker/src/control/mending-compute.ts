@@ -103,11 +103,11 @@ export class MendingCompute implements Compute {
   }
 }
 
-/** What is wrong is the file, whatever kept it from being mended. */
+/** What is wrong is the file, whatever kept it from being mended; unless those that may have it were merely away. */
 function unmended(fault: ExpertmeshError, why: ExpertmeshError): ExpertmeshError {
-  return why.code === 'cancelled'
-    ? why
-    : new ExpertmeshError(fault.code, `${fault.message}; it is not mended: ${why.message}`, { cause: fault });
+  if (why.code === 'cancelled') return why;
+  const code = why.code === 'unavailable' ? why.code : fault.code;
+  return new ExpertmeshError(code, `${fault.message}; it is not mended: ${why.message}`, { cause: fault });
 }
 
 function isOfFiles(thrown: unknown): boolean {

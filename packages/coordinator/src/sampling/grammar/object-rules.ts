@@ -44,7 +44,10 @@ interface Progress {
 class ObjectRules {
   readonly #shape: ObjectShape;
   readonly #grammar: ValueRules;
-  readonly #named: readonly NamedMember[];
+  readonly #names: readonly string[];
+  readonly #required: ReadonlySet<string>;
+  /** By index; worked out when a rule needs it, so that a large object takes no time at once. */
+  readonly #members = new Map<number, NamedMember>();
   readonly #others: readonly OtherMembers[];
   readonly #rules = new Map<string, Rule>();
   /** By name, as what begins a member: first of the object, and behind another. */
@@ -53,17 +56,11 @@ class ObjectRules {
   constructor(shape: ObjectShape, grammar: ValueRules) {
     this.#shape = shape;
     this.#grammar = grammar;
-    const required = new Set(shape.required);
-    const names = nameConjunction(shape);
-    this.#named = namedMembers(shape).map((name) => ({
-      name,
-      value: memberConjunction(shape, name, isFoundIn),
-      isRequired: required.has(name),
-      isAllowed: grammar.reader.isValid(name, names),
-    }));
+    this.#required = new Set(shape.required);
+    this.#names = namedMembers(shape);
     this.#others = this.#otherMembers();
-    if (shape.min > this.#named.length + 1) {
-      const most = `${String(this.#named.length + 1)}, the named properties and one other`;
+    if (shape.min > this.#names.length + 1) {
+      const most = `${String(this.#names.length + 1)}, the named properties and one other`;
       throw schemaError(shape.path, `minProperties ${String(shape.min)} is supported up to ${most}`);
     }
   }
@@ -86,7 +83,7 @@ class ObjectRules {
 
   #alternatives({ index, count, numDistinct }: Progress): readonly (readonly GrammarSymbol[])[] {
     const canGrow = count < this.#shape.max;
-    const member = this.#named[index];
+    const member = this.#member(index);
     if (member !== undefined) {
       const isPossible = canGrow && member.isAllowed;
       return [
@@ -95,16 +92,30 @@ class ObjectRules {
       ];
     }
     const { text } = this.#grammar;
-    const isFirstOther = index === this.#named.length;
+    const isFirstOther = index === this.#names.length;
     const alternatives: (readonly GrammarSymbol[])[] = (canGrow ? this.#others : []).map(({ names, value }) => {
       const rest = this.from({
-        index: this.#named.length + 1,
+        index: this.#names.length + 1,
         count: count + 1,
         numDistinct: numDistinct + (isFirstOther ? 1 : 0),
       });
       return [text.key(names, count > 0), this.#grammar.ruleOf(value), rest];
     });
     return numDistinct >= this.#shape.min ? [...alternatives, [text.tokens('}')]] : alternatives;
+  }
+
+  #member(index: number): NamedMember | undefined {
+    const name = this.#names[index];
+    const known = this.#members.get(index);
+    if (name === undefined || known !== undefined) return known;
+    const member = {
+      name,
+      value: memberConjunction(this.#shape, name, isFoundIn),
+      isRequired: this.#required.has(name),
+      isAllowed: this.#grammar.reader.isValid(name, nameConjunction(this.#shape)),
+    };
+    this.#members.set(index, member);
+    return member;
   }
 
   #withMember({ name, value }: NamedMember, { index, count, numDistinct }: Progress): readonly GrammarSymbol[] {
@@ -128,11 +139,11 @@ class ObjectRules {
     if (first !== undefined && patterns.length > MAX_NAME_PATTERNS) {
       throw schemaError(first.path, `more than ${String(MAX_NAME_PATTERNS)} patternProperties side by side`);
     }
-    const isUnlimited = patterns.length === 0 && this.#named.length === 0 && nameConjunction(this.#shape).length === 0;
+    const isUnlimited = patterns.length === 0 && this.#names.length === 0 && nameConjunction(this.#shape).length === 0;
     if (isUnlimited) return [{ names: anyText(pool, 'json'), value: this.#valueOfOthers(new Set()) }];
     // Names need not be told apart where none but these may be.
     if (patterns.length === 0 && this.#grammar.reader.shapesOf(this.#valueOfOthers(new Set())).length === 0) return [];
-    const common = [pool.not(pool.literals(this.#named.map(({ name }) => encodedText(name, 'json_plain'))))];
+    const common = [pool.not(pool.literals(this.#names.map((name) => encodedText(name, 'json_plain'))))];
     const allowed = this.#allowedNames();
     return Array.from({ length: 2 ** patterns.length }, (_, bits) => {
       const matching = new Set(patterns.filter((_rule, index) => (bits & (1 << index)) !== 0));

@@ -9,7 +9,7 @@ const MAX_RULES = 200_000;
 const MAX_ALTERNATIVES = 20_000;
 
 /** Rules that are worked out, and looked at, in one piece: about a millisecond's work. */
-const MAKE_TOGETHER = 32;
+const MAKE_TOGETHER = 8;
 const LOOK_TOGETHER = 1024;
 
 /**

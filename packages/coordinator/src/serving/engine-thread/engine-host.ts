@@ -11,6 +11,7 @@ import { type Emit, type ThreadService } from '@expertmesh/shared/threads/serve-
 import { RouteCounter } from '../../balance/route-counter.js';
 import { TraceRecorder, type RecordedSteps } from '../../balance/trace-recorder.js';
 import { GrpcExpertDispatcher } from '../../dispatch/grpc-expert-dispatcher.js';
+import { storedReference } from '../../dispatch/stored-reference.js';
 import { runCanary } from '../../engine/canary.js';
 import { Engine } from '../../engine/engine.js';
 import { PrefixRestorer } from '../../engine/prefix-restorer.js';
@@ -33,6 +34,7 @@ const STATS_INTERVAL_MS = 100;
 const MAX_SEED = 2 ** 48 - 1;
 
 interface LoadedParts extends LoadedModel {
+  readonly store: ExpertStore;
   readonly storeId: string;
   readonly spec: ModelSpec;
   readonly backend: ComputeBackend;
@@ -100,7 +102,7 @@ export class EngineHost implements ThreadService<EngineContract> {
     const samplers = await AnswerSamplers.open(store.dir, store.spec.vocabSize);
     return new EngineHost(
       options,
-      { ...model, storeId: store.storeId, spec: store.spec, backend, pool, archive, samplers },
+      { ...model, store, storeId: store.storeId, spec: store.spec, backend, pool, archive, samplers },
       tell,
     );
   }
@@ -225,7 +227,7 @@ export class EngineHost implements ThreadService<EngineContract> {
 
 function openDispatcher(
   options: EngineThreadOptions,
-  { spec, storeId, local }: LoadedParts,
+  { spec, store, storeId, backend, local }: LoadedParts,
   tell: Tell,
 ): GrpcExpertDispatcher {
   return new GrpcExpertDispatcher({
@@ -237,6 +239,7 @@ function openDispatcher(
     replacementWaitMs: options.replacementWaitMs,
     hedging: options.hedging,
     canaryIntervalMs: options.canaryIntervalMs,
+    storedReference: storedReference(store, backend, options.verify),
     local,
     // The main thread tells what becomes of the files.
     openStream: connectionOpeners(options.tls && new TransportSecurity(options.tls, undefined)).openStream,

@@ -1,11 +1,12 @@
 import { type ClientHttp2Session } from 'node:http2';
+import { setTimeout } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { beginRequest, grpcPrefix, rawSession } from '@expertmesh/test-kit/raw-request';
 import { MAX_UNFINISHED_BYTES } from '../../limits/limits.js';
 import { WorkerStats } from '../../gen/expertmesh/v1/worker.js';
 import { bindService, startServer } from '../server.js';
-import { workerService } from '../services.js';
+import { expertService, workerService } from '../services.js';
 import { METHOD_BYTES } from './method-sizes.js';
 import { requestGuard } from './request-guard.js';
 
@@ -15,6 +16,7 @@ const INVALID_ARGUMENT = 3;
 const DEADLINE_EXCEEDED = 4;
 const GET_STATS = workerService.getStats.path;
 const ASSIGN = workerService.assign.path;
+const DISPATCH = expertService.dispatch.path;
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,6 +38,21 @@ async function startPort(): Promise<number> {
   const server = await startServer({ host: '127.0.0.1', port: 0, portFlag: '--port', services: [service] });
   cleanUps.push(() => server.close(0));
   return server.port;
+}
+
+/** Its calls have 50 ms. */
+async function startImpatient(): Promise<number> {
+  const server = new Server({ interceptors: [requestGuard(undefined, 50)] });
+  server.addService(workerService, {});
+  server.addService(expertService, { dispatch: () => undefined });
+  cleanUps.push(() => {
+    server.forceShutdown();
+  });
+  return new Promise((resolve) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_error, bound) => {
+      resolve(bound);
+    });
+  });
 }
 
 function openSession(port: number): ClientHttp2Session {
@@ -73,19 +90,27 @@ describe('a call', () => {
   });
 
   it('is ended when it does not come whole', async () => {
-    const server = new Server({ interceptors: [requestGuard(undefined, 50)] });
-    server.addService(workerService, {});
-    cleanUps.push(() => {
-      server.forceShutdown();
-    });
-    const port = await new Promise<number>((resolve) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_error, bound) => {
-        resolve(bound);
-      });
-    });
-    const { stream, ended } = beginRequest(openSession(port), ASSIGN);
+    const { stream, ended } = beginRequest(openSession(await startImpatient()), ASSIGN);
     stream.write(grpcPrefix(10));
     expect(await ended).toMatchObject({ status: DEADLINE_EXCEEDED });
+  });
+
+  it('of many messages is ended when the next does not come whole, and has time for each', async () => {
+    const session = openSession(await startImpatient());
+    const idle = beginRequest(session, DISPATCH);
+    expect(await idle.ended).toEqual({
+      status: DEADLINE_EXCEEDED,
+      message: `no whole message of ${DISPATCH} came for 0.05 s: call it again`,
+    });
+    const { stream, ended } = beginRequest(session, DISPATCH);
+    const startMs = performance.now();
+    for (let index = 0; index < 10; index++) {
+      stream.write(grpcPrefix(0));
+      await setTimeout(10);
+    }
+    stream.write(grpcPrefix(10));
+    expect(await ended).toMatchObject({ status: DEADLINE_EXCEEDED });
+    expect(performance.now() - startMs).toBeGreaterThan(100);
   });
 });
 

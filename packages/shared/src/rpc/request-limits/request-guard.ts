@@ -14,8 +14,8 @@ type Method = Parameters<ServerInterceptor>[0];
 
 /**
  * Holds the calls of a port to what their methods need: the size of a message, memory of those that are unfinished, and
- * a time to come whole in. It looks at the bytes before grpc-js keeps any of them. A connection that has made a call is
- * closed when its certificate is revoked.
+ * a time to come whole in; for each message, where there may be several. It looks at the bytes before grpc-js keeps any
+ * of them. A connection that has made a call is closed when its certificate is revoked.
  */
 export function requestGuard(
   security: TransportSecurity | undefined,
@@ -38,8 +38,8 @@ export function requestGuard(
       });
     };
     const held = { connection: connectionOf(call, security), fail };
-    if (!method.requestStream) endWhenSlow(stream, () => fail(tooSlow(method.path, timeoutMs)), timeoutMs);
-    guardBytes(stream, method, held, unfinished);
+    const timer = endWhenSlow(stream, () => fail(tooSlow(method, timeoutMs)), timeoutMs);
+    guardBytes(stream, method, held, unfinished, timer);
     return new ServerInterceptingCall(call);
   };
 }
@@ -49,6 +49,7 @@ function guardBytes(
   { path, requestStream }: Method,
   held: UnfinishedCall,
   unfinished: UnfinishedCalls,
+  timer: NodeJS.Timeout,
 ): void {
   let numMessages = 0;
   const frames = new RequestFrames((sizeBytes, isCompressed) => {
@@ -64,7 +65,10 @@ function guardBytes(
     try {
       frames.push(chunk);
       if (frames.isInMessage) unfinished.take(held, chunk.byteLength);
-      else end();
+      else {
+        end();
+        if (requestStream) timer.refresh();
+      }
     } catch (thrown) {
       end();
       held.fail(ExpertmeshError.from(thrown));
@@ -73,12 +77,13 @@ function guardBytes(
   stream.once('close', end);
 }
 
-function endWhenSlow(stream: ServerHttp2Stream, fail: () => void, timeoutMs: number): void {
+function endWhenSlow(stream: ServerHttp2Stream, fail: () => void, timeoutMs: number): NodeJS.Timeout {
   const timer = setTimeout(fail, timeoutMs).unref();
   const stop = (): void => {
     clearTimeout(timer);
   };
   stream.once('end', stop).once('close', stop);
+  return timer;
 }
 
 /** @throws ExpertmeshError for a message that is too large, or compressed. */
@@ -111,8 +116,10 @@ function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream {
   );
 }
 
-const tooSlow = (path: string, timeoutMs: number): ExpertmeshError =>
-  new ExpertmeshError(
-    'deadline_exceeded',
-    `the request of ${path} was not complete after ${String(timeoutMs / 1000)} s: send it faster`,
-  );
+function tooSlow({ path, requestStream }: Method, timeoutMs: number): ExpertmeshError {
+  const within = `${String(timeoutMs / 1000)} s`;
+  const what = requestStream
+    ? `no whole message of ${path} came for ${within}: call it again`
+    : `the request of ${path} was not complete after ${within}: send it faster`;
+  return new ExpertmeshError('deadline_exceeded', what);
+}
