@@ -22,8 +22,8 @@ export interface PeerOptions {
 }
 
 /**
- * Another engine, ready to compute, in a process of its own that answers over Node's IPC: what it does and when is up to
- * the caller.
+ * Another engine, ready to compute, in a process of its own that answers over Node's IPC: what it does and when is up
+ * to the caller.
  */
 export class PeerProcess implements Subject {
   readonly name: string;
