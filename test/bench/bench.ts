@@ -1,8 +1,9 @@
 /**
- * The benchmark: `npm run bench`. Measures Expertmesh, llama.cpp beside it, and the machine itself, in one run; prints
- * tables or JSON and draws a plot of the time per layer. See docs/performance.md.
+ * The benchmark: `npm run bench`. Measures Expertmesh, llama.cpp and ik_llama.cpp beside it, and the machine itself, in
+ * one run; prints tables or JSON and draws a plot of the time per layer. See docs/performance.md.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { loadKernels } from '@expertmesh/kernels/kernels';
 import { benchStore, type BenchContext } from './harness/bench-context.js';
 import { LAYER_STAGES, type LayerStage } from './harness/bench-stats.js';
 import { parseBenchOptions, USAGE, type BenchOptions } from './harness/bench-options.js';
@@ -77,7 +78,8 @@ async function runLarge(context: BenchContext): Promise<Prediction[]> {
 }
 
 function print({ options, samples, reasons, say }: BenchContext, predictions: readonly Prediction[]): void {
-  const targets = evaluateTargets(samples, reasons);
+  const isa = options.isa === 'auto' ? (loadKernels()?.isas[0] ?? 'none') : options.isa;
+  const targets = evaluateTargets(samples, reasons, isa);
   if (plot(samples, options.plotFile)) say(`time per layer stage: ${options.plotFile}`);
   if (!options.asJson) {
     console.log(textReport(samples, targets));
@@ -90,7 +92,7 @@ function print({ options, samples, reasons, say }: BenchContext, predictions: re
     figures: figuresOf(samples),
     predictions,
     machine: machineDescription(),
-    settings: { isQuick, numRounds, numThreads, upFlags },
+    settings: { isQuick, numRounds, numThreads, isa, upFlags },
   };
   console.log(JSON.stringify(report, undefined, 2));
 }

@@ -2,6 +2,7 @@ import { type KernelPool, type KernelPoolOptions } from '@expertmesh/kernels/ker
 import { loadKernels, whyNoKernels, type Kernels } from '@expertmesh/kernels/kernels';
 import { hasKernelsFor } from '@expertmesh/kernels/mapped-file';
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { type IsaChoice } from '@expertmesh/shared/config/kernel-isa';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
 import { type OnnxProvider } from '@expertmesh/shared/onnx/onnx-provider';
@@ -12,27 +13,36 @@ export type ComputeBackend =
   | { readonly kind: 'onnx'; readonly provider: OnnxProvider; readonly numThreads: number };
 
 /**
- * Means nothing to ONNX Runtime, which blocks the thread that computes, and whose products may depend on the rows
- * beside a row.
+ * isBlocking and numerics mean nothing to ONNX Runtime, which blocks the thread that computes, and whose products may
+ * depend on the rows beside a row.
  */
-export type NativePoolOptions = Pick<KernelPoolOptions, 'isBlocking' | 'numerics'>;
+export interface NativePoolOptions extends Pick<KernelPoolOptions, 'isBlocking' | 'numerics'> {
+  readonly isa?: IsaChoice;
+}
 
 /**
  * To be called in the thread that will compute.
  *
- * @throws ExpertmeshError `failed_precondition` for native kernels that were not built or cannot read the store.
+ * @throws ExpertmeshError `failed_precondition` for native kernels that were not built or cannot read the store;
+ * `invalid_argument` for an instruction set that this CPU lacks, or that ONNX Runtime is to use.
  */
 export function createComputeBackend(
   provider: Provider,
   quantisation: Quantisation,
   numThreads: number,
-  options: NativePoolOptions = {},
+  { isa = 'auto', ...options }: NativePoolOptions = {},
 ): ComputeBackend {
+  if (provider !== 'native' && isa !== 'auto')
+    throw new ExpertmeshError('invalid_argument', `--isa ${isa} is of the native kernels, but --ep is ${provider}`);
   if (provider !== 'native') return { kind: 'onnx', provider, numThreads };
   const kernels = loadKernels();
   const reason = whyNotNative(quantisation);
   if (kernels !== undefined && reason === undefined)
-    return { kind: 'native', kernels, pool: kernels.createPool({ numThreads, ...options }) };
+    return {
+      kind: 'native',
+      kernels,
+      pool: kernels.createPool({ numThreads, ...options, ...(isa !== 'auto' && { isa }) }),
+    };
   throw new ExpertmeshError('failed_precondition', `--ep native: ${reason ?? 'no kernels'}; or use --ep cpu`);
 }
 

@@ -13,7 +13,7 @@ import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { DenseLayer, type DenseCall, type StoredDenseLayer } from './dense-layer.js';
 import { BLOCK_TOKENS, blocksOf, keyIndex, keysOffset, kvLayout, valuesOffset, type KvLayout } from './kv-layout.js';
 import { KvPool, type SequenceRows } from './kv-pool.js';
-import { type KernelIsa } from './kernel-isa.js';
+import { type KernelIsa } from '@expertmesh/shared/config/kernel-isa';
 import { loadKernels, whyNoKernels, type Kernels } from './kernels.js';
 
 const DEMO_MODEL_DIR = new URL('../../../models/qwen3-moe-demo', import.meta.url).pathname;

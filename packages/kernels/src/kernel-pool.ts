@@ -1,6 +1,6 @@
 import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { type KernelIsa } from './kernel-isa.js';
+import { type KernelIsa } from '@expertmesh/shared/config/kernel-isa';
 import { guarded, guardedCall, type KernelJob, type NativeBinding, type NativeHandle } from './native-binding.js';
 
 export interface KernelPoolOptions {
@@ -43,15 +43,18 @@ const IDLE_MS = 1_000;
  * callers of one JavaScript thread share a pool, so that the threads are never more than asked for.
  */
 export class KernelPool {
+  /** What it computes with. */
+  readonly isa: KernelIsa;
   readonly #binding: NativeBinding;
   readonly #handle: NativeHandle<'pool'>;
   #pending = new Set<Promise<number>>();
   #idle: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(binding: NativeBinding, options: KernelPoolOptions) {
-    const { numThreads, isBlocking = false, isa = '', spinMicroseconds = DEFAULT_SPIN_MICROSECONDS } = options;
+  constructor(binding: NativeBinding, options: KernelPoolOptions & { readonly isa: KernelIsa }) {
+    const { numThreads, isBlocking = false, isa, spinMicroseconds = DEFAULT_SPIN_MICROSECONDS } = options;
     const isInvariant = options.numerics === 'invariant';
+    this.isa = isa;
     this.#binding = binding;
     this.#handle = guarded(() => binding.createPool(numThreads, isa, spinMicroseconds, isBlocking, isInvariant));
   }

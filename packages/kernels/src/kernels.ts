@@ -1,5 +1,5 @@
 import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
-import { KERNEL_ISAS, type KernelIsa } from './kernel-isa.js';
+import { KERNEL_ISAS, type KernelIsa } from '@expertmesh/shared/config/kernel-isa';
 import { KernelPool, type KernelPoolOptions } from './kernel-pool.js';
 import { MappedFile } from './mapped-file.js';
 import { guarded, loadBinding, type NativeBinding } from './native-binding.js';
@@ -17,7 +17,8 @@ export class Kernels {
 
   /** @throws ExpertmeshError `invalid_argument` for an instruction set that this CPU lacks. */
   createPool(options: KernelPoolOptions): KernelPool {
-    return new KernelPool(this.binding, options);
+    const { isa = this.isas[0] ?? 'portable' } = options;
+    return new KernelPool(this.binding, { ...options, isa });
   }
 
   /** How many of the bytes lie before the first border of 64, where vectors do not cross cache lines. */

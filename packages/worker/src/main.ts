@@ -112,9 +112,9 @@ async function startCompute(
   logger: Logger,
   lifecycle: Lifecycle,
 ) {
-  const { store: storeDir, host, port, numThreads, cacheDir, logLevel } = config;
+  const { store: storeDir, host, port, numThreads, isa, cacheDir, logLevel } = config;
   const verify = { mode: config.verify, numThreads, cacheDir };
-  const options = { ...own, storeDir, host, port, numThreads, verify, logLevel, tls: tlsFilesOf(config) };
+  const options = { ...own, storeDir, host, port, numThreads, isa, verify, logLevel, tls: tlsFilesOf(config) };
   const started = await ComputeClient.start(options, (error) => {
     logger.fatal({ err: error }, error.message);
     lifecycle.fail(error);

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ISA_CHOICES, type IsaChoice } from '@expertmesh/shared/config/kernel-isa';
 
 /** What can be measured by itself with --only. */
 export const MEASURES = [
@@ -27,22 +28,25 @@ export interface BenchOptions {
   readonly asJson: boolean;
   readonly numRounds: number;
   readonly numThreads: number;
+  /** Of our native kernels. */
+  readonly isa: IsaChoice;
   readonly cacheDir: string;
   readonly plotFile: string;
-  /** Further flags of `expertmesh up`, for the cluster that is compared with llama.cpp. */
+  /** Further flags of `expertmesh up`, for all clusters of ours. */
   readonly upFlags: readonly string[];
 }
 
 export const USAGE = `npm run bench -- [options]
 
-Measures Expertmesh and llama.cpp beside it on this machine, and the machine's own limits, in one run.
+Measures Expertmesh, llama.cpp and ik_llama.cpp beside it on this machine, and the machine's own limits, in one run.
 
 --quick           less than 3 minutes: 2 rounds, shorter answers, without ${NOT_QUICK.join(' and ')}
 --only NAME       measure only this (may be given several times): ${MEASURES.join(', ')}
 --json            print JSON instead of tables
 --rounds N        rounds of every measure (5; 2 with --quick)
 --threads N       threads of each side in total (2)
---up-flags FLAGS  further flags of "expertmesh up" for the cluster that is compared with llama.cpp
+--isa NAME        instruction set of our kernels, as --isa of "expertmesh up" (auto)
+--up-flags FLAGS  further flags of "expertmesh up" for all clusters of ours
 --cache-dir DIR   where dummy stores and the GGUF file are kept (expertmesh-bench in the user's cache; about 14 GB)
 --plot FILE       where the plot of time per layer stage goes (layer-stages.svg in the cache directory)
 `;
@@ -58,6 +62,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | 'help
       json: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       threads: { type: 'string', default: '2' },
+      isa: { type: 'string', default: 'auto' },
       'up-flags': { type: 'string', default: '' },
       'cache-dir': { type: 'string', default: defaultCacheDir() },
       plot: { type: 'string' },
@@ -72,6 +77,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | 'help
     asJson: values.json,
     numRounds: count('--rounds', values.rounds ?? (values.quick ? '2' : '5')),
     numThreads: count('--threads', values.threads),
+    isa: isaChoice(values.isa),
     cacheDir,
     plotFile: values.plot ?? join(cacheDir, 'layer-stages.svg'),
     upFlags: values['up-flags'].split(/\s+/).filter((flag) => flag !== ''),
@@ -84,6 +90,12 @@ const defaultCacheDir = (): string =>
 function measureName(text: string): MeasureName {
   const found = MEASURES.find((name) => name === text);
   if (found === undefined) throw new Error(`--only ${text}: it must be one of ${MEASURES.join(', ')}`);
+  return found;
+}
+
+function isaChoice(text: string): IsaChoice {
+  const found = ISA_CHOICES.find((name) => name === text);
+  if (found === undefined) throw new Error(`--isa ${text}: it must be one of ${ISA_CHOICES.join(', ')}`);
   return found;
 }
 

@@ -5,6 +5,7 @@ import { pause } from '@expertmesh/test-kit/process';
 import { Mesh } from '@expertmesh/test-kit/mesh';
 import { readBenchStats, type BenchStats } from './bench-stats.js';
 import { BENCH_MODEL, completeTogether } from './complete-together.js';
+import { processorSecondsOf } from './processor-time.js';
 import { type Subject } from './subject.js';
 
 const READY_TIMEOUT_MS = 600_000;
@@ -59,6 +60,11 @@ export class OwnCluster implements Subject {
   async stats(): Promise<BenchStats> {
     await pause(STATS_AGE_MS);
     return readBenchStats(await (await fetch(`${this.#mesh.url}/admin/v1/stats`)).json());
+  }
+
+  processorSeconds(): number {
+    const pids = descendantsOf(this.#mesh.up.pid).map(({ pid }) => pid);
+    return pids.reduce((sum, pid) => sum + processorSecondsOf(pid), 0);
   }
 
   memory(): ProcessMemory[] {

@@ -25,4 +25,16 @@ describe('Samples', () => {
     expect(samples.ratio('own', 'peer')).toMatchObject({ median: 3, min: 2, max: 4, numSamples: 3 });
     expect(samples.ratio('own', 'absent')).toBeUndefined();
   });
+
+  it('has the best of several subjects, round by round', () => {
+    const samples = new Samples();
+    samples.add('a.decode.1', 0, 5);
+    samples.add('b.decode.1', 0, 7);
+    samples.add('a.decode.1', 1, 9);
+    samples.add('b.firstToken', 0, 30);
+    samples.add('a.firstToken', 0, 20);
+    samples.addBest('peer', ['a', 'b'], (measure) => measure === '.firstToken');
+    expect(samples.values('peer.decode.1')).toEqual([7, 9]);
+    expect(samples.values('peer.firstToken')).toEqual([20]);
+  });
 });

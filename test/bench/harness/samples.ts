@@ -19,6 +19,24 @@ export class Samples {
     return this.#values.get(name)?.get(round);
   }
 
+  /**
+   * Adds, round by round, the best that some of the subjects had of each measure: the most, or the least of what is
+   * better small.
+   */
+  addBest(to: string, subjects: readonly string[], isBetterSmall: (measure: string) => boolean): void {
+    const measures = new Set(
+      subjects.flatMap((subject) =>
+        this.names.filter((name) => name.startsWith(`${subject}.`)).map((name) => name.slice(subject.length)),
+      ),
+    );
+    for (const measure of measures) {
+      const best = isBetterSmall(measure) ? Math.min : Math.max;
+      for (const subject of subjects)
+        for (const [round, value] of this.#values.get(subject + measure) ?? [])
+          this.add(to + measure, round, best(value, this.at(to + measure, round) ?? value));
+    }
+  }
+
   values(name: string): number[] {
     return [...(this.#values.get(name)?.values() ?? [])];
   }

@@ -8,4 +8,6 @@ export interface Subject {
    * @returns For each prompt, when each token came, in milliseconds since the start.
    */
   generate(prompts: readonly (readonly number[])[], numTokens: number): Promise<readonly (readonly number[])[]>;
+  /** Processor time that all its processes have taken so far, in seconds. */
+  processorSeconds(): number;
 }

@@ -7,7 +7,10 @@ import { tokensPerSecond } from '../harness/token-rate.js';
 const NUM_TOKENS: Readonly<Record<BatchSize, number>> = { 1: 64, 4: 48, 16: 32 };
 const NUM_TOKENS_QUICK: Readonly<Record<BatchSize, number>> = { 1: 32, 4: 24, 16: 16 };
 
-/** Decode throughput of sequences that run together. Prompts have one token, so that every step is a decode step. */
+/**
+ * Decode throughput of sequences that run together, in tokens per second and per second of processor time. Prompts have
+ * one token, so that every step is a decode step.
+ */
 export async function measureDecode(
   { samples, options }: BenchContext,
   subject: Subject,
@@ -17,7 +20,10 @@ export async function measureDecode(
 ): Promise<void> {
   const numTokens = (options.isQuick ? NUM_TOKENS_QUICK : NUM_TOKENS)[batchSize];
   const before = subject instanceof OwnCluster ? await subject.stats() : undefined;
+  const secondsBefore = subject.processorSeconds();
   const arrivals = await subject.generate(prompts.prompts(batchSize, 1), numTokens);
+  const seconds = subject.processorSeconds() - secondsBefore;
+  samples.add(`${subject.name}.processor.decode.${String(batchSize)}`, round, (batchSize * numTokens) / seconds);
   samples.add(`${subject.name}.decode.${String(batchSize)}`, round, tokensPerSecond(arrivals));
   if (!(subject instanceof OwnCluster) || before === undefined) return;
   addLayerTimes(

@@ -1,7 +1,7 @@
 import { type BenchContext, type PromptMaker } from '../harness/bench-context.js';
 import { type Subject } from '../harness/subject.js';
 
-/** Prompt tokens a second until the first token of the answer. */
+/** Prompt tokens a second, and a second of processor time, until the first token of the answer. */
 export async function measurePrefill(
   { samples }: BenchContext,
   subject: Subject,
@@ -9,8 +9,15 @@ export async function measurePrefill(
   numPromptTokens: number,
   round: number,
 ): Promise<void> {
+  const processorSecondsBefore = subject.processorSeconds();
   const seconds = (await firstTokenMs(subject, prompts, numPromptTokens)) / 1000;
+  const processorSeconds = subject.processorSeconds() - processorSecondsBefore;
   samples.add(`${subject.name}.prefill.${String(numPromptTokens)}`, round, numPromptTokens / seconds);
+  samples.add(
+    `${subject.name}.processor.prefill.${String(numPromptTokens)}`,
+    round,
+    numPromptTokens / processorSeconds,
+  );
 }
 
 /** Milliseconds until the first token of the answer to a short prompt. */

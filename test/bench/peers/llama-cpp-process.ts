@@ -1,8 +1,8 @@
 /**
- * llama.cpp in a process of its own, through node-llama-cpp. Forked by llama-cpp-peer.ts; answers one order at a time
+ * llama.cpp in a process of its own, through node-llama-cpp. Forked by installed-peers.ts; answers one order at a time
  * over IPC.
  */
-import { type LlamaCppAnswer, type LlamaCppOptions, type LlamaCppOrder } from './llama-cpp-peer.js';
+import { type PeerAnswer, type PeerOptions, type PeerOrder } from './peer-process.js';
 
 /**
  * As much of node-llama-cpp as is used here. It is not a dependency of the workspace, so its own types may be absent.
@@ -21,7 +21,7 @@ interface LlamaSequence {
   evaluate(tokens: readonly number[], options: object): AsyncGenerator<number, void, void>;
 }
 
-const { ggufFile, numThreads, maxSequences, contextSize } = JSON.parse(process.argv[2] ?? '') as LlamaCppOptions;
+const { ggufFile, numThreads, maxSequences, contextSize } = JSON.parse(process.argv[2] ?? '') as PeerOptions;
 // The compiler looks up literals only.
 const moduleName = ['node', 'llama', 'cpp'].join('-');
 const { getLlama } = (await import(moduleName)) as LlamaModule;
@@ -43,7 +43,7 @@ const context = await model.createContext({
 });
 const sequences = Array.from({ length: maxSequences }, () => context.getSequence());
 
-process.on('message', (order: LlamaCppOrder) => {
+process.on('message', (order: PeerOrder) => {
   void generate(order).then(
     (timesMs) => answer({ kind: 'generated', timesMs }),
     (error: unknown) => answer({ kind: 'failed', message: String(error) }),
@@ -53,7 +53,7 @@ process.on('disconnect', () => process.exit());
 answer({ kind: 'ready' });
 
 /** Times of every token of every prompt's answer, in milliseconds since the order came. */
-async function generate({ prompts, numTokens }: LlamaCppOrder): Promise<number[][]> {
+async function generate({ prompts, numTokens }: PeerOrder): Promise<number[][]> {
   for (const sequence of sequences) await sequence.clearHistory();
   const startMs = performance.now();
   return Promise.all(
@@ -70,6 +70,6 @@ async function generate({ prompts, numTokens }: LlamaCppOrder): Promise<number[]
   );
 }
 
-function answer(message: LlamaCppAnswer): void {
+function answer(message: PeerAnswer): void {
   process.send?.(message);
 }

@@ -2,7 +2,7 @@ import { PromptMaker, sampleLimits, type BenchContext, type BenchStore } from '.
 import { OwnCluster } from '../harness/own-cluster.js';
 import { summarise } from '../harness/statistics.js';
 import { type Subject } from '../harness/subject.js';
-import { startPeer } from '../peers/start-peer.js';
+import { addBestPeer, startPeers, stopPeers } from '../peers/start-peers.js';
 import { commonFlags } from './own-flags.js';
 import { runRounds, type Step } from './rounds.js';
 
@@ -13,7 +13,7 @@ const MAX_MODEL_LEN = Math.max(...CONTEXTS) + 256;
 const WARM_UP_TOKENS = 256;
 
 /**
- * Decode of one sequence behind a long prompt, on local experts and on llama.cpp, which keep keys and values in fp16.
+ * Decode of one sequence behind a long prompt, on local experts and on the peers, which keep keys and values in fp16.
  */
 export async function runContextPhase(context: BenchContext, store: BenchStore): Promise<void> {
   const { options } = context;
@@ -21,20 +21,20 @@ export async function runContextPhase(context: BenchContext, store: BenchStore):
   const prompts = new PromptMaker(store.store.spec.vocabSize - 1024);
   context.say('starting a coordinator with local experts');
   const own = await OwnCluster.start({
-    name: 'context.own',
+    name: 'own',
     storeDir: store.store.dir,
-    flags: ['--workers', '0', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+    flags: ['--workers', '0', ...commonFlags(options, MAX_MODEL_LEN)],
   });
-  const peer = await startPeer(context, { maxSequences: 1, contextSize: MAX_MODEL_LEN });
-  const peers = peer === undefined ? [] : [{ ...peer.subject, name: 'context.peer' }];
+  const peers = await startPeers(context, { maxSequences: 1, contextSize: MAX_MODEL_LEN });
   try {
     for (const subject of [own, ...peers]) await subject.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);
     await runRounds(context, PHASE_INDEX, [
       { title: "this machine's limits", run: (round) => sampleLimits(context, store, 'limit', round) },
       ...CONTEXTS.flatMap((numTokens) => [own, ...peers].map((subject) => step(context, subject, prompts, numTokens))),
     ]);
+    addBestPeer(context.samples, 'context.', peers);
   } finally {
-    await peer?.stop();
+    await stopPeers(peers);
     await own.stop();
   }
 }
@@ -42,9 +42,13 @@ export async function runContextPhase(context: BenchContext, store: BenchStore):
 function step({ samples }: BenchContext, subject: Subject, prompts: PromptMaker, numTokens: number): Step {
   const run = async (round: number): Promise<void> => {
     const [arrivals = []] = await subject.generate(prompts.prompts(1, numTokens), NUM_TOKENS);
-    samples.add(`${subject.name}.prefill.${String(numTokens)}`, round, (1000 * numTokens) / (arrivals[0] ?? NaN));
+    samples.add(
+      `context.${subject.name}.prefill.${String(numTokens)}`,
+      round,
+      (1000 * numTokens) / (arrivals[0] ?? NaN),
+    );
     const gaps = summarise(arrivals.slice(1).map((timeMs, index) => timeMs - (arrivals[index] ?? NaN)));
-    samples.add(`${subject.name}.${String(numTokens)}`, round, 1000 / (gaps?.median ?? NaN));
+    samples.add(`context.${subject.name}.${String(numTokens)}`, round, 1000 / (gaps?.median ?? NaN));
   };
   const isOnce = numTokens > 4096;
   return { title: `${subject.name}: decode behind ${String(numTokens)} tokens`, isOnce, run };

@@ -20,13 +20,13 @@ export async function runFourWorkersPhase(context: BenchContext, store: BenchSto
   const { options } = context;
   if (!MEASURES.some((name) => options.measures.has(name))) return;
   const prompts = new PromptMaker(store.store.spec.vocabSize - 1024);
-  const common = commonFlags(options.numThreads, MAX_MODEL_LEN);
+  const common = commonFlags(options, MAX_MODEL_LEN);
   const storeDir = store.store.dir;
   context.say('starting clusters of 1 and of 4 workers');
   const one = await OwnCluster.start({
     name: 'one',
     storeDir,
-    flags: ['--workers', '1', ...common, ...options.upFlags],
+    flags: ['--workers', '1', ...common],
   });
   const fourFlags = ['--workers', '4', '--wire-dtype', 'fp16', ...common];
   const four = await OwnCluster.start({ name: 'four', storeDir, flags: fourFlags });

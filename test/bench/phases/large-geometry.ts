@@ -16,7 +16,7 @@ export async function runLargeGeometryPhase(context: BenchContext, store: BenchS
   const large = await OwnCluster.start({
     name: 'large',
     storeDir: store.store.dir,
-    flags: ['--workers', '1', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+    flags: ['--workers', '1', ...commonFlags(options, MAX_MODEL_LEN)],
   });
   try {
     await large.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);

@@ -12,7 +12,8 @@ import { measureDecode } from '../measures/decode.js';
 import { measureMemory } from '../measures/memory.js';
 import { measureFirstToken, measurePrefill } from '../measures/prefill.js';
 import { measureStall } from '../measures/stall.js';
-import { startPeer } from '../peers/start-peer.js';
+import { addBestPeer, startPeers, stopPeers } from '../peers/start-peers.js';
+import { type PeerProcess } from '../peers/peer-process.js';
 import { commonFlags } from './own-flags.js';
 import { runRounds, sequences, type Step } from './rounds.js';
 
@@ -24,7 +25,7 @@ const STALL_PROMPT = 4096;
 const MAX_MODEL_LEN = STALL_PROMPT + 4096;
 const WARM_UP_TOKENS = 256;
 
-/** A coordinator with local experts, one with a worker, and llama.cpp beside them, measured in turns. */
+/** A coordinator with local experts, one with a worker, and the peers beside them, measured in turns. */
 export async function runOneBoxPhase(context: BenchContext, store: BenchStore): Promise<void> {
   const { options } = context;
   if (!MEASURES.some((name) => options.measures.has(name))) return;
@@ -33,26 +34,27 @@ export async function runOneBoxPhase(context: BenchContext, store: BenchStore): 
     OwnCluster.start({
       name,
       storeDir: store.store.dir,
-      flags: ['--workers', numWorkers, ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags],
+      flags: ['--workers', numWorkers, ...commonFlags(options, MAX_MODEL_LEN)],
     });
   context.say('starting a coordinator with local experts, and another one with 1 worker');
   const local = await start('local', '0');
   const one = await start('one', '1');
-  const peer = await startPeer(context, {
+  const peers = await startPeers(context, {
     maxSequences: Math.max(...BATCH_SIZES),
     contextSize: Math.max(...PREFILL_TOKENS) + 64,
   });
   try {
-    const subjects = peer === undefined ? [local, one] : [local, one, peer.subject];
+    const subjects = [local, one, ...peers];
     for (const subject of subjects) await subject.generate(prompts.prompts(1, WARM_UP_TOKENS), 2);
     await runRounds(context, PHASE_INDEX, [
       { title: "this machine's limits", run: (round) => sampleLimits(context, store, 'limit', round) },
       ...stepsOf(context, subjects, prompts),
       ...stallStep(context, one, prompts),
-      ...memoryStep(context, one, store, peer?.pid),
+      ...memoryStep(context, one, store, peers),
     ]);
+    addBestPeer(context.samples, '', peers);
   } finally {
-    await peer?.stop();
+    await stopPeers(peers);
     await one.stop();
     await local.stop();
   }
@@ -90,11 +92,11 @@ function stallStep(context: BenchContext, one: OwnCluster, prompts: PromptMaker)
   return [{ title: 'one: tokens during a long prompt', run }];
 }
 
-function memoryStep(context: BenchContext, one: OwnCluster, store: BenchStore, peerPid: number | undefined): Step[] {
+function memoryStep(context: BenchContext, one: OwnCluster, store: BenchStore, peers: readonly PeerProcess[]): Step[] {
   if (!context.options.measures.has('memory')) return [];
   const run = (round: number): void => {
     measureMemory(context, one, store, round);
-    if (peerPid !== undefined) context.samples.add('peer.memory', round, memoryOf(peerPid).residentBytes / 1e9);
+    for (const { name, pid } of peers) context.samples.add(`${name}.memory`, round, memoryOf(pid).residentBytes / 1e9);
   };
   return [{ title: 'memory', run }];
 }

@@ -16,7 +16,7 @@ const MAX_MODEL_LEN = 1024;
 export async function runReadyPhase(context: BenchContext, { store, bytes }: BenchStore): Promise<void> {
   const { options, samples } = context;
   if (!options.measures.has('ready')) return;
-  const flags = ['--workers', '1', ...commonFlags(options.numThreads, MAX_MODEL_LEN), ...options.upFlags];
+  const flags = ['--workers', '1', ...commonFlags(options, MAX_MODEL_LEN)];
   const start = async (round: number, name: string, cacheDir: string): Promise<void> => {
     const cluster = await OwnCluster.start({ name, storeDir: store.dir, flags: [...flags, '--cache-dir', cacheDir] });
     await cluster.stop();

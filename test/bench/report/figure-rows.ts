@@ -1,4 +1,5 @@
 import { LAYER_STAGES } from '../harness/bench-stats.js';
+import { PEERS } from '../peers/installed-peers.js';
 import { sequences } from '../phases/rounds.js';
 
 /** A line of the report. Names are those of the samples. */
@@ -31,6 +32,13 @@ const prefill = (title: string, subject: string, numTokens: number): FigureRow =
   measure: `${subject}.prefill.${String(numTokens)}`,
   peer: `peer.prefill.${String(numTokens)}`,
   limit: 'limit.prefill',
+});
+
+const perProcessorSecond = (title: string, measure: string): FigureRow => ({
+  title,
+  unit: 'tok/s',
+  measure: `local.processor.${measure}`,
+  peer: `peer.processor.${measure}`,
 });
 
 const layer = (subject: string, batchSize: number): FigureRow[] => [
@@ -96,6 +104,33 @@ export const FIGURE_SECTIONS: readonly FigureSection[] = [
       { title: 'resident, coordinator', unit: 'GB', measure: 'one.coordinatorMemory' },
     ],
   },
+  {
+    title: 'The same in tokens per second of processor time, local experts',
+    rows: [
+      ...[1, 4, 16].map((batchSize) =>
+        perProcessorSecond(`decode, ${sequences(batchSize)}`, `decode.${String(batchSize)}`),
+      ),
+      ...[256, 1024].map((numTokens) =>
+        perProcessorSecond(`prefill, ${String(numTokens)} tokens`, `prefill.${String(numTokens)}`),
+      ),
+    ],
+  },
+  ...PEERS.map(({ name, title }) => ({
+    title,
+    rows: [
+      ...[1, 4, 16].map((batchSize) => ({
+        title: `decode, ${sequences(batchSize)}`,
+        unit: 'tok/s',
+        measure: `${name}.decode.${String(batchSize)}`,
+      })),
+      ...[256, 1024].map((numTokens) => ({
+        title: `prefill, ${String(numTokens)} tokens`,
+        unit: 'tok/s',
+        measure: `${name}.prefill.${String(numTokens)}`,
+      })),
+      { title: 'resident', unit: 'GB', measure: `${name}.memory` },
+    ],
+  })),
   {
     title: '30B-A3B geometry, 12 layers, behind a long context, local experts, 1 sequence',
     rows: [4096, 16_384].flatMap((numTokens) =>

@@ -3,7 +3,7 @@ import { type Prediction } from '../harness/prediction.js';
 import { type Samples } from '../harness/samples.js';
 import { type Summary } from '../harness/statistics.js';
 import { type TargetResult } from '../harness/targets.js';
-import { llamaCppVersion } from '../peers/llama-cpp-peer.js';
+import { peerVersions } from '../peers/installed-peers.js';
 
 export interface JsonReport {
   readonly targets: readonly TargetResult[];
@@ -21,7 +21,8 @@ interface MachineDescription {
   readonly memoryBytes: number;
   readonly kernel: string;
   readonly node: string;
-  readonly llamaCpp: string;
+  /** Versions by title. */
+  readonly peers: Readonly<Record<string, string>>;
 }
 
 export function machineDescription(): MachineDescription {
@@ -32,7 +33,7 @@ export function machineDescription(): MachineDescription {
     memoryBytes: totalmem(),
     kernel: release(),
     node: process.versions.node,
-    llamaCpp: llamaCppVersion() ?? 'not installed',
+    peers: peerVersions(),
   };
 }
 

@@ -3,7 +3,7 @@ import { type Summary } from '../harness/statistics.js';
 import { type TargetResult } from '../harness/targets.js';
 import { FIGURE_SECTIONS, type FigureRow } from './figure-rows.js';
 
-const FIGURE_HEADINGS = ['', '', 'median', 'least', 'most', 'llama.cpp', 'ratio', 'of the limit'];
+const FIGURE_HEADINGS = ['', '', 'median', 'least', 'most', 'best peer', 'ratio', 'of the limit'];
 const TARGET_HEADINGS = ['#', 'target', 'measured', 'asked', 'met'];
 
 /**

@@ -196,6 +196,7 @@ function engineThreadOptions(
     storeDir: store.dir,
     provider,
     numThreads: config.numThreads,
+    isa: config.isa,
     verify: { mode: config.verify, numThreads: config.numThreads, cacheDir: config.cacheDir },
     localShards,
     maxBatchTokens: config.maxBatchTokens,

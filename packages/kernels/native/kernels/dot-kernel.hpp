@@ -2,6 +2,7 @@
 #include "../core/kernel-set.hpp"
 #include "each-few-rows.hpp"
 #include "step-shape.hpp"
+#include "weight-dots.hpp"
 
 namespace expertmesh {
 
@@ -15,6 +16,7 @@ constexpr size_t kPrefetchBytes = 4096;
 template <class S, size_t kBits, size_t kBlock>
 struct DotKernel {
   using Shape = StepShape<S, kBits, kBlock>;
+  using Dots = WeightDots<S, kBits>;
   using Floats = typename S::Floats;
 
   static void run(const Product& p) { eachFewRows<S, DotKernel>(p); }
@@ -47,18 +49,19 @@ struct DotKernel {
   }
 
  private:
+  static_assert(Shape::kChunksPerStep <= Dots::kMaxVectors, "a step is summed in one go");
+
   template <size_t kActivations>
   static inline void addStep(const ActivationLayout& layout, const uint8_t* weights, size_t step,
                              const uint8_t* const* activations, Floats scale, Floats* sums) {
-    typename S::Ints ints[kActivations];
-    for (size_t j = 0; j < kActivations; ++j)
-      ints[j] = S::loadInts(reinterpret_cast<const int32_t*>(activations[j] + layout.laneCorrections) + step * S::kLanes);
+    typename Dots::Sums dots[kActivations];
+    for (size_t j = 0; j < kActivations; ++j) dots[j] = Dots::begin(corrections(layout, activations[j], step));
     for (size_t chunk = 0; chunk < Shape::kChunksPerStep; ++chunk) {
       if constexpr (S::kBytes >= 32) S::prefetch(weights + chunk * S::kBytes + kPrefetchBytes);
       const size_t element = step * Shape::kStep + chunk * Shape::kChunk;
-      addChunk<kActivations>(S::loadBytes(weights + chunk * S::kBytes), element, activations, ints);
+      Dots::addChunk(S::loadBytes(weights + chunk * S::kBytes), element, activations, dots);
     }
-    addScaled<kActivations>(layout, ints, step, activations, scale, sums);
+    addScaled<kActivations>(layout, dots, step, activations, scale, sums);
   }
 
   /// The step that the matrix does not fill: its activations and their scales are zero where there are no weights.
@@ -69,37 +72,25 @@ struct DotKernel {
     const size_t numBlocks = layout.numBlocks - step * Shape::kBlocksPerStep;
     float scales[Shape::kBlocksPerStep] = {};
     for (size_t i = 0; i < numBlocks; ++i) scales[i] = rowScales[step * Shape::kBlocksPerStep + i];
-    typename S::Ints ints[kActivations];
-    for (size_t j = 0; j < kActivations; ++j)
-      ints[j] = S::loadInts(reinterpret_cast<const int32_t*>(activations[j] + layout.laneCorrections) + step * S::kLanes);
+    typename Dots::Sums dots[kActivations];
+    for (size_t j = 0; j < kActivations; ++j) dots[j] = Dots::begin(corrections(layout, activations[j], step));
     const auto weights = S::loadBytesPartial(rowWeights + step * Shape::kStepBytes, numBlocks * kBlock * kBits / 8);
-    addChunk<kActivations>(weights, step * Shape::kStep, activations, ints);
+    Dots::addChunk(weights, step * Shape::kStep, activations, dots);
     const Floats scale = S::template spread<Shape::kBlocksPerStep>(scales);
-    addScaled<kActivations>(layout, ints, step, activations, scale, sums);
+    addScaled<kActivations>(layout, dots, step, activations, scale, sums);
+  }
+
+  static inline typename S::Ints corrections(const ActivationLayout& layout, const uint8_t* activation, size_t step) {
+    return S::loadInts(reinterpret_cast<const int32_t*>(activation + layout.laneCorrections) + step * S::kLanes);
   }
 
   template <size_t kActivations>
-  static inline void addChunk(typename S::Bytes weights, size_t element, const uint8_t* const* activations,
-                              typename S::Ints* ints) {
-    if constexpr (kBits == 4) {
-      const auto even = S::lowNibbles(weights);
-      const auto odd = S::highNibbles(weights);
-      for (size_t j = 0; j < kActivations; ++j) {
-        ints[j] = S::dotNibbles(ints[j], even, S::loadBytes(activations[j] + element));
-        ints[j] = S::dotNibbles(ints[j], odd, S::loadBytes(activations[j] + element + S::kBytes));
-      }
-    } else {
-      for (size_t j = 0; j < kActivations; ++j)
-        ints[j] = S::dotBytes(ints[j], weights, S::loadBytes(activations[j] + element));
-    }
-  }
-
-  template <size_t kActivations>
-  static inline void addScaled(const ActivationLayout& layout, const typename S::Ints* ints, size_t step,
+  static inline void addScaled(const ActivationLayout& layout, const typename Dots::Sums* dots, size_t step,
                                const uint8_t* const* activations, Floats scale, Floats* sums) {
     for (size_t j = 0; j < kActivations; ++j) {
       const auto* laneScales = reinterpret_cast<const float*>(activations[j] + layout.laneScales) + step * S::kLanes;
-      sums[j] = S::fma(S::toFloats(ints[j]), S::mul(scale, S::load(laneScales)), sums[j]);
+      const auto ints = Dots::end(corrections(layout, activations[j], step), dots[j]);
+      sums[j] = S::fma(S::toFloats(ints), S::mul(scale, S::load(laneScales)), sums[j]);
     }
   }
 };

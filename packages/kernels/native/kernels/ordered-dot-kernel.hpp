@@ -2,6 +2,7 @@
 #include "../core/kernel-set.hpp"
 #include "step-shape.hpp"
 #include "transposed-scales.hpp"
+#include "weight-dots.hpp"
 
 namespace expertmesh {
 
@@ -14,6 +15,7 @@ namespace expertmesh {
 template <class S, size_t kBits, size_t kBlock>
 struct OrderedDotKernel {
   using Shape = StepShape<S, kBits, kBlock>;
+  using Dots = WeightDots<S, kBits>;
   using Floats = typename S::Floats;
   using Ints = typename S::Ints;
   static constexpr size_t kMaxActivations = 4;
@@ -120,7 +122,8 @@ struct OrderedDotKernel {
 
   template <size_t kActivations, bool kIsPartial>
   static inline void sumStep(const Rows& rows, size_t row, size_t step, const uint8_t* const* activations, Ints (&ints)[kActivations]) {
-    for (size_t j = 0; j < kActivations; ++j) ints[j] = S::broadcastInt(0);
+    typename Dots::Sums dots[kActivations];
+    for (size_t j = 0; j < kActivations; ++j) dots[j] = Dots::begin(S::broadcastInt(0));
     const uint8_t* weights = rows.weights[row] + step * Shape::kStepBytes;
     const size_t rowBytes = rows.product.matrix->rowBytes();
     if constexpr (S::kBytes >= 32) {
@@ -129,23 +132,9 @@ struct OrderedDotKernel {
     }
     for (size_t chunk = 0; chunk < Shape::kChunksPerStep; ++chunk) {
       const auto bytes = kIsPartial ? S::loadBytesPartial(weights, rowBytes % Shape::kStepBytes) : S::loadBytes(weights + chunk * S::kBytes);
-      addChunk<kActivations>(bytes, step * Shape::kStep + chunk * Shape::kChunk, activations, ints);
+      Dots::addChunk(bytes, step * Shape::kStep + chunk * Shape::kChunk, activations, dots);
     }
-  }
-
-  template <size_t kActivations>
-  static inline void addChunk(typename S::Bytes weights, size_t element, const uint8_t* const* activations, Ints (&ints)[kActivations]) {
-    if constexpr (kBits == 4) {
-      const auto even = S::lowNibbles(weights);
-      const auto odd = S::highNibbles(weights);
-      for (size_t j = 0; j < kActivations; ++j) {
-        ints[j] = S::dotNibbles(ints[j], even, S::loadBytes(activations[j] + element));
-        ints[j] = S::dotNibbles(ints[j], odd, S::loadBytes(activations[j] + element + S::kBytes));
-      }
-    } else {
-      for (size_t j = 0; j < kActivations; ++j)
-        ints[j] = S::dotBytes(ints[j], weights, S::loadBytes(activations[j] + element));
-    }
+    for (size_t j = 0; j < kActivations; ++j) ints[j] = Dots::end(S::broadcastInt(0), dots[j]);
   }
 
   static inline Floats addBlock(const Rows& rows, size_t block, Ints dots, const uint8_t* activation, Floats sum) {

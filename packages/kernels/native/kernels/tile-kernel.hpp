@@ -4,6 +4,7 @@
 #include "../core/kernel-set.hpp"
 #include "step-shape.hpp"
 #include "transposed-scales.hpp"
+#include "weight-dots.hpp"
 
 namespace expertmesh {
 
@@ -16,10 +17,15 @@ namespace expertmesh {
 template <class S, size_t kBits, size_t kBlock>
 struct TileKernel {
   using Shape = StepShape<S, kBits, kBlock>;
+  using Dots = WeightDots<S, kBits>;
   using Floats = typename S::Floats;
   static constexpr size_t kTileRows = S::kLanes * S::kTileVectors;
   /// Groups of four bytes that a row has in one block.
   static constexpr size_t kDwordsPerBlock = kBlock * kBits / 32;
+  /// Of these the activations are side by side, and their sums fit.
+  static constexpr size_t kMostDwords = S::kBytes / 4 < Dots::kMaxVectors ? S::kBytes / 4 : Dots::kMaxVectors;
+  static constexpr size_t kDwordsAtOnce = kDwordsPerBlock < kMostDwords ? kDwordsPerBlock : kMostDwords;
+  static_assert(kDwordsPerBlock % kDwordsAtOnce == 0, "all of a block's dwords are summed");
   /// Of one row of the matrix.
   static constexpr size_t kPanelBytes = 8 * Shape::kStepBytes;
   static constexpr size_t kBlocksPerPanel = 8 * Shape::kBlocksPerStep;
@@ -152,8 +158,17 @@ struct TileKernel {
       std::memcpy(&correction, activations[j] + layout.blockCorrections + block * sizeof(correction), sizeof(correction));
       for (size_t v = 0; v < S::kTileVectors; ++v) ints[v][j] = S::broadcastInt(correction);
     }
-    for (size_t dword = 0; dword < kDwordsPerBlock; ++dword)
-      addDword<kColumns>(element(block, dword), activations, tile + dword * S::kTileVectors * S::kBytes, ints);
+    for (size_t first = 0; first < kDwordsPerBlock; first += kDwordsAtOnce) {
+      typename Dots::Sums dots[S::kTileVectors][kColumns];
+      for (size_t v = 0; v < S::kTileVectors; ++v)
+        for (size_t j = 0; j < kColumns; ++j) dots[v][j] = Dots::begin(ints[v][j]);
+      const size_t element = elementOf(block, first);
+#pragma GCC unroll 1
+      for (size_t i = 0; i < kDwordsAtOnce; ++i)
+        Dots::addDword(tile + (first + i) * S::kTileVectors * S::kBytes, element + i * 4, activations, dots);
+      for (size_t v = 0; v < S::kTileVectors; ++v)
+        for (size_t j = 0; j < kColumns; ++j) ints[v][j] = Dots::end(ints[v][j], dots[v][j]);
+    }
     for (size_t j = 0; j < kColumns; ++j) {
       float activationScale;
       std::memcpy(&activationScale, activations[j] + layout.blockScales + block * sizeof(float), sizeof(float));
@@ -164,35 +179,10 @@ struct TileKernel {
   }
 
   /// Where the activations of a dword lie; for 4 bits those of its even elements, the odd ones being one vector further.
-  static inline size_t element(size_t block, size_t dword) {
+  static inline size_t elementOf(size_t block, size_t dword) {
     if constexpr (kBits == 8) return block * kBlock + dword * 4;
     const size_t byte = block * (kBlock / 2) + dword * 4;
     return byte / S::kBytes * Shape::kChunk + byte % S::kBytes;
-  }
-
-  template <size_t kColumns>
-  static inline void addDword(size_t element, const uint8_t* const* activations, const uint8_t* tile,
-                              typename S::Ints (&ints)[S::kTileVectors][kColumns]) {
-    if constexpr (kBits == 4) {
-      typename S::Bytes even[S::kTileVectors], odd[S::kTileVectors];
-      for (size_t v = 0; v < S::kTileVectors; ++v) {
-        const auto weights = S::loadBytes(tile + v * S::kBytes);
-        even[v] = S::lowNibbles(weights);
-        odd[v] = S::highNibbles(weights);
-      }
-      for (size_t j = 0; j < kColumns; ++j) {
-        const auto evenX = S::broadcastDword(activations[j] + element);
-        const auto oddX = S::broadcastDword(activations[j] + element + S::kBytes);
-        for (size_t v = 0; v < S::kTileVectors; ++v)
-          ints[v][j] = S::dotNibbles(S::dotNibbles(ints[v][j], even[v], evenX), odd[v], oddX);
-      }
-    } else {
-      for (size_t j = 0; j < kColumns; ++j) {
-        const auto x = S::broadcastDword(activations[j] + element);
-        for (size_t v = 0; v < S::kTileVectors; ++v)
-          ints[v][j] = S::dotBytes(ints[v][j], S::loadBytes(tile + v * S::kBytes), x);
-      }
-    }
   }
 };
 

@@ -18,8 +18,8 @@ struct Avx2 {
   /// Without VNNI, dotBytes makes the weights signed itself, since unsigned ones would saturate.
   static constexpr int kByteZeroPoint = kVnni ? 128 : 0;
   static constexpr size_t kDotRows = 1;
-  static constexpr size_t kTileVectors = 1;
-  static constexpr size_t kTileColumns = 6;
+  static constexpr size_t kTileVectors = 2;
+  static constexpr size_t kTileColumns = 4;
   static constexpr size_t kTileMinActivations = 8;
 
   static Bytes loadBytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
@@ -35,9 +35,14 @@ struct Avx2 {
   }
   static Bytes lowNibbles(Bytes b) { return _mm256_and_si256(b, _mm256_set1_epi8(15)); }
   static Bytes highNibbles(Bytes b) { return _mm256_and_si256(_mm256_srli_epi16(b, 4), _mm256_set1_epi8(15)); }
-  static Ints dotNibbles(Ints acc, Bytes w, Bytes x) {
+  /// Without VNNI, sums of 16 bits: each dot adds two products of at most 15 x 128 to a lane.
+  using NibbleSums = __m256i;
+  static constexpr size_t kMaxNibbleDots = kVnni ? SIZE_MAX : 32767 / (2 * 15 * 128);
+  static NibbleSums beginNibbles(Ints ints) { return kVnni ? ints : _mm256_setzero_si256(); }
+  static Ints endNibbles(Ints ints, NibbleSums sums) { return kVnni ? sums : addPairs(ints, sums); }
+  static NibbleSums dotNibbles(NibbleSums acc, Bytes w, Bytes x) {
     if constexpr (kVnni) return dotUnsigned(acc, w, x);
-    return addPairs(acc, _mm256_maddubs_epi16(w, x));
+    return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x));
   }
   static Ints dotBytes(Ints acc, Bytes w, Bytes x) {
     if constexpr (kVnni) return dotUnsigned(acc, w, x);

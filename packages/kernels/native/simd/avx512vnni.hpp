@@ -33,6 +33,11 @@ struct Avx512Vnni {
   }
   static Bytes lowNibbles(Bytes b) { return _mm512_and_si512(b, _mm512_set1_epi8(15)); }
   static Bytes highNibbles(Bytes b) { return _mm512_and_si512(_mm512_srli_epi16(b, 4), _mm512_set1_epi8(15)); }
+  /// One instruction adds to 32 bits, so that there is nothing narrower to sum in.
+  using NibbleSums = Ints;
+  static constexpr size_t kMaxNibbleDots = SIZE_MAX;
+  static NibbleSums beginNibbles(Ints ints) { return ints; }
+  static Ints endNibbles(Ints, NibbleSums sums) { return sums; }
   static Ints dotNibbles(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
   static Ints dotBytes(Ints acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
 

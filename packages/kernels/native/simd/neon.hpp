@@ -34,6 +34,11 @@ struct Neon {
   }
   static Bytes lowNibbles(Bytes b) { return vandq_u8(b, vdupq_n_u8(15)); }
   static Bytes highNibbles(Bytes b) { return vshrq_n_u8(b, 4); }
+  /// One instruction adds to 32 bits, so that there is nothing narrower to sum in.
+  using NibbleSums = Ints;
+  static constexpr size_t kMaxNibbleDots = SIZE_MAX;
+  static NibbleSums beginNibbles(Ints ints) { return ints; }
+  static Ints endNibbles(Ints, NibbleSums sums) { return sums; }
   static Ints dotNibbles(Ints acc, Bytes w, Bytes x) {
     return vdotq_s32(acc, vreinterpretq_s8_u8(w), vreinterpretq_s8_u8(x));
   }

@@ -39,6 +39,11 @@ struct Portable {
     for (uint8_t& byte : b.v) byte = static_cast<uint8_t>(byte >> 4);
     return b;
   }
+  /// Of 32 bits at once: there is nothing narrower to sum in.
+  using NibbleSums = Ints;
+  static constexpr size_t kMaxNibbleDots = SIZE_MAX;
+  static NibbleSums beginNibbles(Ints ints) { return ints; }
+  static Ints endNibbles(Ints, NibbleSums sums) { return sums; }
   static Ints dotNibbles(Ints acc, Bytes w, Bytes x) {
     for (size_t i = 0; i < 16; ++i) acc.v[i / 4] += int32_t{w.v[i]} * static_cast<int8_t>(x.v[i]);
     return acc;

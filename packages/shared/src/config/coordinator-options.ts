@@ -161,6 +161,7 @@ export const COORDINATOR_OPTIONS = {
     default: absent("80 % of the machine's or container's memory, less --kv-cache-bytes"),
   }),
   ep: WORKER_OPTIONS.ep,
+  isa: WORKER_OPTIONS.isa,
   gpuMemoryBytes: WORKER_OPTIONS.gpuMemoryBytes,
   numThreads: option({
     description: 'Threads that compute attention, router and head, and local experts.',

@@ -84,6 +84,7 @@ export const UP_OPTIONS = {
     default: computed('the number of cores', ({ machine }) => machine.numCores),
   }),
   ep: WORKER_OPTIONS.ep,
+  isa: WORKER_OPTIONS.isa,
   gpuMemoryBytes: WORKER_OPTIONS.gpuMemoryBytes,
   drainTimeoutMs: COORDINATOR_OPTIONS.drainTimeoutMs,
   logLevel: option({ ...COORDINATOR_OPTIONS.logLevel, default: constant('warn') }),

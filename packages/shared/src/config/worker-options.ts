@@ -1,6 +1,7 @@
 import { LOG_LEVELS } from '../process/logger.js';
 import { CLUSTER_OPTIONS, FAILURE_DOMAIN, WORKER_ID } from './cluster-options.js';
 import { EXECUTION_PROVIDERS } from './execution-provider.js';
+import { ISA_CHOICES } from './kernel-isa.js';
 import { DEFAULT_PORTS } from './default-ports.js';
 import { absent, computed, constant, option, required } from './option.js';
 import { byteSize, choice, durationMs, integer, path, port, text } from './option-value.js';
@@ -56,6 +57,13 @@ export const WORKER_OPTIONS = {
       'auto takes a GPU that is proved to be large enough, correct and faster, ' +
       'else native, else cpu. See docs/providers.md.',
     value: choice(EXECUTION_PROVIDERS),
+    default: constant('auto'),
+  }),
+  isa: option({
+    description:
+      'Instruction set of the native kernels. auto takes the best that the CPU has; ' +
+      'another one is for tests and comparisons.',
+    value: choice(ISA_CHOICES),
     default: constant('auto'),
   }),
   gpuMemoryBytes: option({

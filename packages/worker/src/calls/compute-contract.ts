@@ -1,4 +1,5 @@
 import { type Provider } from '@expertmesh/shared/config/execution-provider';
+import { type IsaChoice } from '@expertmesh/shared/config/kernel-isa';
 import { type LoadProgress } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { type VerifyOptions } from '@expertmesh/shared/expert-store/verification/blob-verification';
 import { type LogLevel } from '@expertmesh/shared/process/logger';
@@ -14,6 +15,7 @@ export interface ComputeThreadOptions {
   readonly port: number;
   readonly provider: Provider;
   readonly numThreads: number;
+  readonly isa: IsaChoice;
   readonly verify: VerifyOptions;
   readonly logLevel: LogLevel;
   /** Memory of its WorkerCounters. */

@@ -52,13 +52,13 @@ export async function openCompute(options: ComputeThreadOptions): Promise<Thread
   };
 }
 
-function openShardHost(store: ExpertStore, { provider, numThreads, verify }: ComputeThreadOptions): ShardHost {
+function openShardHost(store: ExpertStore, { provider, numThreads, isa, verify }: ComputeThreadOptions): ShardHost {
   return new ShardHost({
     storeId: storeIdOfCalls(store.storeId),
     hiddenSize: store.spec.hiddenSize,
     loadLayer: createLayerLoader(
       store,
-      createComputeBackend(provider, store.quantisation, numThreads, { isBlocking: true }),
+      createComputeBackend(provider, store.quantisation, numThreads, { isBlocking: true, isa }),
     ),
     packedBytesOf: (shard) => packedBytesOf(store, shard),
     verify: (shards, signal) => new BlobVerification(store, shards.flatMap(shardBlobPaths), verify, signal),

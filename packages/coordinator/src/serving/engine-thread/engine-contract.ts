@@ -1,3 +1,4 @@
+import { type IsaChoice } from '@expertmesh/shared/config/kernel-isa';
 import { type Numerics } from '@expertmesh/shared/config/numerics';
 import { type DirectoryBudget } from '@expertmesh/shared/config/directory-budget';
 import { type KvDtype } from '@expertmesh/shared/config/kv-dtype';
@@ -21,6 +22,7 @@ export interface EngineThreadOptions {
   readonly storeDir: string;
   readonly provider: Provider;
   readonly numThreads: number;
+  readonly isa: IsaChoice;
   readonly verify: VerifyOptions;
   /** Experts that this thread computes itself. */
   readonly localShards: readonly LayerShard[];

@@ -85,8 +85,8 @@ export class EngineHost implements ThreadService<EngineContract> {
     accelerateChecksums();
     const store = await openExpertStore(options.storeDir);
     requireExactTerms(options.numerics, store.spec);
-    const { provider, numThreads, numerics } = options;
-    const backend = createComputeBackend(provider, store.quantisation, numThreads, { numerics });
+    const { provider, numThreads, isa, numerics } = options;
+    const backend = createComputeBackend(provider, store.quantisation, numThreads, { isa, numerics });
     const kv = new KvMemory({
       spec: store.spec,
       dtype: options.kvDtype,
@@ -263,7 +263,7 @@ function openArchive(
 ): Promise<DiskArchive> | undefined {
   if (kvCacheDisk === undefined) return undefined;
   // Instruction sets differ in the order in which they add, so in the last bits of what a block holds.
-  const isa = backend.kind === 'native' ? (backend.kernels.isas[0] ?? '') : '';
+  const isa = backend.kind === 'native' ? backend.pool.isa : '';
   return DiskArchive.open({
     ...kvCacheDisk,
     identity: [storeId, kv.layout.dtype, kv.blockBytes, wireDtype, numerics, provider, process.arch, isa],
