@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 // Unit tests sit beside the code and are quick. Everything under test/ runs the built packages: real gRPC, real
-// processes, real files. Those start clusters, so one file runs at a time.
+// processes, real files. Most tests wait more than they compute, so that there are as many files at a time as cores;
+// what starts whole clusters and measures time comes after them, one file at a time.
+const MANY = { maxWorkers: '100%', sequence: { groupOrder: 0 } } as const;
+const ONE = { fileParallelism: false, sequence: { groupOrder: 1 } } as const;
+
 export default defineConfig({
   test: {
     globalSetup: 'packages/test-kit/src/global-setup.ts',
@@ -11,6 +15,7 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts'],
           exclude: ['packages/test-kit/**'],
+          ...MANY,
           // Some pack a model, and CI's cores may be busy.
           testTimeout: 30_000,
         },
@@ -19,6 +24,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/{contract,bench,simulation}/**/*.test.ts', 'packages/test-kit/src/**/*.test.ts'],
+          ...MANY,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -29,7 +35,7 @@ export default defineConfig({
           include: ['test/golden/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...ONE,
         },
       },
       {
@@ -39,7 +45,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: process.env['CHAOS'] === 'full' ? 3_600_000 : 300_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...ONE,
         },
       },
       {
@@ -48,7 +54,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          ...ONE,
         },
       },
     ],
