@@ -26,7 +26,7 @@ export interface KernelSubject {
   onnx(numRows: number, numThreads: number): Promise<() => Promise<void>>;
 }
 
-/** Some equal matrices [outFeatures, inFeatures], one after the other: few of them stay in a cache, many come from memory. */
+/** Some equal matrices [outFeatures, inFeatures] one after the other: few stay in a cache, many come from memory. */
 export function linearSubject(
   kernels: Kernels,
   quantisation: Quantisation,

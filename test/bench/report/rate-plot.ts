@@ -58,4 +58,5 @@ function drawLine(
 }
 
 const grid = (y: number): string =>
-  `<line x1="${String(LEFT)}" x2="${String(WIDTH - RIGHT)}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#dddddd"/>`;
+  `<line x1="${String(LEFT)}" x2="${String(WIDTH - RIGHT)}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" ` +
+  'stroke="#dddddd"/>';
