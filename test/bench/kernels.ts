@@ -1,207 +1,168 @@
-// How near the native kernels come to the speed of the memory, and how they compare with ONNX Runtime, both measured in
-// the same run and in turn: `npx tsx test/bench/kernels.ts [threads]`. Weights are read from memory: each measure goes
-// round more of them than the caches hold. Geometry of Qwen3-30B-A3B.
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { type BlobLayout, expertLayout } from '@expertmesh/shared/expert-store/blob-layout';
-import { expertBlobPath } from '@expertmesh/shared/expert-store/blob-path';
-import { type BlockSize, type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
-import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
-import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
-import { buildExpertShardGraph } from '@expertmesh/shared/onnx/expert-graph';
-import { GraphBuilder } from '@expertmesh/shared/onnx/graph-builder';
-import { linear as linearOp } from '@expertmesh/shared/onnx/linear-op';
-import { createOnnxSession, type OnnxSession } from '@expertmesh/shared/onnx/session';
-import { ExpertLayer } from '@expertmesh/kernels/expert-layer';
+/**
+ * How fast the native kernels are by rows, with each instruction set of this CPU, against the rate at which memory is
+ * read, the products that the set allows, and ONNX Runtime: `npx tsx test/bench/kernels.ts --help`.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { type KernelPool } from '@expertmesh/kernels/kernel-pool';
 import { loadKernels, whyNoKernels, type Kernels } from '@expertmesh/kernels/kernels';
-import { Linear } from '@expertmesh/kernels/linear';
-import { randomFloats, writeDummyBlob } from '@expertmesh/test-kit/dummy-blobs';
-import { tempDir } from '@expertmesh/test-kit/temp-dir';
+import { type Quantisation } from '@expertmesh/shared/expert-store/quantisation';
+import { PRESET_CONFIGS } from '@expertmesh/shared/expert-store/synth/presets';
+import { parseModelSpec } from '@expertmesh/shared/model/model-spec';
+import { expertsSubject, linearSubject, type KernelSubject } from './kernels/subjects.js';
+import { ratePlot, type RateLine } from './report/rate-plot.js';
+import { formatNumber, table } from './report/text-report.js';
 
-const ROUNDS = 7;
-const NUM_LAYERS = 12;
-const EXPERT_IDS = [0, 1, 2, 3, 4, 5, 6, 7];
+const USAGE = `npx tsx test/bench/kernels.ts [options]
+
+Products of weights with rows, geometry of Qwen3-30B-A3B: GMAC/s and GB/s of weights, and what that is of what the
+threads make with operands in the nearest cache, and of what they read from memory.
+
+--threads N     threads that compute (2)
+--isa NAME      instruction set (may be given several times; all that this CPU has, but portable)
+--rows LIST     rows (1,2,4,8,16,32,64,256,1024)
+--only TEXT     measure only what has this in its name: "cache", "memory", "experts", "4 bits in blocks of 32", ...
+--rounds N      of each measure, of which the median counts (7)
+--onnx          ONNX Runtime beside the best instruction set
+--plot FILE     an SVG of GMAC/s over rows; the name of the instruction set is put before its ending
+`;
+const QUANTISATIONS: readonly Quantisation[] = [
+  { bits: 4, blockSize: 32 },
+  { bits: 4, blockSize: 64 },
+  { bits: 4, blockSize: 128 },
+  { bits: 8, blockSize: 32 },
+  { bits: 8, blockSize: 128 },
+  { bits: 32 },
+];
+/** More than caches hold. */
+const MEMORY_BYTES = 2 ** 29;
+/** Fits the second cache of a core with all of these. */
+const CACHED_ROWS = 512;
+const QKV_ROWS = 5120;
+/** So many layers of 8 experts are more than caches hold. */
+const NUM_LAYERS = 24;
+/** Below this a pass is repeated: clocks and threads have their grain. */
+const MIN_MEASURE_MS = 3;
+
+const { values } = parseArgs({
+  options: {
+    help: { type: 'boolean', default: false },
+    threads: { type: 'string', default: '2' },
+    isa: { type: 'string', multiple: true, default: [] },
+    rows: { type: 'string', default: '1,2,4,8,16,32,64,256,1024' },
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '7' },
+    onnx: { type: 'boolean', default: false },
+    plot: { type: 'string' },
+  },
+});
+const numThreads = Number(values.threads);
+const rowCounts = values.rows.split(',').map(Number);
+const numRounds = Number(values.rounds);
 const spec = parseModelSpec(PRESET_CONFIGS['qwen3-30b-a3b']);
-const numThreads = Number(process.argv[2] ?? 2);
-
-/** Something to measure: one pass goes once over all its weights. */
-interface Subject {
-  readonly name: string;
-  readonly weightBytes: number;
-  readonly numMacs: number;
-  readonly passes: Readonly<Record<'native' | 'onnx', () => Promise<void>>>;
-}
 
 const kernels = loadKernels();
-if (kernels === undefined) {
+if (values.help) console.log(USAGE);
+else if (kernels === undefined) {
   console.error(whyNoKernels());
   process.exitCode = 1;
-} else {
-  const pool = kernels.createPool({ numThreads });
-  await report(kernels, pool);
-  await pool.close();
-}
+} else await measureAll(kernels);
 
-async function report(available: Kernels, pool: KernelPool): Promise<void> {
-  console.log(`${available.isas[0] ?? ''}, ${String(numThreads)} threads, median of ${String(ROUNDS)} rounds`);
-  const subjects = [
-    await experts(available, pool, 128),
-    await experts(available, pool, 32),
-    await matrix(available, pool, 'head 151,936 x 2,048', spec.vocabSize, 1, 1),
-    await matrix(available, pool, 'QKV 5,120 x 2,048', 5120, NUM_LAYERS, 1),
-  ];
-  for (const subject of subjects) await reportReading(subject, pool);
-  for (const numRows of [4, 16, 64, 256])
-    await reportArithmetic(await matrix(available, pool, `QKV, ${String(numRows)} rows`, 5120, 4, numRows));
-}
-
-async function reportReading(subject: Subject, pool: KernelPool): Promise<void> {
-  const limit = (await pool.readBandwidth(2 ** 28)) / 1e9;
-  const { native, onnx } = await medians(subject);
-  const rate = (seconds: number): string => {
-    const gbPerS = subject.weightBytes / seconds / 1e9;
-    return `${gbPerS.toFixed(1)} GB/s (${((100 * gbPerS) / limit).toFixed(0)} %)`;
-  };
-  console.log(
-    `${subject.name}: native ${rate(native)}, ONNX Runtime ${rate(onnx)}, ratio ${(onnx / native).toFixed(2)}; ` +
-      `the memory is read at ${limit.toFixed(1)} GB/s`,
+async function measureAll(available: Kernels): Promise<void> {
+  const isas = available.isas.filter((isa) =>
+    values.isa.length === 0 ? isa !== 'portable' || available.isas.length === 1 : values.isa.includes(isa),
   );
-}
-
-async function reportArithmetic(subject: Subject): Promise<void> {
-  const { native, onnx } = await medians(subject);
-  const rate = (seconds: number): string => `${(subject.numMacs / seconds / 1e9).toFixed(0)} GMAC/s`;
-  console.log(
-    `${subject.name}: native ${rate(native)}, ONNX Runtime ${rate(onnx)}, ratio ${(onnx / native).toFixed(2)}`,
-  );
-}
-
-/** Seconds of a pass. */
-async function medians({ passes }: Subject): Promise<Record<'native' | 'onnx', number>> {
-  const times = { native: [] as number[], onnx: [] as number[] };
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const side of ['native', 'onnx'] as const) {
-      const startedAt = performance.now();
-      await passes[side]();
-      // The first round reads the files.
-      if (round > 0) times[side].push((performance.now() - startedAt) / 1000);
-    }
+  const pools = isas.map((isa) => available.createPool({ numThreads, isa }));
+  const lines = new Map<KernelPool, RateLine[]>(pools.map((pool) => [pool, []]));
+  for (const makeSubject of subjects(available)) {
+    const subject = makeSubject();
+    for (const pool of pools) lines.get(pool)?.push(await measureSubject(subject, pool, pool === pools[0]));
   }
-  const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-  return { native: median(times.native), onnx: median(times.onnx) };
-}
-
-/** One token's 8 experts of each of some layers. */
-async function experts(available: Kernels, pool: KernelPool, blockSize: BlockSize): Promise<Subject> {
-  const quantisation: Quantisation = { bits: 4, blockSize };
-  const layout = expertLayout(spec, quantisation);
-  const storeDir = tempDir();
-  const layers: { native: ExpertLayer; onnx: OnnxSession }[] = [];
-  for (let layerIndex = 0; layerIndex < NUM_LAYERS; layerIndex++) {
-    for (const id of EXPERT_IDS)
-      writeDummyBlob({ storeDir, path: expertBlobPath(layerIndex, id), layout, quantisation, seed: id + 1 });
-    const graph = buildExpertShardGraph(spec, quantisation, layerIndex, EXPERT_IDS);
-    layers.push({
-      native: new ExpertLayer(available, { storeDir, spec, quantisation, layerIndex, expertIds: EXPERT_IDS }),
-      onnx: await createOnnxSession(graph, { weightsDir: storeDir, numThreads }),
-    });
+  for (const pool of pools) {
+    await pool.close();
+    if (values.plot === undefined) continue;
+    const file = values.plot.replace(/(\.svg)?$/, `-${pool.isa}.svg`);
+    const heading = `${pool.isa}, ${String(numThreads)} threads`;
+    writeFileSync(file, ratePlot(heading, 'GMAC/s', lines.get(pool) ?? []));
+    console.error(`plot: ${file}`);
   }
-  const rows = randomFloats(1, spec.hiddenSize);
-  const pairRows = new Uint32Array(EXPERT_IDS.length);
-  const pairExperts = Uint32Array.from(EXPERT_IDS);
-  const pairWeights = new Float32Array(EXPERT_IDS.length).fill(0.125);
-  const out = new Float32Array(spec.hiddenSize);
-  const gathered = Float32Array.from({ length: EXPERT_IDS.length * rows.length }, (_, i) => rows[i % rows.length] ?? 0);
-  const counts = new BigInt64Array(EXPERT_IDS.length).fill(1n);
-  return {
-    name: `8 experts a layer, block ${String(blockSize)}`,
-    weightBytes: NUM_LAYERS * EXPERT_IDS.length * layout.sizeBytes,
-    numMacs: 0,
-    passes: {
-      native: async () => {
-        for (const { native } of layers) await native.run(pool, { rows, pairRows, pairExperts, pairWeights, out });
-      },
-      onnx: async () => {
-        for (const { onnx } of layers)
-          await onnx.run({
-            rows: { type: 'float32', dims: [EXPERT_IDS.length, rows.length], data: gathered },
-            counts: { type: 'int64', dims: [counts.length], data: counts },
-          });
-      },
-    },
-  };
 }
 
-/** Some copies of one projection, for `numRows` rows. */
-async function matrix(
-  available: Kernels,
-  pool: KernelPool,
-  name: string,
-  out: number,
-  numCopies: number,
-  numRows: number,
-): Promise<Subject> {
-  const quantisation: Quantisation = { bits: 4, blockSize: 128 };
-  const layout = matrixLayout(out, spec.hiddenSize, 128);
-  const storeDir = tempDir();
-  const copies: { native: Linear; onnx: OnnxSession }[] = [];
-  for (let i = 0; i < numCopies; i++) {
-    const path = `matrix-${String(i)}.bin`;
-    writeRandomBytes(join(storeDir, path), layout);
-    const file = available.mapFile(join(storeDir, path));
-    const graph = new GraphBuilder('linear');
-    const x = graph.input('x', 'float32', ['rows', spec.hiddenSize]);
-    graph.output('y', 'float32', ['rows', out], linearOp(graph, x, { path, layout, quantisation }, 'm'));
-    copies.push({
-      native: new Linear(available, file.matrix(layout, quantisation, 'm')),
-      onnx: await createOnnxSession(graph.build(), { weightsDir: storeDir, numThreads }),
-    });
+/** Made one by one, as each writes its weights. */
+function subjects(available: Kernels): (() => KernelSubject)[] {
+  const inFeatures = spec.hiddenSize;
+  const named: [title: string, make: (title: string) => KernelSubject][] = QUANTISATIONS.flatMap((quantisation) => {
+    const name = nameOf(quantisation);
+    const matrixBytes = (QKV_ROWS * inFeatures * quantisation.bits) / 8;
+    const count = Math.ceil(MEMORY_BYTES / matrixBytes);
+    return [
+      [
+        `${name}, cache`,
+        (title) => linearSubject(available, quantisation, { title, outFeatures: CACHED_ROWS, inFeatures, count: 1 }),
+      ],
+      [
+        `${name}, memory`,
+        (title) => linearSubject(available, quantisation, { title, outFeatures: QKV_ROWS, inFeatures, count }),
+      ],
+    ];
+  });
+  named.push([
+    '8 experts a layer, 4 bits in blocks of 128, memory',
+    (title) => expertsSubject(available, spec, { bits: 4, blockSize: 128 }, { title, numLayers: NUM_LAYERS }),
+  ]);
+  return named
+    .filter(([title]) => title.includes(values.only))
+    .map(
+      ([title, make]) =>
+        () =>
+          make(title),
+    );
+}
+
+const nameOf = (quantisation: Quantisation): string =>
+  'blockSize' in quantisation
+    ? `${String(quantisation.bits)} bits in blocks of ${String(quantisation.blockSize)}`
+    : `${String(quantisation.bits)} bits`;
+
+async function measureSubject(subject: KernelSubject, pool: KernelPool, isBest: boolean): Promise<RateLine> {
+  const points: [rows: number, rate: number][] = [];
+  const cells: string[][] = [];
+  for (const numRows of rowCounts) {
+    // Beside each measure, as the machine's speed changes.
+    const peak = await pool.productPeak();
+    const readRate = await pool.readBandwidth(2 ** 28);
+    const run = subject.native(numRows);
+    const seconds = await medianSeconds(() => run(pool));
+    const products = (subject.numProducts * numRows) / seconds;
+    const bytes = subject.weightBytes / seconds;
+    const onnx = values.onnx && isBest ? await medianSeconds(await subject.onnx(numRows, numThreads)) : undefined;
+    points.push([numRows, products / 1e9]);
+    cells.push([
+      String(numRows),
+      formatNumber(products / 1e9),
+      percent(products / peak),
+      formatNumber(bytes / 1e9),
+      percent(bytes / readRate),
+      onnx === undefined ? '' : (onnx / seconds).toFixed(2),
+    ]);
   }
-  const x = randomFloats(2, numRows * spec.hiddenSize);
-  const y = new Float32Array(numRows * out);
-  return {
-    name,
-    weightBytes: numCopies * layout.sizeBytes,
-    numMacs: numCopies * numRows * out * spec.hiddenSize,
-    passes: {
-      native: async () => {
-        for (const { native } of copies) await native.run(pool, x, y);
-      },
-      onnx: async () => {
-        for (const { onnx } of copies)
-          await onnx.run({ x: { type: 'float32', dims: [numRows, spec.hiddenSize], data: x } });
-      },
-    },
-  };
+  const headings = ['rows', 'GMAC/s', 'of the set', 'GB/s', 'of memory', values.onnx ? 'of ONNX Runtime' : ''];
+  console.log(`${pool.isa}: ${subject.title}, ${String(numThreads)} threads\n${table([headings, ...cells], 0)}`);
+  return { title: subject.title, points };
 }
 
-function matrixLayout(out: number, inFeatures: number, blockSize: number): BlobLayout {
-  const numBlocks = inFeatures / blockSize;
-  const sizeOfQ = (out * inFeatures) / 2;
-  const sizeOfScales = out * numBlocks * 4;
-  return {
-    tensors: [
-      { name: 'm.q', dtype: 'U8', shape: [out, numBlocks, blockSize / 2], offsetBytes: 0, sizeBytes: sizeOfQ },
-      { name: 'm.scales', dtype: 'F32', shape: [out, numBlocks], offsetBytes: sizeOfQ, sizeBytes: sizeOfScales },
-    ],
-    sizeBytes: sizeOfQ + sizeOfScales,
-  };
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(0)} %`;
+
+async function medianSeconds(run: () => Promise<void>): Promise<number> {
+  const firstMs = await timeMs(run, 1);
+  const numPasses = Math.max(1, Math.ceil(MIN_MEASURE_MS / firstMs));
+  const times: number[] = [];
+  for (let round = 0; round < numRounds; round++) times.push((await timeMs(run, numPasses)) / numPasses);
+  return (times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN) / 1000;
 }
 
-/** Weights that repeat every few rows: the arithmetic does not care, and random numbers take long. */
-function writeRandomBytes(path: string, layout: BlobLayout): void {
-  const file = openSync(path, 'w');
-  const some = new Uint8Array(randomFloats(3, 2 ** 16).buffer);
-  const scales = new Uint8Array(new Float32Array(2 ** 16).fill(0.01).buffer);
-  for (const { dtype, offsetBytes, sizeBytes } of layout.tensors)
-    for (let written = 0; written < sizeBytes; written += some.length)
-      writeSync(
-        file,
-        dtype === 'U8' ? some : scales,
-        0,
-        Math.min(some.length, sizeBytes - written),
-        offsetBytes + written,
-      );
-  closeSync(file);
+async function timeMs(run: () => Promise<void>, numPasses: number): Promise<number> {
+  const startedAt = performance.now();
+  for (let pass = 0; pass < numPasses; pass++) await run();
+  return performance.now() - startedAt;
 }

@@ -129,9 +129,10 @@ describeKernels('KernelPool', loadKernels() ?? whyNoKernels(), (kernels) => {
     return pool.close();
   });
 
-  it('measures how fast the memory is read', async () => {
+  it('measures how fast the memory is read and products are made', async () => {
     const pool = kernels.createPool({ numThreads: 2 });
     expect(await pool.readBandwidth(64 * 1024 * 1024)).toBeGreaterThan(1e8);
+    expect(await pool.productPeak()).toBeGreaterThan(1e8);
     await pool.close();
   });
 

@@ -107,6 +107,14 @@ export class KernelPool {
     return this.submit((binding, pool) => binding.readBandwidth(pool, numBytes));
   }
 
+  /**
+   * Products of 4-bit weights with int8 activations per second that the pool's threads make with all operands in the
+   * nearest cache: what no kernel of the instruction set exceeds.
+   */
+  productPeak(): Promise<number> {
+    return this.submit((binding, pool) => binding.productPeak(pool));
+  }
+
   /** Finishes the calls that were submitted, then ends the threads. */
   async close(): Promise<void> {
     if (this.#isClosed) return;

@@ -124,6 +124,7 @@ export interface NativeBinding {
     areSumsExact: boolean,
   ): Promise<number>;
   readBandwidth(pool: Pool, numBytes: number): Promise<number>;
+  productPeak(pool: Pool): Promise<number>;
   /** Frees the pool's working memory where it is more than that, and says how much is left. */
   keepWorkspace(pool: Pool, numBytes: number): Promise<number>;
 }

@@ -1,6 +1,6 @@
 #include "calls.hpp"
 
-#include "../core/read-bandwidth.hpp"
+#include "../core/machine-limits.hpp"
 #include "../core/whole-layers.hpp"
 #include "arguments.hpp"
 #include "guarded.hpp"
@@ -133,6 +133,11 @@ Napi::Value runReadBandwidth(const Napi::CallbackInfo& info) {
   });
 }
 
+/// (pool) -> products per second
+Napi::Value runProductPeak(const Napi::CallbackInfo& info) {
+  return fromHandle<Pool>(info[0])->submit(JobKind::kLinear, heldArguments(info), [](ThreadTeam& team, Workspace&) { return productPeak(team); });
+}
+
 /// (pool, numBytes) -> bytes of the workspace that are left: nothing of one that is larger
 Napi::Value keepWorkspace(const Napi::CallbackInfo& info) {
   const size_t numBytes = asSize(info[1], "numBytes");
@@ -150,6 +155,7 @@ void exportCalls(Napi::Env env, Napi::Object exports) {
   exportGuarded(env, exports, "runHead", runHead);
   exportGuarded(env, exports, "runWholeLayers", runWholeLayers);
   exportGuarded(env, exports, "readBandwidth", runReadBandwidth);
+  exportGuarded(env, exports, "productPeak", runProductPeak);
   exportGuarded(env, exports, "keepWorkspace", keepWorkspace);
 }
 

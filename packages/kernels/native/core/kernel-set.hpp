@@ -102,6 +102,8 @@ struct KernelSet {
   void (*rotate)(const float* cos, const float* sin, size_t headDim, float* head);
   /// Reads numBytes (a multiple of 64) and returns something that depends on all of them.
   double (*readAll)(const void* p, size_t numBytes);
+  /// Multiplies numBytes (a multiple of 4,096) of int8 by 4-bit weights, so many times, and returns something that depends on all.
+  double (*multiplyAll)(const void* p, size_t numBytes, size_t numTimes);
 };
 
 }  // namespace expertmesh

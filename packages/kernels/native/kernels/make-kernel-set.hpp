@@ -58,7 +58,8 @@ struct KernelSetOf {
     return {name,           S::kBytes,        quantise,       multiply,        productScratchBytes,
             storeKv<S>,     A::run,           A::runSegment,  A::joinSegments, A::scratchBytes,
             A::partialFloats, rmsNorm<S>,     siluMultiply<S>, softmax<S>,     addScaled<S>,
-            largestMagnitude<S>, addRounded<S>, addInParts<S>, rotate<S>,      readAll<S>};
+            largestMagnitude<S>, addRounded<S>, addInParts<S>, rotate<S>,      readAll<S>,
+            multiplyAll<S>};
   }
 
  private:

@@ -164,4 +164,32 @@ double readAll(const void* p, size_t numBytes) {
   return most;
 }
 
+template <class S>
+double multiplyAll(const void* p, size_t numBytes, size_t numTimes) {
+  // As many sums side by side as hide an instruction's latency and have registers.
+  constexpr bool kIsWidened = S::kMaxNibbleDots <= 8;
+  constexpr size_t kChains = S::kBytes >= 64 ? 16 : kIsWidened ? 4 : 8;
+  constexpr size_t kDots = kIsWidened ? 8 : 4;
+  const auto* bytes = static_cast<const uint8_t*>(p);
+  typename S::Ints sums[kChains];
+  for (auto& sum : sums) sum = S::broadcastInt(0);
+  const auto weights = S::lowNibbles(S::loadBytes(bytes));
+  for (size_t time = 0; time < numTimes; ++time) {
+    for (size_t i = 0; i + kChains * kDots * S::kBytes <= numBytes; i += kChains * kDots * S::kBytes) {
+      typename S::NibbleSums dots[kChains];
+      for (size_t c = 0; c < kChains; ++c) dots[c] = S::beginNibbles(sums[c]);
+      for (size_t k = 0; k < kDots; ++k)
+        for (size_t c = 0; c < kChains; ++c)
+          dots[c] = S::dotNibbles(dots[c], weights, S::loadBytes(bytes + i + (k * kChains + c) * S::kBytes));
+      for (size_t c = 0; c < kChains; ++c) sums[c] = S::endNibbles(sums[c], dots[c]);
+    }
+  }
+  int32_t most = 0;
+  for (auto sum : sums) {
+    const int32_t value = S::reduceMax(sum);
+    most = value > most ? value : most;
+  }
+  return most;
+}
+
 }  // namespace expertmesh
