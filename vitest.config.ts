@@ -35,7 +35,7 @@ export default defineConfig({
           include: ['test/golden/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
-          ...ONE,
+          ...MANY,
         },
       },
       {
