@@ -119,10 +119,10 @@ function subjects(available: Kernels): (() => KernelSubject)[] {
     );
 }
 
-const nameOf = (quantisation: Quantisation): string =>
-  'blockSize' in quantisation
-    ? `${String(quantisation.bits)} bits in blocks of ${String(quantisation.blockSize)}`
-    : `${String(quantisation.bits)} bits`;
+function nameOf(quantisation: Quantisation): string {
+  if (!('blockSize' in quantisation)) return `${String(quantisation.bits)} bits`;
+  return `${String(quantisation.bits)} bits in blocks of ${String(quantisation.blockSize)}`;
+}
 
 async function measureSubject(subject: KernelSubject, pool: KernelPool, isBest: boolean): Promise<RateLine> {
   const points: [rows: number, rate: number][] = [];
@@ -151,7 +151,9 @@ async function measureSubject(subject: KernelSubject, pool: KernelPool, isBest: 
   return { title: subject.title, points };
 }
 
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(0)} %`;
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(0)} %`;
+}
 
 async function medianSeconds(run: () => Promise<void>): Promise<number> {
   const firstMs = await timeMs(run, 1);
