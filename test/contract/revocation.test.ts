@@ -1,36 +1,19 @@
-import { execFile } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NatsConnection } from '@expertmesh/shared/control-plane/nats-connection';
 import { type Role } from '@expertmesh/shared/transport-security/mesh-identity';
 import { TransportSecurity } from '@expertmesh/shared/transport-security/transport-security';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
 import { describeNats, NatsServerProcess } from '@expertmesh/test-kit/nats-server';
+import { runCommand, type RanCommand } from '@expertmesh/test-kit/run-command';
 import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { rawCall } from '@expertmesh/test-kit/raw-call';
 import { tempDir } from '@expertmesh/test-kit/temp-dir';
 import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
 import { packDemoStore } from './demo-worker.js';
 
-const CLI = join(import.meta.dirname, '../../packages/cli/dist/main.js');
 const REACHED_WITHIN_MS = 30_000;
-
-interface Ran {
-  readonly code: number;
-  readonly output: string;
-}
-
-async function command(...args: readonly string[]): Promise<Ran> {
-  try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [CLI, ...args]);
-    return { code: 0, output: stdout + stderr };
-  } catch (thrown) {
-    const { code, stdout, stderr } = thrown as { code: number; stdout: string; stderr: string };
-    return { code, output: stdout + stderr };
-  }
-}
 
 afterAll(stopAll);
 
@@ -49,7 +32,7 @@ describe('a cluster with --tls-crl', () => {
     return ['--tls-ca', ca, '--tls-cert', cert, '--tls-key', key, '--tls-crl', crl];
   };
   const certs = async (...args: readonly string[]): Promise<string> => {
-    const { code, output } = await command('certs', ...args, '--dir', dir);
+    const { code, output } = await runCommand('certs', ...args, '--dir', dir);
     expect(code, output).toBe(0);
     return output;
   };
@@ -70,7 +53,7 @@ describe('a cluster with --tls-crl', () => {
     return (await fetch(`${url}/v1/completions`, { method: 'POST', headers, body })).status;
   };
   const listed = async (): Promise<string> => {
-    const { code, output } = await command('workers', 'list', '--coordinator', grpcAddress, ...flagsOf('admin'));
+    const { code, output } = await runCommand('workers', 'list', '--coordinator', grpcAddress, ...flagsOf('admin'));
     expect(code, output).toBe(0);
     return output;
   };
@@ -159,20 +142,20 @@ describe('a cluster with --tls-crl', () => {
   });
 
   it('does not start where the list is missing, or over, and says what to do', async () => {
-    const start = (file: string): Promise<Ran> =>
-      command(...workerArgs(storeDir, [...flagsOf('box-1').slice(0, -1), file]));
+    const start = (file: string): Promise<RanCommand> =>
+      runCommand(...workerArgs(storeDir, [...flagsOf('box-1').slice(0, -1), file]));
     const missing = await start(join(dir, 'none.crl'));
     expect([missing.code, missing.output]).toEqual([1, expect.stringMatching(/none\.crl cannot be read/)]);
     const other = new MeshCertificates();
     other.writeList(Date.UTC(2025, 0, 2));
     const { ca, cert, key } = other.issue('worker');
     const files = ['--tls-ca', ca, '--tls-cert', cert, '--tls-key', key, '--tls-crl', other.crl];
-    const ended = await command(...workerArgs(storeDir, files));
+    const ended = await runCommand(...workerArgs(storeDir, files));
     expect([ended.code, ended.output]).toEqual([
       1,
       expect.stringMatching(/ca\.crl: the list of .* ended on 2025-01-02T.*put the newest one there/),
     ]);
-    const unused = await command(...workerArgs(storeDir, ['--tls-crl', crl]));
+    const unused = await runCommand(...workerArgs(storeDir, ['--tls-crl', crl]));
     expect([unused.code, unused.output]).toEqual([2, expect.stringMatching(/--tls-crl is of no use without --tls-ca/)]);
   });
 
@@ -182,7 +165,7 @@ describe('a cluster with --tls-crl', () => {
       { name: 'box-1', serial: expect.any(String) as string, validTo: expect.any(String) as string },
       { serial: '00AB' },
     ]);
-    const unknown = await command('certs', 'revoke', 'box-9', '--dir', dir);
+    const unknown = await runCommand('certs', 'revoke', 'box-9', '--dir', dir);
     expect([unknown.code, unknown.output]).toEqual([
       1,
       expect.stringMatching(/no certificate of the name box-9.*: those of admin, box-0, .* were issued here/),

@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MeshCertificates } from '@expertmesh/test-kit/mesh-certificates';
+import { runCommand } from '@expertmesh/test-kit/run-command';
 import { ExpertmeshProcess, stopAll } from '@expertmesh/test-kit/process';
 import { rawCall } from '@expertmesh/test-kit/raw-call';
 import { workerArgs } from '@expertmesh/test-kit/worker-fleet';
@@ -16,7 +15,6 @@ import { ROLES, type Role } from '@expertmesh/shared/transport-security/mesh-ide
 import { packDemoStore } from './demo-worker.js';
 
 const PROTO_DIR = join(import.meta.dirname, '../../proto');
-const CLI = join(import.meta.dirname, '../../packages/cli/dist/main.js');
 const PERMISSION_DENIED = 7;
 const NUM_STREAMS = 4;
 const NUM_ROTATIONS = 3;
@@ -92,16 +90,6 @@ function shownSerial(port: number): Promise<string> {
   });
 }
 
-async function command(...args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
-  try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [CLI, ...args]);
-    return { code: 0, output: stdout + stderr };
-  } catch (thrown) {
-    const { code, stdout, stderr } = thrown as { code: number; stdout: string; stderr: string };
-    return { code, output: stdout + stderr };
-  }
-}
-
 afterAll(stopAll);
 
 describe('a cluster with certificates', () => {
@@ -138,18 +126,18 @@ describe('a cluster with certificates', () => {
 
   it('is commanded with a certificate of role admin, and with no other', async () => {
     const at = ['--coordinator', `127.0.0.1:${String(cluster.grpc)}`];
-    const listed = await command('workers', 'list', ...at, ...mesh.flags('admin'));
+    const listed = await runCommand('workers', 'list', ...at, ...mesh.flags('admin'));
     expect(listed).toMatchObject({
       code: 0,
       output: expect.stringContaining(`127.0.0.1:${String(cluster.control)}`) as string,
     });
-    const refused = await command('workers', 'list', ...at, ...mesh.flags('client'));
+    const refused = await runCommand('workers', 'list', ...at, ...mesh.flags('client'));
     expect(refused.code).toBe(1);
     expect(refused.output).toContain('role client may not call /expertmesh.v1.AdminService/GetCluster');
-    const plain = await command('workers', 'list', ...at);
+    const plain = await runCommand('workers', 'list', ...at);
     expect(plain.code).toBe(1);
     expect(plain.output).toContain('--tls-ca');
-    const stats = await command(
+    const stats = await runCommand(
       'rpc',
       'WorkerService/GetStats',
       ...mesh.flags('admin'),
@@ -252,7 +240,7 @@ function portsOf(path: string, { grpc, data, control }: Ports): number[] {
 describe('a process without certificates', () => {
   it('does not listen beyond this machine, and says what to do', async () => {
     const { dir } = await store;
-    const refused = await command('worker', '--store', dir, '--port', '0', '--control-port', '0');
+    const refused = await runCommand('worker', '--store', dir, '--port', '0', '--control-port', '0');
     expect(refused.code).toBe(2);
     for (const remedy of ['expertmesh certs init', '--tls-cert', '127.0.0.1', '--plaintext-mesh'])
       expect(refused.output).toContain(remedy);
@@ -271,7 +259,7 @@ describe('a process without certificates', () => {
 
   it('does not start with the certificate of another role', async () => {
     const { dir } = await store;
-    const refused = await command(...workerArgs(dir, mesh.flags('admin')));
+    const refused = await runCommand(...workerArgs(dir, mesh.flags('admin')));
     expect(refused.code).toBe(1);
     expect(refused.output).toContain(
       'of role admin in cluster default, and this is a worker: "expertmesh certs issue worker"',

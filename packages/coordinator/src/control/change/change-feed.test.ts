@@ -1,9 +1,9 @@
 import { ChangeProgress, ChangeProgress_State } from '@expertmesh/shared/gen/expertmesh/v1/admin';
 import { describe, expect, it } from 'vitest';
+import { settle } from '@expertmesh/test-kit/settle';
 import { ChangeFeed } from './change-feed.js';
 
 const { STATE_PLANNED, STATE_MOVING, STATE_DONE } = ChangeProgress_State;
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function collect(feed: ChangeFeed, states: ChangeProgress_State[]): Promise<void> {
   for await (const { state } of feed.follow()) states.push(state);

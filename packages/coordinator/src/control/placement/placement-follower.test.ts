@@ -1,9 +1,9 @@
 import { type PlacementInForce } from '@expertmesh/shared/cluster/placement-document';
 import { contiguousPlacement, type Placement } from '@expertmesh/shared/placement/placement';
 import { describe, expect, it } from 'vitest';
+import { settle } from '@expertmesh/test-kit/settle';
 import { PlacementFollower } from './placement-follower.js';
 
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const inForce = (version: number, doneLayers?: number[]): PlacementInForce => ({
   formatVersion: 1,
   epoch: 1,

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { settle } from '@expertmesh/test-kit/settle';
 import { PlanQueue } from './plan-queue.js';
-
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Plans that end when the test lets them. */
 function setUp() {

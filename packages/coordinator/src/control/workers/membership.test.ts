@@ -4,13 +4,13 @@ import { type ControlPlane } from '@expertmesh/shared/control-plane/control-plan
 import { EmbeddedControlPlane } from '@expertmesh/shared/control-plane/embedded-control-plane';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { afterEach, describe, expect, it } from 'vitest';
+import { settle } from '@expertmesh/test-kit/settle';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type WorkerEvent } from '../../membership/worker-event.js';
 import { Membership } from './membership.js';
 import { connectionOpeners } from '../../serving/connection-openers.js';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const opened: Membership[] = [];
 afterEach(() => {

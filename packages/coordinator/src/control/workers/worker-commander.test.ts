@@ -2,6 +2,7 @@ import { ExpertmeshError } from '@expertmesh/shared/errors/expertmesh-error';
 import { type AssignRequest, WorkerState, WorkerStats } from '@expertmesh/shared/gen/expertmesh/v1/worker';
 import { createLogger } from '@expertmesh/shared/process/logger';
 import { describe, expect, it } from 'vitest';
+import { settle } from '@expertmesh/test-kit/settle';
 import { DrivenClock } from '@expertmesh/test-kit/driven-clock';
 import { type Shards } from '../placement/shards.js';
 import { type WorkerCommands } from '../../membership/worker-channel.js';
@@ -9,7 +10,6 @@ import { KnownWorkers } from './known-workers.js';
 import { WorkerCommander } from './worker-commander.js';
 
 const LOADING = WorkerState.WORKER_STATE_LOADING;
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const reconcile = async (commander: WorkerCommander): Promise<void> => {
   commander.reconcileAll();
   await settle();
